@@ -1,0 +1,133 @@
+# Kingly. Plain GNU make; everything built goes to $(BUILD).
+#   make            build          make run      supervise the example and show it
+#   make check      all tests      make install  DESTDIR= PREFIX= as usual
+VERSION   := 0.1.0
+BUILD     ?= build
+PREFIX    ?= /usr/local
+BINDIR    ?= $(PREFIX)/bin
+LIBEXECDIR ?= $(PREFIX)/lib/kingly
+MANDIR    ?= $(PREFIX)/share/man
+DATADIR   ?= $(PREFIX)/share
+UNITDIR   ?= $(PREFIX)/lib/systemd
+SYSUSERSDIR ?= $(PREFIX)/lib/sysusers.d
+TMPFILESDIR ?= $(PREFIX)/lib/tmpfiles.d
+DESTDIR   ?=
+CC        := $(if $(filter default,$(origin CC)),gcc,$(CC))
+AR        := ar
+PKG_CONFIG ?= pkg-config
+
+WARNINGS := -Wall -Wextra -Werror -Wshadow -Wundef -Wformat=2 -Wformat-signedness -Wmissing-declarations -Wmissing-prototypes \
+	-Wstrict-prototypes -Wimplicit-fallthrough=5 -Wtype-limits -Wvla -Wdeclaration-after-statement -Wno-unused-parameter \
+	-Wno-missing-field-initializers -Wno-format-nonliteral -Wno-declaration-after-statement
+ifneq ($(findstring clang,$(CC)),)
+WARNINGS := $(filter-out -Wimplicit-fallthrough=5 -Wformat-signedness,$(WARNINGS)) -Wimplicit-fallthrough
+else
+WARNINGS += -Woverride-init
+endif
+CPPFLAGS  += -D_GNU_SOURCE -Isrc -DKINGLY_VERSION='"$(VERSION)"' -DKINGLY_LIBEXECDIR='"$(LIBEXECDIR)"' -DKINGLY_BINDIR='"$(BINDIR)"'
+OPTIMISE  ?= -O2
+CFLAGS    += -std=gnu17 $(OPTIMISE) -g $(WARNINGS) -fno-common -fstack-protector-strong -fvisibility=hidden -ffunction-sections -fdata-sections \
+	-ftrivial-auto-var-init=zero -fPIE
+LDFLAGS   += -pie -Wl,--gc-sections -Wl,-z,relro,-z,now -Wl,--as-needed
+ifneq ($(SANITIZE),)
+CFLAGS    += -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+LDFLAGS   += -fsanitize=address,undefined
+endif
+ifneq ($(FUZZER),)
+CFLAGS    += -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
+LDFLAGS   += -fsanitize=address,undefined
+endif
+
+# V=1 shows the commands whole.
+Q := $(if $(V),,@)
+say = $(if $(V),,@printf '  %-5s %s\n' $(1) $(2))
+
+PACKAGES  := libsystemd yaml-0.1 json-c libcap sqlite3
+# Asked of pkg-config only when something is compiled, so that `make deps` works on a machine that has none of it.
+NO_COMPILE := deps clean floors format uninstall
+ifneq ($(filter-out $(NO_COMPILE),$(or $(MAKECMDGOALS),all)),)
+CPPFLAGS  += $(shell $(PKG_CONFIG) --silence-errors --cflags $(PACKAGES))
+endif
+
+# ---- rooms and programs; what each room may link is what stands below it ----
+ROOMS     := base linux model varlink logger config store keeper isolate manager kingctl
+sources    = $(filter-out src/$(1)/main.c,$(sort $(wildcard src/$(1)/*.c)))
+archive    = $(BUILD)/lib/$(1).a
+objects    = $(patsubst src/%.c,$(BUILD)/obj/%.o,$(1))
+
+LINK_base    := base
+LINK_linux   := linux base
+LINK_model   := model base
+LINK_varlink := varlink base
+LINK_logger  := logger linux base
+LINK_config  := config model linux base
+LINK_store   := store base
+LINK_keeper  := keeper linux base
+LINK_isolate := isolate linux model base
+LINK_manager := manager config store keeper isolate varlink logger model linux base
+LINK_kingctl := kingctl config varlink model linux base
+LIBS_base    :=
+LIBS_linux   :=
+LIBS_model   := -lcap
+LIBS_varlink := -lsystemd -ljson-c
+LIBS_logger  := -lsystemd
+LIBS_config  := -lyaml -ljson-c -lcap
+LIBS_store   := -lsqlite3
+LIBS_keeper  := -lcap
+LIBS_isolate := -lsystemd -lcap
+LIBS_manager := -lsystemd -lyaml -ljson-c -lcap -lsqlite3
+LIBS_kingctl := -lyaml -ljson-c -lcap
+
+PROGRAMS      := $(if $(wildcard src/keeper/main.c),kingd) $(if $(wildcard src/manager/main.c),kingd-manager) \
+	$(if $(wildcard src/logger/main.c),kingd-logger) $(if $(wildcard src/kingctl/main.c),kingctl)
+ROOM_kingd         := keeper
+ROOM_kingd-manager := manager
+ROOM_kingd-logger  := logger
+ROOM_kingctl       := kingctl
+
+.PHONY: all deps run check check-fast bench soak install uninstall clean fuzz asan floors format
+all: floors $(addprefix $(BUILD)/bin/,$(PROGRAMS))
+
+$(BUILD)/obj/%.o: src/%.c $(MAKEFILE_LIST)
+	@mkdir -p $(@D)
+	$(call say,cc,$<)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+define ROOM_template
+$(call archive,$(1)): $(call objects,$(call sources,$(1)))
+	@mkdir -p $$(@D)
+	@rm -f $$@
+	$(Q)$$(AR) rcsD $$@ $$^
+endef
+$(foreach room,$(ROOMS),$(eval $(call ROOM_template,$(room))))
+
+define PROGRAM_template
+$(BUILD)/bin/$(1): $(BUILD)/obj/$(ROOM_$(1))/main.o $(foreach l,$(LINK_$(ROOM_$(1))),$(call archive,$(l)))
+	@mkdir -p $$(@D)
+	$$(call say,link,$$@)
+	$(Q)$$(CC) $$(LDFLAGS) -o $$@ $$< -Wl,--start-group $$(filter %.a,$$^) -Wl,--end-group $(LIBS_$(ROOM_$(1)))
+endef
+$(foreach p,$(PROGRAMS),$(eval $(call PROGRAM_template,$(p))))
+
+floors:
+	@tests/lint/floors src
+
+include tests/tests.mk
+
+# ---- what a person runs ----
+deps:
+	@contrib/deps build run check
+
+run:
+	@contrib/deps build run
+	@$(MAKE) --no-print-directory -s -j$$(nproc) all
+	@contrib/examples/shop/run $(abspath $(BUILD)/bin)
+
+include contrib/install.mk
+
+format:
+	clang-format -i $$(find src tests -name '*.c' -o -name '*.h')
+clean:
+	rm -rf $(BUILD)
+
+-include $(shell find $(BUILD)/obj $(BUILD)/tests -name '*.d' 2>/dev/null)

@@ -1,0 +1,178 @@
+/* Owns spec → JSON. What is written here is read back by config_load_json() to an equal spec; the tests hold both to it for every key of the table. */
+#include "base/strv.h"
+#include "base/text.h"
+#include "config/config.h"
+#include "config/json_build.h"
+
+static const void *field_of(const SpecKey *k, const ServiceSpec *s) {
+        return (const char *) s + k->offset;
+}
+
+static json_object *number(KeyType type, const char *text) {
+        int64_t i;
+        uint64_t u;
+
+        if (parse_i64(text, &i) >= 0)
+                return json_object_new_int64(i);
+        if (parse_u64(text, &u) >= 0)
+                return json_object_new_uint64(u);
+        /* "1.5" keeps its digits; "max" and "infinity" are words. */
+        return type == KEY_FACTOR ? json_object_new_double_s(strtod(text, NULL), text) : json_object_new_string(text);
+}
+
+static int scalar(const SpecKey *k, const ServiceSpec *s, json_object **ret) {
+        _cleanup_free_ char *text = NULL;
+        int r;
+
+        r = spec_scalar_format(k, s, &text);
+        if (r < 0)
+                return r;
+        *ret = NULL;
+        if (!text)
+                return 0;
+        switch (k->type) {
+        case KEY_BOOL:
+                *ret = json_object_new_boolean(streq(text, "true"));
+                break;
+        case KEY_INT32:
+        case KEY_UINT32:
+        case KEY_UINT64:
+        case KEY_FACTOR:
+        case KEY_INSTANCES:
+                *ret = number(k->type, text);
+                break;
+        default:
+                *ret = json_object_new_string(text);
+        }
+        return *ret ? 0 : -ENOMEM;
+}
+
+static json_object *strings(char *const *l) {
+        _cleanup_json_ json_object *list = json_object_new_array();
+
+        if (!list)
+                return NULL;
+        STRV_FOREACH(s, l)
+                if (json_append(list, json_object_new_string(*s)) < 0)
+                        return NULL;
+        return TAKE_PTR(list);
+}
+
+static json_object *list_of_strings(const SpecKey *k, const ServiceSpec *s) {
+        return strings(*(char *const *const *) field_of(k, s));
+}
+
+/* The line for `shell: true`, which became the third word of argv; else the words. */
+static json_object *command(const SpecKey *k, const ServiceSpec *s) {
+        char *const *argv = *(char *const *const *) field_of(k, s);
+
+        return s->shell && strv_length(argv) == 3 ? json_object_new_string(argv[2]) : strings(argv);
+}
+
+static json_object *env(const SpecKey *k, const ServiceSpec *s) {
+        _cleanup_json_ json_object *map = json_object_new_object();
+
+        if (!map)
+                return NULL;
+        STRV_FOREACH(e, *(char *const *const *) field_of(k, s)) {
+                const char *equals = strchr(*e, '=');
+                _cleanup_free_ char *name = strndup(*e, (size_t) (equals - *e));
+
+                if (!name || json_add(map, name, json_object_new_string(equals + 1)) < 0)
+                        return NULL;
+        }
+        return TAKE_PTR(map);
+}
+
+static json_object *depends(const SpecKey *k, const ServiceSpec *s) {
+        _cleanup_json_ json_object *map = json_object_new_object();
+        const DependencyList *l = field_of(k, s);
+
+        for (size_t i = 0; map && i < l->n; i++)
+                if (json_add(map, l->items[i].name, json_object_new_string(k->names[l->items[i].kind])) < 0)
+                        return NULL;
+        return TAKE_PTR(map);
+}
+
+static json_object *devices(const SpecKey *k, const ServiceSpec *s) {
+        _cleanup_json_ json_object *map = json_object_new_object();
+        const DeviceLimitList *l = field_of(k, s);
+        char text[FORMAT_MAX];
+
+        for (size_t i = 0; map && i < l->n; i++) {
+                json_object *v = k->type == KEY_DEVICES_SIZE ? json_object_new_string(format_size(text, l->items[i].value, true))
+                                                              : json_object_new_uint64(l->items[i].value);
+                if (json_add(map, l->items[i].path, v) < 0)
+                        return NULL;
+        }
+        return TAKE_PTR(map);
+}
+
+static json_object *codes(const SpecKey *k, const ServiceSpec *s) {
+        _cleanup_json_ json_object *list = json_object_new_array();
+        const CodeList *l = field_of(k, s);
+
+        for (size_t i = 0; list && i < l->n; i++)
+                if (json_append(list, json_object_new_int(l->items[i])) < 0)
+                        return NULL;
+        return TAKE_PTR(list);
+}
+
+static int collection(const SpecKey *k, const ServiceSpec *s, json_object **ret) {
+        static json_object *(*const emitters[_KEY_TYPE_MAX])(const SpecKey *, const ServiceSpec *) = {
+                [KEY_PATHS] = list_of_strings,  [KEY_COMMAND] = command,      [KEY_ENV] = env,
+                [KEY_DEPENDS] = depends,        [KEY_DEVICES_SIZE] = devices, [KEY_DEVICES_COUNT] = devices,
+                [KEY_CODES] = codes,            [KEY_CAPABILITIES] = list_of_strings,
+        };
+
+        /* No list of capabilities is not the empty list, which takes them all away. */
+        *ret = NULL;
+        if (k->type == KEY_CAPABILITIES && !s->capabilities_set)
+                return 0;
+        *ret = emitters[k->type](k, s);
+        return *ret ? 0 : -ENOMEM;
+}
+
+/* Puts the value at its dotted path, making the group on the way. A NULL value is JSON's null. */
+static int add_at(json_object *root, const char *path, json_object *v) {
+        const char *dot = strchr(path, '.');
+        _cleanup_json_ json_object *value = v;
+        _cleanup_free_ char *name = dot ? strndup(path, (size_t) (dot - path)) : NULL;
+        json_object *group = root;
+
+        if (dot && !name)
+                return -ENOMEM;
+        if (dot && !json_object_object_get_ex(root, name, &group)) {
+                group = json_object_new_object();
+                if (json_add(root, name, group) < 0)
+                        return -ENOMEM;
+        }
+        if (json_object_object_add(group, dot ? dot + 1 : path, value) < 0)
+                return -ENOMEM;
+        TAKE_PTR(value);
+        return 0;
+}
+
+static json_object *emit(const ServiceSpec *s, bool full) {
+        _cleanup_json_ json_object *root = json_object_new_object();
+
+        if (!root || json_add(root, "name", json_object_new_string(s->name)) < 0 || json_add(root, "namespace", json_object_new_string(s->ns)) < 0)
+                return NULL;
+        for (const SpecKey *k = spec_keys; k->path; k++) {
+                json_object *v = NULL;
+
+                if (!full && spec_key_is_default(k, s))
+                        continue;
+                if ((key_type_is_scalar(k->type) ? scalar(k, s, &v) : collection(k, s, &v)) < 0 || add_at(root, k->path, v) < 0)
+                        return NULL;
+        }
+        return TAKE_PTR(root);
+}
+
+json_object *config_spec_to_json(const ServiceSpec *s) {
+        return emit(s, false);
+}
+
+json_object *config_spec_to_json_full(const ServiceSpec *s) {
+        return emit(s, true);
+}

@@ -1,0 +1,223 @@
+/* Owns the shape of a service: which names are keys, which are groups, in which order they are read. The names come from spec_keys[] alone. */
+#include "config/service.h"
+
+#include "base/strv.h"
+#include "base/text.h"
+
+size_t service_key_count(void) {
+        size_t n = 0;
+
+        while (spec_keys[n].path)
+                n++;
+        return n;
+}
+
+static bool is_group(const char *name) {
+        for (const SpecKey *k = spec_keys; k->path; k++) {
+                const char *rest = startswith(k->path, name);
+                if (rest && *rest == '.')
+                        return true;
+        }
+        return false;
+}
+
+/* "when, delay, factor, …": what may stand in a group. */
+static char *group_keys(const char *group) {
+        _cleanup_buffer_ Buffer b = {};
+
+        for (const SpecKey *k = spec_keys; k->path; k++) {
+                const char *rest = startswith(k->path, group);
+                if (rest && *rest == '.' && buffer_printf(&b, "%s%s", b.size > 0 ? ", " : "", rest + 1) < 0)
+                        return NULL;
+        }
+        return TAKE_PTR(b.data);
+}
+
+static int group_expected(const FieldReader *f, const char *group, const Node *value) {
+        _cleanup_free_ char *keys = NULL;
+        char words[NODE_WORDS_MAX];
+
+        keys = group_keys(group);
+        if (!keys)
+                return -ENOMEM;
+        return diagnostics_add(f->diagnostics, f->file, value->line, value->column, false, "%s: expected keys (%s), not %s", group, keys,
+                               node_words(value, words));
+}
+
+static int place_group(const FieldReader *f, const char *group, const Node *map, const Node **places) {
+        int r;
+
+        if (node_is_null(map))
+                return 0;
+        if (map->kind != NODE_MAP)
+                return group_expected(f, group, map);
+        for (size_t i = 0; i < map->n; i++) {
+                const Pair *p = map->pairs + i;
+                _cleanup_free_ char *path = text_printf("%s.%s", group, p->key->text);
+                const SpecKey *k = path ? spec_key_find(path) : NULL;
+
+                if (!path)
+                        return -ENOMEM;
+                if (k)
+                        places[k - spec_keys] = p->value;
+                else {
+                        r = service_unknown_key(f, group, p->key);
+                        if (r < 0)
+                                return r;
+                }
+        }
+        return 0;
+}
+
+static int place_pair(const FieldReader *f, ServiceOrigin origin, const Pair *p, const Node **places) {
+        const char *name = p->key->text;
+        const SpecKey *k = spec_key_find(name);
+
+        if (streq(name, "name") || streq(name, "namespace"))
+                return origin == SERVICE_FROM_API
+                               ? 0
+                               : diagnostics_add(f->diagnostics, f->file, p->key->line, p->key->column, false, "`%s` does not stand here: %s", name,
+                                                 streq(name, "name") ? "a service's name is its key under `services:`" : "it is a key of the file as a whole");
+        if (origin == SERVICE_FROM_DEFAULTS && streq(name, "command"))
+                return diagnostics_add(f->diagnostics, f->file, p->key->line, p->key->column, false, "`command` has no default: each service names its own");
+        /* A path written with its dot is no key: groups are written as groups. */
+        if (k && !strchr(name, '.')) {
+                places[k - spec_keys] = p->value;
+                return 0;
+        }
+        return is_group(name) ? place_group(f, name, p->value, places) : service_unknown_key(f, NULL, p->key);
+}
+
+int service_read(const FieldReader *f, ServiceOrigin origin, const Node *map, const Node **places) {
+        const SpecKey *command = NULL;
+        int r;
+
+        for (size_t i = 0; i < map->n; i++) {
+                r = place_pair(f, origin, map->pairs + i, places);
+                if (r < 0)
+                        return r;
+        }
+        for (const SpecKey *k = spec_keys; k->path; k++) {
+                if (!places[k - spec_keys])
+                        continue;
+                if (k->type == KEY_COMMAND) {
+                        command = k;
+                        continue;
+                }
+                r = field_read(f, k, places[k - spec_keys]);
+                if (r < 0)
+                        return r;
+        }
+        /* What the command means depends on `shell`, wherever that stands. */
+        return command ? field_read(f, command, places[command - spec_keys]) : 0;
+}
+
+int service_validate(const FieldReader *f, const Node *otherwise, const Node *const *places, const Node *const *default_places) {
+        _cleanup_error_ KlError e = {};
+        const char *path = NULL;
+        const SpecKey *k;
+        const Node *at = NULL;
+        int r;
+
+        r = spec_validate(f->spec, &path, &e);
+        if (r != -EINVAL)
+                return r;
+        k = path ? spec_key_find(path) : NULL;
+        if (k && places)
+                at = places[k - spec_keys];
+        if (k && !at && default_places)
+                at = default_places[k - spec_keys];
+        if (!at)
+                at = otherwise;
+        if (!e.message)
+                return -ENOMEM;
+        return diagnostics_add(f->diagnostics, f->file, at->line, at->column, false, e.hint ? "%s (%s)" : "%s", e.message, e.hint);
+}
+
+/* ---- unknown keys ---- */
+
+static bool is_reserved(const char *path) {
+        return strv_contains((char *const *) (uintptr_t) spec_reserved_keys, path);
+}
+
+/* The names that may stand where an unknown one stood: the keys of the group, or the keys and groups of a service. */
+static int candidates(const char *group, char ***ret) {
+        _cleanup_strv_ char **l = NULL;
+        int r;
+
+        for (const SpecKey *k = spec_keys; k->path; k++) {
+                const char *dot = strchr(k->path, '.');
+                size_t length = dot ? (size_t) (dot - k->path) : strlen(k->path);
+                _cleanup_free_ char *first = strndup(k->path, length);
+
+                if (!first)
+                        return -ENOMEM;
+                if (group && (!dot || !streq(first, group)))
+                        continue;
+                if (!group && strv_contains(l, first))
+                        continue;
+                r = strv_append(&l, group ? dot + 1 : first);
+                if (r < 0)
+                        return r;
+        }
+        *ret = TAKE_PTR(l);
+        return 0;
+}
+
+/* The group of a key that was written outside of it, malloc'ed; NULL with 0 when no group has it. */
+static int group_of(const char *name, char **ret) {
+        for (const SpecKey *k = spec_keys; k->path; k++) {
+                const char *dot = strchr(k->path, '.');
+
+                if (!dot || !streq(dot + 1, name))
+                        continue;
+                *ret = strndup(k->path, (size_t) (dot - k->path));
+                return *ret ? 0 : -ENOMEM;
+        }
+        return 0;
+}
+
+/* " in `limits` — did you mean …?", or where else the key belongs; malloc'ed. */
+static int suggestion(const char *group, const char *name, char **ret) {
+        _cleanup_strv_ char **names = NULL;
+        _cleanup_free_ char *owner = NULL;
+        const char *nearest, *in = group ? " in `" : "", *end = group ? "`" : "";
+        int r;
+
+        r = candidates(group, &names);
+        if (r < 0)
+                return r;
+        nearest = names ? text_nearest(name, (const char *const *) names) : NULL;
+        if (!nearest) {
+                r = group_of(name, &owner);
+                if (r < 0)
+                        return r;
+        }
+        if (nearest)
+                *ret = text_printf("%s%s%s — did you mean `%s`?", in, group ?: "", end, nearest);
+        else if (owner)
+                *ret = text_printf("%s%s%s — it belongs in the group `%s`", in, group ?: "", end, owner);
+        else if (group && spec_key_find(name))
+                *ret = text_printf("%s%s%s — it belongs beside `%s`, not in it", in, group, end, group);
+        else
+                *ret = text_printf("%s%s%s", in, group ?: "", end);
+        return *ret ? 0 : -ENOMEM;
+}
+
+int service_unknown_key(const FieldReader *f, const char *group, const Node *key) {
+        _cleanup_free_ char *path = NULL, *more = NULL;
+        int r;
+
+        /* Beyond the limit only the count matters, not the work of finding a better name. */
+        if (f->diagnostics->n >= CONFIG_DIAGNOSTICS_MAX)
+                return diagnostics_add(f->diagnostics, f->file, key->line, key->column, false, "unknown key");
+        path = text_printf("%s%s%s", group ?: "", group ? "." : "", key->text);
+        if (!path)
+                return -ENOMEM;
+        if (is_reserved(path))
+                return diagnostics_add(f->diagnostics, f->file, key->line, key->column, false, "`%s` is not available in this version of Kingly", path);
+        r = suggestion(group, key->text, &more);
+        if (r < 0)
+                return r;
+        return diagnostics_add(f->diagnostics, f->file, key->line, key->column, false, "unknown key `%s`%s", key->text, more);
+}

@@ -1,0 +1,40 @@
+/* The two programs that the keeper keeps alive: kingd-manager and kingd-logger. */
+#pragma once
+
+#include <limits.h>
+
+#include "keeper/child.h"
+#include "linux/poller.h"
+
+typedef struct Helper {
+        const char *name;               /* static */
+        char path[PATH_MAX];
+        pid_t pid;                      /* 0: does not run */
+        PollSource wire;                /* our end of the pair, non-blocking, or fd -EBADF; .ready is the owner's to set before a start */
+        bool full;                      /* a packet did not go out: EPOLLOUT is awaited, or retry_at */
+        bool deaf;                      /* nothing is read from it for now */
+        usec_t retry_at;                /* the kernel was short of memory or of descriptors in flight: USEC_INFINITY, or when to try again */
+        uint32_t starts;
+        unsigned failures;              /* ends in a row that came soon after the start */
+        usec_t started, restart_at;     /* CLOCK_MONOTONIC; USEC_INFINITY: no start is due */
+} Helper;
+
+/* Finds the program: `path` if given, else beside our own executable, else in the directory of the installation. -ENOENT */
+int helper_init(Helper *h, const char *name, const char *path);
+
+/* Starts it with one end of a fresh pair at `fd_in_child`. argv[0] is replaced by the path (argv NULL: no arguments). When that fails, the next try
+ * is scheduled. */
+int helper_start(Helper *h, Poller *p, char *const *argv, int fd_in_child, const ChildDefaults *d);
+
+/* Process `pid` of it was reaped with this wait(2) status (h->pid is 0 already): says so, closes the pair and schedules the next start: after
+ * 100 ms, doubled up to 5 s with each end that comes soon after the start. */
+void helper_ended(Helper *h, Poller *p, pid_t pid, int status);
+
+/* Its end of the pair is closed or broken while it lives: it is of no use any more and is killed. */
+void helper_broken(Helper *h, Poller *p);
+void helper_close(Helper *h, Poller *p);
+
+/* Sends one packet. -EAGAIN: not now; `full` is set until EPOLLOUT or retry_at. Any other error means that the other end is gone or useless. */
+int helper_send(Helper *h, Poller *p, const void *packet, size_t size, const int *fds, size_t n_fds);
+void helper_writable(Helper *h, Poller *p);             /* EPOLLOUT came, or retry_at has passed */
+void helper_listen(Helper *h, Poller *p, bool on);      /* whether EPOLLIN is of interest; it is after a start */

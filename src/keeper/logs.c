@@ -1,0 +1,116 @@
+/* The output of the children on its way to the logger. Must stay true: the keeper has copies of the read ends until the logger says that both
+ * pipes have ended, so that a logger's death loses nothing and no service gets SIGPIPE; the logger runs only when there is something for it. */
+#include "keeper/state.h"
+
+#include <fcntl.h>
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "logger/log_wire.h"
+
+int logs_make_pipes(Child *c, int ret_write[2]) {
+        int out[2], err[2];
+
+        if (pipe2(out, O_CLOEXEC) < 0)
+                return -errno;
+        if (pipe2(err, O_CLOEXEC) < 0) {
+                int r = -errno;
+
+                fd_close(out[0]);
+                fd_close(out[1]);
+                return r;
+        }
+        c->log_fds[0] = out[0];
+        c->log_fds[1] = err[0];
+        ret_write[0] = out[1];
+        ret_write[1] = err[1];
+        return 0;
+}
+
+void logs_close(Child *c) {
+        for (size_t i = 0; i < ARRAY_SIZE(c->log_fds); i++)
+                c->log_fds[i] = fd_close(c->log_fds[i]);
+}
+
+void logs_submit(Keeper *k, Child *c) {
+        if (c->log_fds[0] >= 0)
+                table_queue(&k->table, QUEUE_LOG, c);
+}
+
+static bool logger_runs(Keeper *k) {
+        if (k->logger.pid > 0)
+                return k->logger.wire.fd >= 0;
+        if (k->logger.restart_at != USEC_INFINITY)
+                return false;
+        return helper_start(&k->logger, &k->poller, NULL, LOG_WIRE_FD, &k->defaults) >= 0;
+}
+
+void logs_flush(Keeper *k) {
+        Child *c;
+
+        if (k->closing)
+                return;
+        while ((c = table_queue_first(&k->table, QUEUE_LOG))) {
+                if (c->log_fds[0] >= 0) {
+                        if (!logger_runs(k) ||
+                            helper_send(&k->logger, &k->poller, table_log(&k->table, c), c->log_size, c->log_fds, ARRAY_SIZE(c->log_fds)) < 0)
+                                return;
+                        c->log_sent = true;
+                }
+                table_dequeue(&k->table, QUEUE_LOG);
+                child_settle(k, c);
+        }
+}
+
+/* False: nothing more to read. */
+static bool hear_logger(Keeper *k) {
+        LogClosed p;
+        ssize_t n;
+        Child *c;
+
+        if (k->logger.wire.fd < 0)
+                return false;
+        n = fd_recv(k->logger.wire.fd, &p, sizeof(p), NULL, NULL);
+        if (n == -EAGAIN)
+                return false;
+        if (n == -ECONNRESET)
+                return true;
+        if (n == -EMSGSIZE || (n > 0 && n != sizeof(p))) {
+                log_warning("malformed packet from the logger dropped");
+                return true;
+        }
+        if (n <= 0) {
+                helper_broken(&k->logger, &k->poller);
+                return false;
+        }
+        c = table_by_run(&k->table, p.run);
+        if (!c || !c->log_sent)
+                return true;
+        logs_close(c);
+        child_settle(k, c);
+        return true;
+}
+
+void logs_ready(PollSource *s, uint32_t events) {
+        Keeper *k = CONTAINER_OF(s, Keeper, logger.wire);
+
+        if (events & EPOLLOUT)
+                helper_writable(&k->logger, &k->poller);
+        if (events & (EPOLLIN | EPOLLHUP | EPOLLERR))
+                while (hear_logger(k))
+                        ;
+}
+
+void logs_rest(Keeper *k) {
+        uint32_t i = 0;
+        Child *c;
+
+        while (hear_logger(k))
+                ;
+        while ((c = table_next(&k->table, &i))) {
+                if (!c->log_sent || c->log_fds[0] < 0)
+                        continue;
+                c->log_sent = false;
+                table_queue(&k->table, QUEUE_LOG, c);
+        }
+}

@@ -1,0 +1,72 @@
+/* The one object of the keeper and what its files do with it. Internal to the room.
+ *
+ * Nothing that must be told is told on the spot: it is noted here (in the children's entries, in bits, in one slot for a refusal) and goes out at
+ * the end of each turn of the loop as far as the sockets take it, so that a slow manager or logger costs neither memory nor time. */
+#pragma once
+
+#include "keeper/helpers.h"
+#include "keeper/hold.h"
+#include "keeper/keeper.h"
+#include "keeper/table.h"
+
+#define CONTAINER_OF(p, type, member) ((type *) (void *) ((char *) (p) - offsetof(type, member)))
+
+typedef struct Keeper {
+        const KeeperOptions *options;
+        Poller poller;
+        Table table;
+        Hold hold;
+        ChildDefaults defaults;
+        uint64_t nofile_soft;
+        PollSource signals;
+        Helper manager, logger;
+        uint32_t alive;                 /* children not reaped yet */
+
+        /* the conversation with the manager */
+        bool listening;                 /* it has said HELLO */
+        bool hello_due, refusal_due;
+        WireFailed refusal;
+        uint64_t signals_due;           /* bit n-1: signal n; kept while there is no manager */
+        bool listing, list_half;        /* half: CHILD of an exited one is said, its EXITED is not */
+        uint32_t list_next, list_held;
+
+        bool greeted;                   /* this manager has said HELLO */
+        unsigned silent_ends;           /* managers in a row that ended without it */
+        bool ready_called;
+        bool closing;
+        int status;
+        usec_t close_by;
+
+        uint64_t packet[WIRE_MAX / sizeof(uint64_t)];
+} Keeper;
+
+enum { PRIORITY_GATE, PRIORITY_SIGNALS, PRIORITY_LOGGER, PRIORITY_MANAGER };
+
+/* keeper.c */
+void keeper_ready(Keeper *k, int status);
+void keeper_close(Keeper *k, int status);       /* leave: closes the helpers' sockets and gives them two seconds */
+
+/* say.c: to the manager */
+void say(Keeper *k, Child *c, unsigned what);   /* SAY_*; without a listening manager nothing is noted: LIST will tell */
+void say_refusal(Keeper *k, uint64_t run, int error, SpawnStage stage);
+void say_flush(Keeper *k);
+void say_stop(Keeper *k);                       /* the manager is gone */
+
+/* hear.c: from the manager */
+void hear_ready(PollSource *s, uint32_t events);
+void hear_rest(Keeper *k);                      /* everything that a dead manager left */
+
+/* spawn.c */
+void spawn_child(Keeper *k, const WireSpawn *s, const int *fds);
+void child_release(Keeper *k, Child *c);
+void child_signal(Child *c, int sig, unsigned target);
+void child_ended(Keeper *k, Child *c, int status, const struct rusage *usage);  /* it was just reaped */
+void child_settle(Keeper *k, Child *c);         /* forgets it when nothing about it is left to do */
+
+/* logs.c */
+int logs_make_pipes(Child *c, int ret_write[2]);
+void logs_submit(Keeper *k, Child *c);          /* its command executes: the logger shall have the read ends */
+void logs_close(Child *c);
+void logs_flush(Keeper *k);                     /* starts the logger when there is something for it */
+void logs_ready(PollSource *s, uint32_t events);
+void logs_rest(Keeper *k);                      /* the logger is gone: hears what it left and notes everything for the next */

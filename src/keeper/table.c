@@ -1,0 +1,166 @@
+/* Owns the memory of the children's entries. Must stay true: `top` is above every slot ever used, so that what lies beyond was never touched; an
+ * entry never moves; an entry is in the chain of its run from table_add() to table_remove() and in the chain of its pid only while the keeper
+ * has not reaped that pid. */
+#include "keeper/table.h"
+
+#include <sys/mman.h>
+
+static size_t table_bytes(uint32_t capacity) {
+        return capacity * (sizeof(Child) + WIRE_LOG_MAX + 2 * sizeof(uint32_t));
+}
+
+static void *map_table(uint32_t capacity) {
+        size_t n = table_bytes(capacity);
+        void *p = mmap(NULL, n, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+        if (p == MAP_FAILED)
+                return NULL;
+        /* A child needs nothing of it, and copying the page tables of a large one would slow every clone(2). */
+        (void) madvise(p, n, MADV_DONTFORK);
+        return p;
+}
+
+/* Where overcommit is strict, a small table is better than none. */
+#define CAPACITY_MIN 1024
+
+int table_init(Table *t, uint32_t capacity) {
+        uint8_t *p = map_table(capacity);
+
+        while (!p && capacity / 2 >= CAPACITY_MIN) {
+                capacity /= 2;
+                p = map_table(capacity);
+        }
+        if (!p)
+                return -ENOMEM;
+        *t = (Table) { .children = (Child *) p, .capacity = capacity };
+        p += capacity * sizeof(Child);
+        t->by_run = (uint32_t *) p;
+        t->by_pid = t->by_run + capacity;
+        t->logs = (uint8_t(*)[WIRE_LOG_MAX]) (t->by_pid + capacity);
+        return 0;
+}
+
+void table_done(Table *t) {
+        if (t->children)
+                (void) munmap(t->children, table_bytes(t->capacity));
+        *t = (Table) {};
+}
+
+/* The capacity is a power of two. Runs are random, but a manager's word for it is not enough to trust the low bits alone. */
+static uint32_t *bucket_of_run(const Table *t, uint64_t run) {
+        return t->by_run + ((run * UINT64_C(0x9e3779b97f4a7c15)) >> 32) % t->capacity;
+}
+
+static uint32_t *bucket_of_pid(const Table *t, pid_t pid) {
+        return t->by_pid + (uint32_t) pid % t->capacity;
+}
+
+static uint32_t number_of(const Table *t, const Child *c) {
+        return (uint32_t) (c - t->children) + 1;
+}
+
+Child *table_add(Table *t, uint64_t run) {
+        uint32_t *bucket = bucket_of_run(t, run);
+        Child *c;
+
+        if (t->free) {
+                c = t->children + t->free - 1;
+                t->free = c->next_run;
+        } else if (t->top < t->capacity)
+                c = t->children + t->top++;
+        else
+                return NULL;
+        *c = (Child) { .run = run, .process = PIDREF_NULL, .gate = { .fd = -EBADF }, .log_fds = { -EBADF, -EBADF }, .next_run = *bucket };
+        *bucket = number_of(t, c);
+        t->used++;
+        return c;
+}
+
+void table_remove(Table *t, Child *c) {
+        uint32_t *p = bucket_of_run(t, c->run);
+
+        table_drop_pid(t, c);
+        while (*p != number_of(t, c))
+                p = &t->children[*p - 1].next_run;
+        *p = c->next_run;
+        c->run = 0;
+        c->next_run = t->free;
+        t->free = number_of(t, c);
+        t->used--;
+}
+
+void table_set_pid(Table *t, Child *c, pid_t pid) {
+        uint32_t *bucket = bucket_of_pid(t, pid);
+
+        c->pid = c->process.pid = pid;
+        c->next_pid = *bucket;
+        *bucket = number_of(t, c);
+}
+
+void table_drop_pid(Table *t, Child *c) {
+        uint32_t *p = bucket_of_pid(t, c->process.pid);
+
+        if (c->process.pid == 0)
+                return;
+        while (*p != number_of(t, c))
+                p = &t->children[*p - 1].next_pid;
+        *p = c->next_pid;
+        c->process.pid = 0;
+}
+
+Child *table_by_run(const Table *t, uint64_t run) {
+        for (uint32_t n = *bucket_of_run(t, run); n; n = t->children[n - 1].next_run)
+                if (t->children[n - 1].run == run)
+                        return t->children + n - 1;
+        return NULL;
+}
+
+Child *table_by_pid(const Table *t, pid_t pid) {
+        for (uint32_t n = *bucket_of_pid(t, pid); n; n = t->children[n - 1].next_pid)
+                if (t->children[n - 1].process.pid == pid)
+                        return t->children + n - 1;
+        return NULL;
+}
+
+Child *table_next(const Table *t, uint32_t *i) {
+        while (*i < t->top) {
+                Child *c = t->children + (*i)++;
+
+                if (c->run != 0)
+                        return c;
+        }
+        return NULL;
+}
+
+uint8_t *table_log(const Table *t, const Child *c) {
+        return t->logs[c - t->children];
+}
+
+void table_queue(Table *t, ChildQueueKind kind, Child *c) {
+        ChildQueue *q = t->queues + kind;
+
+        if (c->queued[kind])
+                return;
+        c->queued[kind] = true;
+        c->next[kind] = 0;
+        *(q->tail ? &t->children[q->tail - 1].next[kind] : &q->head) = number_of(t, c);
+        q->tail = number_of(t, c);
+}
+
+Child *table_queue_first(const Table *t, ChildQueueKind kind) {
+        uint32_t head = t->queues[kind].head;
+
+        return head ? t->children + head - 1 : NULL;
+}
+
+void table_dequeue(Table *t, ChildQueueKind kind) {
+        ChildQueue *q = t->queues + kind;
+        Child *c = table_queue_first(t, kind);
+
+        if (!c)
+                return;
+        q->head = c->next[kind];
+        if (!q->head)
+                q->tail = 0;
+        c->queued[kind] = false;
+}

@@ -1,0 +1,70 @@
+/* The children of the keeper: a table of fixed capacity in anonymous memory that is touched only as far as it was ever used. Nothing here
+ * allocates after table_init(), and the memory is not copied into children. */
+#pragma once
+
+#include "keeper/wire.h"
+#include "linux/poller.h"
+#include "linux/process.h"
+
+#define TABLE_CAPACITY 65536
+
+/* Beyond the states that the wire shows (CHILD_GATED … CHILD_EXITED). */
+enum { CHILD_FAILED = CHILD_EXITED + 1 };       /* nothing executes, the process (if there was one) is reaped, FAILED is not said yet */
+
+/* What the manager has not been told yet, said in this order. */
+enum { SAY_SPAWNED = 1 << 0, SAY_EXECED = 1 << 1, SAY_FAILED = 1 << 2, SAY_EXITED = 1 << 3 };
+
+typedef enum ChildQueueKind { QUEUE_SAY, QUEUE_LOG, _QUEUE_MAX } ChildQueueKind;
+
+typedef struct Child Child;
+struct Child {
+        uint64_t run;                   /* 0: the slot is free */
+        uint8_t invocation[16];
+        PidRef process;                 /* pid 0 once it is reaped */
+        int32_t pid;                    /* kept for the messages */
+        uint8_t state;                  /* CHILD_* */
+        uint8_t say;                    /* SAY_* */
+        bool acknowledged;              /* only its log is still of interest */
+        bool exec_near;                 /* the set-up is done, the end of the gate means that the command executes */
+        bool failed;                    /* error and stage are set */
+        bool queued[_QUEUE_MAX];
+        uint32_t next[_QUEUE_MAX];
+        uint32_t next_run, next_pid;    /* chains of the two indices; next_run also of the free slots */
+        int32_t error;
+        uint32_t stage;
+        PollSource gate;                /* our end, or -EBADF */
+        void *owner;                    /* the Keeper, for the gate's callback */
+        WireExited exit;
+        int log_fds[2];                 /* read ends, or -EBADF */
+        uint32_t log_size;              /* 0: no log pipes */
+        bool log_sent;
+};
+
+typedef struct ChildQueue { uint32_t head, tail; } ChildQueue;
+
+typedef struct Table {
+        Child *children;
+        uint8_t (*logs)[WIRE_LOG_MAX];
+        uint32_t *by_run, *by_pid;      /* chains by hash: index + 1, 0 ends them */
+        uint32_t capacity, top, free, used;
+        ChildQueue queues[_QUEUE_MAX];
+} Table;
+
+/* At most TABLE_CAPACITY entries, fewer where so much address space is not to be had. 0 or -ENOMEM. */
+int table_init(Table *t, uint32_t capacity);
+void table_done(Table *t);              /* descriptors of the entries are left alone */
+
+Child *table_add(Table *t, uint64_t run);                       /* NULL: full. The run must not be there yet */
+void table_remove(Table *t, Child *c);                          /* must stand in no queue */
+void table_set_pid(Table *t, Child *c, pid_t pid);
+void table_drop_pid(Table *t, Child *c);                        /* before the pid can be used again */
+Child *table_by_run(const Table *t, uint64_t run);              /* NULL: none */
+Child *table_by_pid(const Table *t, pid_t pid);
+/* Walks the entries: *i starts at 0; NULL at the end. Entries may come and go between calls. */
+Child *table_next(const Table *t, uint32_t *i);
+uint8_t *table_log(const Table *t, const Child *c);             /* WIRE_LOG_MAX bytes */
+
+/* First in, first out; a child stands in each queue at most once. */
+void table_queue(Table *t, ChildQueueKind kind, Child *c);
+Child *table_queue_first(const Table *t, ChildQueueKind kind);
+void table_dequeue(Table *t, ChildQueueKind kind);

@@ -1,0 +1,190 @@
+/* The verbs apply and check: files are read here, with the caller's environment and working directory; the daemon gets services, not files. */
+#include <stdio.h>
+
+#include "base/fd.h"
+#include "base/strv.h"
+#include "base/text.h"
+#include "config/config.h"
+#include "kingctl/control.h"
+#include "kingctl/output.h"
+#include "kingctl/reply.h"
+#include "kingctl/settle.h"
+#include "kingctl/verbs.h"
+
+static void spec_list_done_p(SpecList *l) {
+        spec_list_done(l);
+}
+#define _cleanup_specs_ _cleanup_(spec_list_done_p)
+
+static void print_diagnostics(const Ctl *ctl, const Diagnostics *d) {
+        fflush(stdout);
+        for (size_t i = 0; i < d->n; i++) {
+                _cleanup_free_ char *text = diagnostic_format(&d->items[i]);
+
+                print_coloured(stderr, ctl->colour_error, d->items[i].warning ? COLOUR_YELLOW : COLOUR_NONE, text ? text : d->items[i].message);
+                fputc('\n', stderr);
+        }
+        if (d->dropped > 0)
+                fprintf(stderr, "and %zu more\n", d->dropped);
+}
+
+/* Reads files into one list. 0, 2 when a file has errors (said), or negative with ctl->error. */
+static int load(Ctl *ctl, const char *const *files, SpecList *specs) {
+        _cleanup_diagnostics_ Diagnostics d = {};
+        const ConfigOptions o = { .environment = environ, .fallback_namespace = ctl->options.namespace };
+
+        for (; *files; files++) {
+                int r = config_load_file(*files, &o, specs, &d);
+
+                if (r == -ENOMEM)
+                        return ctl_oom(ctl);
+                if (r < 0 && d.errors == 0)
+                        return kl_error_set(&ctl->error, r, KL_E_INVALID, "%s: %s", *files, strerror(-r));
+        }
+        print_diagnostics(ctl, &d);
+        return d.errors > 0 ? 2 : 0;
+}
+
+static json_object *service_of(const ServiceSpec *s) {
+        _cleanup_json_ json_object *o = config_spec_to_json(s);
+
+        if (!o)
+                return NULL;
+        if (!json_object_object_get_ex(o, "name", NULL) && json_add_string(o, "name", s->name) < 0)
+                return NULL;
+        if (!json_object_object_get_ex(o, "namespace", NULL) && json_add_string(o, "namespace", s->ns) < 0)
+                return NULL;
+        return TAKE_PTR(o);
+}
+
+/* Consumes services. NULL on OOM. */
+static json_object *parameters_of(Ctl *ctl, json_object *services, const char *origin) {
+        _cleanup_json_ json_object *p = json_object_new_object();
+        int r;
+
+        r = json_add(p, "services", services);
+        if (r >= 0)
+                r = json_add_string(p, "origin", origin);
+        if (r >= 0 && ctl->options.prune)
+                r = json_add(p, "prune", json_object_new_boolean(true));
+        if (r >= 0 && ctl->options.diff)
+                r = json_add(p, "diff", json_object_new_boolean(true));
+        return r < 0 ? NULL : TAKE_PTR(p);
+}
+
+static json_object *services_of(const SpecList *specs) {
+        _cleanup_json_ json_object *l = json_object_new_array();
+
+        for (size_t i = 0; l && i < specs->n; i++) {
+                json_object *o = service_of(specs->items[i]);
+
+                if (!o || json_object_array_add(l, o) < 0) {
+                        json_object_put(o);
+                        return NULL;
+                }
+        }
+        return TAKE_PTR(l);
+}
+
+static char *absolute_names(const char *const *files) {
+        _cleanup_strv_ char **l = NULL;
+
+        for (; *files; files++)
+                if (strv_consume(&l, streq(*files, "-") ? strdup("-") : path_absolute(*files, NULL)) < 0)
+                        return NULL;
+        return strv_join(l, " ");
+}
+
+int apply_files(Ctl *ctl, const char *const *files) {
+        _cleanup_specs_ SpecList specs = {};
+        _cleanup_free_ char *origin = NULL;
+        Settle s = { .ctl = ctl, .plan = true };
+        int r;
+
+        r = load(ctl, files, &specs);
+        if (r != 0)
+                return r;
+        origin = absolute_names(files);
+        if (!origin)
+                return ctl_oom(ctl);
+        r = ctl_connect(ctl, CONNECT_START);
+        if (r < 0)
+                return r;
+        r = settle_call(&s, "Apply", parameters_of(ctl, services_of(&specs), origin));
+        if (r == 0 && ctl->options.diff && s.changes == 0 && ctl->options.output == OUTPUT_TABLE && !ctl->options.quiet)
+                puts("nothing to do");
+        return r;
+}
+
+/* What the daemon would do with one service: the verb of the plan, borrowed from *ret_reply. */
+static int ask_plan(Ctl *ctl, json_object *service, json_object **ret_reply, const char **ret) {
+        _cleanup_json_ json_object *l = json_object_new_array(), *p = NULL;
+        json_object *plan;
+        int r;
+
+        if (!l || json_object_array_add(l, json_object_get(service)) < 0)
+                return ctl_oom(ctl);
+        p = parameters_of(ctl, TAKE_PTR(l), NULL);
+        if (!p || json_add(p, "diff", json_object_new_boolean(true)) < 0)
+                return ctl_oom(ctl);
+        r = ctl_call(ctl, "Apply", TAKE_PTR(p), ret_reply);
+        if (r < 0)
+                return r;
+        plan = field_array(*ret_reply, "plan");
+        *ret = array_length(plan) > 0 ? field_text(json_object_array_get_idx(plan, 0), "verb") : "";
+        return 0;
+}
+
+int apply_service(Ctl *ctl, json_object *service) {
+        _cleanup_json_ json_object *owned = service, *l = NULL, *reply = NULL;
+        Settle s = { .ctl = ctl };
+        const char *name = field_text(service, "name"), *verb = NULL;
+        int r;
+
+        r = ctl_connect(ctl, CONNECT_START);
+        if (r >= 0)
+                r = ask_plan(ctl, service, &reply, &verb);
+        if (r < 0)
+                return r;
+        if (streq(verb, "keep"))
+                return start_names(ctl, (char *[]) { (char *) name, NULL });
+        if (!streq(verb, "add")) {
+                r = kl_error_set(&ctl->error, -EEXIST, KL_E_EXISTS, "%s: there is a service of that name with other settings", name);
+                kl_error_hint(&ctl->error, "choose another with --name, or remove it first: kingctl delete %s", name);
+                return r;
+        }
+        l = json_object_new_array();
+        if (!l || json_object_array_add(l, json_object_get(service)) < 0)
+                return ctl_oom(ctl);
+        return settle_call(&s, "Apply", parameters_of(ctl, TAKE_PTR(l), "kingctl start"));
+}
+
+int verb_apply(Ctl *ctl, char **args) {
+        const char *const *files = ctl->options.files;
+
+        if (files && args[0])
+                return ctl_usage(ctl, "apply: \"%s\": name every file with -f", args[0]);
+        if (!files)
+                files = (const char *const *) args;
+        if (!files[0])
+                return ctl_usage(ctl, "apply: no file given");
+        return apply_files(ctl, files);
+}
+
+int verb_check(Ctl *ctl, char **args) {
+        bool wrong = false;
+
+        for (; *args; args++) {
+                _cleanup_specs_ SpecList specs = {};
+                int r = load(ctl, (const char *const[]) { *args, NULL }, &specs);
+
+                if (r < 0)
+                        return r;
+                wrong |= r > 0;
+                if (r > 0 || ctl->options.quiet)
+                        continue;
+                print_text(stdout, *args);
+                printf(": ok, %zu %s\n", specs.n, plural((int64_t) specs.n, "service", "services"));
+        }
+        return wrong ? 2 : 0;
+}

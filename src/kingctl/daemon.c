@@ -1,0 +1,108 @@
+/* The verbs about the daemon itself: ping, version, doctor, shutdown. */
+#include <stdio.h>
+
+#include "kingctl/output.h"
+#include "kingctl/reply.h"
+#include "kingctl/verbs.h"
+
+int verb_ping(Ctl *ctl, char **args) {
+        _cleanup_json_ json_object *reply = NULL;
+        usec_t begun = now_usec(CLOCK_MONOTONIC);
+        int r;
+
+        r = ctl_connect(ctl, CONNECT_ONLY);
+        if (r >= 0)
+                r = ctl_call(ctl, "Ping", NULL, &reply);
+        if (r >= 0 && !ctl->options.quiet)
+                printf("kingd answers (%.1f ms)\n", (double) (now_usec(CLOCK_MONOTONIC) - begun) / USEC_PER_MSEC);
+        return MIN(r, 0);
+}
+
+static int print_versions(Ctl *ctl, json_object *status) {
+        _cleanup_json_ json_object *o = json_object_new_object();
+
+        if (json_add_string(o, "kingctl", KINGLY_VERSION) < 0 || json_object_object_add(o, "kingd", NULL) < 0 ||
+            (status && json_add_string(o, "kingd", field_text(status, "version")) < 0))
+                return ctl_oom(ctl);
+        print_json(ctl->options.output, o);
+        return 0;
+}
+
+/* That no daemon runs is an answer here, not an error. */
+int verb_version(Ctl *ctl, char **args) {
+        _cleanup_json_ json_object *status = NULL;
+        int r;
+
+        r = ctl_connect(ctl, CONNECT_ONLY);
+        if (r >= 0)
+                r = ctl_call(ctl, "Status", NULL, &status);
+        if (r < 0 && !streq(ctl->error.id, KL_E_NO_DAEMON))
+                return r;
+        if (ctl->options.output != OUTPUT_TABLE)
+                return print_versions(ctl, status);
+        puts("kingctl " KINGLY_VERSION);
+        if (status) {
+                fputs("kingd ", stdout);
+                print_text(stdout, field_text(status, "version"));
+                printf(" (pid %" PRIi64 ")\n", field_number(status, "pid", 0));
+        } else
+                puts("kingd: not running");
+        return 0;
+}
+
+static void print_check(const Ctl *ctl, json_object *check) {
+        const char *hint = field_text(check, "hint");
+        bool ok = field_bool(check, "ok");
+
+        print_coloured(stdout, ctl->colour, ok ? COLOUR_GREEN : COLOUR_RED, ok ? "ok   " : "WRONG");
+        fputc(' ', stdout);
+        print_coloured(stdout, ctl->colour, COLOUR_BOLD, field_text(check, "name"));
+        fputs(": ", stdout);
+        print_text(stdout, field_text(check, "message"));
+        fputc('\n', stdout);
+        if (*hint) {
+                fputs("      ", stdout);
+                print_coloured(stdout, ctl->colour, COLOUR_DIM, hint);
+                fputc('\n', stdout);
+        }
+}
+
+int verb_doctor(Ctl *ctl, char **args) {
+        _cleanup_json_ json_object *reply = NULL;
+        json_object *checks;
+        int r;
+
+        r = ctl_connect(ctl, CONNECT_ONLY);
+        if (r >= 0)
+                r = ctl_call(ctl, "Doctor", NULL, &reply);
+        if (r < 0)
+                return r;
+        checks = field_array(reply, "checks");
+        if (ctl->options.output != OUTPUT_TABLE && checks) {
+                print_json(ctl->options.output, checks);
+                return 0;
+        }
+        for (size_t i = 0; i < array_length(checks); i++)
+                print_check(ctl, json_object_array_get_idx(checks, i));
+        return 0;
+}
+
+/* Stopping every service may take as long as their stop timeouts: no deadline but the person's. */
+int verb_shutdown(Ctl *ctl, char **args) {
+        usec_t deadline = ctl_deadline(ctl);
+        int r;
+
+        r = ctl_connect(ctl, CONNECT_ONLY);
+        if (r >= 0)
+                r = ctl_more(ctl, "Shutdown", NULL);
+        if (r < 0)
+                return r;
+        do {
+                _cleanup_json_ json_object *reply = NULL;
+
+                r = ctl_next(ctl, deadline, &reply);
+        } while (r > 0 || r == -EINTR);
+        if (r >= 0 && !ctl->options.quiet)
+                puts("kingd ended; its services are stopped");
+        return r;
+}

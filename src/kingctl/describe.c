@@ -1,0 +1,201 @@
+/* The verb describe: all there is to know of a service, in sections. */
+#include <stdio.h>
+
+#include "base/text.h"
+#include "kingctl/events.h"
+#include "kingctl/output.h"
+#include "kingctl/reply.h"
+#include "kingctl/verbs.h"
+
+static void print_title(const Ctl *ctl, const char *title) {
+        fputc('\n', stdout);
+        print_coloured(stdout, ctl->colour, COLOUR_BOLD, title);
+        fputc('\n', stdout);
+}
+
+static void print_field(const char *indent, const char *name, const char *value) {
+        if (!value || !*value)
+                return;
+        printf("%s%-14s ", indent, name);
+        print_text(stdout, value);
+        fputc('\n', stdout);
+}
+
+/* A value on one line, as the file would say it. */
+static void print_flow(json_object *v) {
+        const char *s;
+
+        if (json_object_is_type(v, json_type_string)) {
+                s = json_object_get_string(v);
+                print_text(stdout, s && *s ? s : "\"\"");
+                return;
+        }
+        if (json_object_is_type(v, json_type_array)) {
+                fputc('[', stdout);
+                for (size_t i = 0; i < json_object_array_length(v); i++) {
+                        fputs(i > 0 ? ", " : "", stdout);
+                        print_flow(json_object_array_get_idx(v, i));
+                }
+                fputc(']', stdout);
+                return;
+        }
+        s = json_object_to_json_string_ext(v, JSON_C_TO_STRING_NOSLASHESCAPE);
+        print_text(stdout, s ? s : "");
+}
+
+static void print_settings(json_object *o, int depth) {
+        json_object_object_foreach(o, key, value) {
+                if (depth == 1 && (streq(key, "name") || streq(key, "namespace")))
+                        continue;
+                printf("%*s", 2 * depth, "");
+                print_text(stdout, key);
+                fputc(':', stdout);
+                if (json_object_is_type(value, json_type_object) && json_object_object_length(value) > 0) {
+                        fputc('\n', stdout);
+                        print_settings(value, depth + 1);
+                        continue;
+                }
+                fputc(' ', stdout);
+                print_flow(value);
+                fputc('\n', stdout);
+        }
+}
+
+/* How a figure is said: bytes, time, or a number. */
+typedef struct FigureStyle {
+        const char *field, *title;
+        enum { FIGURE_BYTES, FIGURE_SPAN, FIGURE_NUMBER } kind;
+} FigureStyle;
+
+static const FigureStyle figures[] = {
+        { "cpu_usec", "cpu time", FIGURE_SPAN },        { "memory_bytes", "memory", FIGURE_BYTES },
+        { "memory_peak_bytes", "memory peak", FIGURE_BYTES }, { "tasks", "tasks", FIGURE_NUMBER },
+        { "io_read_bytes", "read", FIGURE_BYTES },      { "io_written_bytes", "written", FIGURE_BYTES },
+};
+
+static const struct { const char *field, *title; } pressures[] = {
+        { "cpu_pressure", "cpu pressure" }, { "memory_pressure", "mem pressure" }, { "io_pressure", "io pressure" },
+};
+
+static void print_usage(json_object *usage) {
+        char buf[FORMAT_MAX];
+
+        for (size_t i = 0; i < ARRAY_SIZE(figures); i++) {
+                json_object *f = field_object(usage, figures[i].field);
+                int64_t n = field_number(f, "value", -1);
+                _cleanup_free_ char *text = NULL;
+
+                if (n < 0)
+                        continue;
+                if (figures[i].kind == FIGURE_NUMBER)
+                        snprintf(buf, sizeof(buf), "%" PRIi64, n);
+                else if (figures[i].kind == FIGURE_BYTES)
+                        format_size(buf, (uint64_t) n, false);
+                else
+                        format_span(buf, (usec_t) n, false);
+                text = text_printf("%s (%s)", buf, field_text(f, "source"));
+                print_field("    ", figures[i].title, text);
+        }
+        if (field_number(usage, "oom_kills", 0) > 0)
+                printf("    %-14s %" PRIi64 "\n", "oom kills", field_number(usage, "oom_kills", 0));
+        for (size_t i = 0; i < ARRAY_SIZE(pressures); i++) {
+                double p = field_float(usage, pressures[i].field, -1);
+
+                if (p > 0)
+                        printf("    %-14s %.2f%%\n", pressures[i].title, p);
+        }
+}
+
+static void print_processes(json_object *processes) {
+        for (size_t i = 0; i < array_length(processes); i++) {
+                json_object *p = json_object_array_get_idx(processes, i);
+
+                printf("    %-14s %" PRIi64 " ", i == 0 ? "processes" : "", field_number(p, "pid", 0));
+                print_text(stdout, field_text(p, "command"));
+                fputc('\n', stdout);
+        }
+}
+
+static void print_instance(const Ctl *ctl, json_object *detail) {
+        InstanceView v = instance_view(field_object(detail, "instance"));
+        _cleanup_free_ char *name = instance_name(NULL, v.name, v.instance, false), *exit = exit_text(v.exit);
+        int64_t next = field_number(detail, "next_usec", -1);
+        char buf[FORMAT_MAX];
+
+        fputs("  ", stdout);
+        print_coloured(stdout, ctl->colour, COLOUR_BOLD, name ? name : v.name);
+        fputc(' ', stdout);
+        print_coloured(stdout, ctl->colour, state_colour(v.state), v.state);
+        if (streq(v.state, "running") && !v.ready)
+                fputs(" (not ready)", stdout);
+        if (v.since > 0)
+                printf(" since %s", format_local_time(buf, v.since));
+        fputc('\n', stdout);
+        if (v.pid > 0)
+                printf("    %-14s %" PRIi64 "\n", "pid", v.pid);
+        printf("    %-14s %" PRIi64 "\n", "restarts", v.restarts);
+        print_field("    ", "status", v.status);
+        print_field("    ", "last exit", exit);
+        if (next > 0)
+                print_field("    ", "next attempt", format_local_time(buf, (usec_t) next));
+        print_field("    ", "isolation", v.isolation);
+        print_field("    ", "unit", v.unit);
+        print_field("    ", "cgroup", field_text(detail, "cgroup"));
+        print_field("    ", "invocation", field_text(detail, "invocation_id"));
+        print_field("    ", "log", field_text(detail, "log"));
+        print_usage(field_object(detail, "usage"));
+        print_processes(field_array(detail, "processes"));
+}
+
+static void print_service(const Ctl *ctl, json_object *s) {
+        json_object *details = field_array(s, "instances"), *events = field_array(s, "events"), *changed = field_object(s, "changed");
+        json_object *unenforced = field_array(s, "unenforced");
+
+        print_coloured(stdout, ctl->colour, COLOUR_BOLD, field_text(s, "name"));
+        fputc('\n', stdout);
+        print_field("  ", "namespace", field_text(s, "namespace"));
+        print_field("  ", "from", field_text(s, "origin"));
+        print_field("  ", "wanted", field_bool(s, "wanted") ? "running" : "stopped");
+        if (changed && json_object_object_length(changed) > 0) {
+                print_title(ctl, "Settings");
+                print_settings(changed, 1);
+        }
+        for (size_t i = 0; i < array_length(unenforced); i++) {
+                const char *key = json_object_get_string(json_object_array_get_idx(unenforced, i));
+
+                if (i == 0)
+                        print_title(ctl, "Not enforced by the isolation in force");
+                print_field("  ", key ? key : "", "see: kingctl doctor");
+        }
+        if (array_length(details) > 0)
+                print_title(ctl, "Instances");
+        for (size_t i = 0; i < array_length(details); i++)
+                print_instance(ctl, json_object_array_get_idx(details, i));
+        if (array_length(events) > 0)
+                print_title(ctl, "Events");
+        for (size_t i = 0; i < array_length(events); i++)
+                event_print(stdout, json_object_array_get_idx(events, i), array_length(details) > 1, ctl->colour, "  ");
+}
+
+int verb_describe(Ctl *ctl, char **args) {
+        _cleanup_json_ json_object *reply = NULL;
+        json_object *services;
+        int r;
+
+        r = ctl_connect(ctl, CONNECT_ONLY);
+        if (r >= 0)
+                r = ctl_call(ctl, "Describe", ctl_selectors(ctl, args, false), &reply);
+        if (r < 0)
+                return r;
+        services = field_array(reply, "services");
+        if (ctl->options.output != OUTPUT_TABLE && services) {
+                print_json(ctl->options.output, services);
+                return 0;
+        }
+        for (size_t i = 0; i < array_length(services); i++) {
+                if (i > 0)
+                        fputc('\n', stdout);
+                print_service(ctl, json_object_array_get_idx(services, i));
+        }
+        return 0;
+}

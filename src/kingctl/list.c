@@ -1,0 +1,171 @@
+/* The verb list: one call, one table. */
+#include <stdio.h>
+
+#include "base/strv.h"
+#include "kingctl/output.h"
+#include "kingctl/reply.h"
+#include "kingctl/table.h"
+#include "kingctl/verbs.h"
+
+static int compare_instances(const void *a, const void *b) {
+        json_object *x = *(json_object *const *) a, *y = *(json_object *const *) b;
+        int64_t i, k;
+        int r;
+
+        r = strcmp(field_text(x, "namespace"), field_text(y, "namespace"));
+        if (r == 0)
+                r = strcmp(field_text(x, "name"), field_text(y, "name"));
+        if (r != 0)
+                return r;
+        i = field_number(x, "instance", 0);
+        k = field_number(y, "instance", 0);
+        return (i > k) - (i < k);
+}
+
+static int add_row(Table *t, const InstanceView *i, const Census *census) {
+        bool only = census_instances(census, i->ns, i->name) < 2, lives = state_lives(i->state);
+        _cleanup_free_ char *name = instance_name(NULL, i->name, i->instance, only);
+        char span[FORMAT_MAX], memory[FORMAT_MAX];
+        int r;
+
+        r = name ? table_add(t, COLOUR_NONE, name) : -ENOMEM;
+        if (r >= 0 && census_namespaces(census) > 1)
+                r = table_add(t, COLOUR_NONE, i->ns);
+        if (r >= 0)
+                r = i->pid > 0 ? table_addf(t, COLOUR_NONE, "%" PRIi64, i->pid) : table_add(t, COLOUR_NONE, NULL);
+        if (r >= 0)
+                r = table_addf(t, state_colour(i->state), "%s%s", i->state, streq(i->state, "running") && !i->ready ? " (not ready)" : "");
+        if (r >= 0)
+                r = table_add(t, COLOUR_NONE, lives && i->since > 0 ? format_ago(span, i->since) : NULL);
+        if (r >= 0)
+                r = table_addf(t, i->restarts > 0 ? COLOUR_YELLOW : COLOUR_NONE, "%" PRIi64, i->restarts);
+        if (r >= 0)
+                r = i->cpu >= 0 ? table_addf(t, COLOUR_NONE, "%.1f%%", i->cpu) : table_add(t, COLOUR_NONE, NULL);
+        if (r >= 0)
+                r = table_add(t, COLOUR_NONE, i->memory >= 0 ? format_size(memory, (uint64_t) i->memory, false) : NULL);
+        if (r >= 0)
+                r = i->tasks >= 0 ? table_addf(t, COLOUR_NONE, "%" PRIi64, i->tasks) : table_add(t, COLOUR_NONE, NULL);
+        if (r >= 0)
+                r = table_add(t, COLOUR_DIM, *i->unit ? i->unit : i->isolation);
+        return r;
+}
+
+static int print_table(Ctl *ctl, json_object *instances) {
+        static const TableColumn all[] = {
+                { "NAME", false, 12 }, { "NAMESPACE", false, 9 }, { "PID", true }, { "STATE" }, { "UPTIME", true }, { "RESTARTS", true },
+                { "CPU", true }, { "MEM", true }, { "TASKS", true }, { "WHERE", false, 6 },
+        };
+        _cleanup_(census_freep) Census *census = census_new(instances);
+        _cleanup_(table_freep) Table *t = NULL;
+        TableColumn columns[ARRAY_SIZE(all)];
+        size_t n = 0;
+
+        if (!census)
+                return ctl_oom(ctl);
+        for (size_t i = 0; i < ARRAY_SIZE(all); i++)
+                if (i != 1 || census_namespaces(census) > 1)
+                        columns[n++] = all[i];
+        t = table_new(columns, n);
+        for (size_t i = 0; t && i < array_length(instances); i++) {
+                InstanceView v = instance_view(json_object_array_get_idx(instances, i));
+
+                if (add_row(t, &v, census) < 0)
+                        return ctl_oom(ctl);
+        }
+        if (!t)
+                return ctl_oom(ctl);
+        table_print(t, stdout, terminal_width(stdout), ctl->colour);
+        return 0;
+}
+
+/* Names as a selector takes them, each once. */
+static void print_names(json_object *instances, bool with_namespace) {
+        json_object *last = NULL;
+
+        for (size_t i = 0; i < array_length(instances); i++) {
+                json_object *o = json_object_array_get_idx(instances, i);
+
+                if (last && streq(field_text(o, "name"), field_text(last, "name")) && streq(field_text(o, "namespace"), field_text(last, "namespace")))
+                        continue;
+                if (with_namespace) {
+                        print_text(stdout, field_text(o, "namespace"));
+                        fputc('/', stdout);
+                }
+                print_text(stdout, field_text(o, "name"));
+                fputc('\n', stdout);
+                last = o;
+        }
+}
+
+static void print_beginning(const Ctl *ctl) {
+        if (ctl->options.quiet)
+                return;
+        fputs("no services yet; begin with one of\n"
+              "  kingctl start -- COMMAND [ARGUMENT...]\n"
+              "  kingctl apply -f FILE\n",
+              stderr);
+}
+
+/* The instances, sorted; owned by *ret_reply. */
+static int fetch(Ctl *ctl, char **args, json_object **ret_reply, json_object **ret) {
+        int r;
+
+        r = ctl_connect(ctl, CONNECT_ONLY);
+        if (r >= 0)
+                r = ctl_call(ctl, "List", ctl_selectors(ctl, args, false), ret_reply);
+        if (r < 0)
+                return r;
+        *ret = field_array(*ret_reply, "instances");
+        if (*ret)
+                json_object_array_sort(*ret, compare_instances);
+        return 0;
+}
+
+int verb_list(Ctl *ctl, char **args) {
+        _cleanup_json_ json_object *reply = NULL;
+        _cleanup_(census_freep) Census *census = NULL;
+        json_object *instances = NULL;
+        int r;
+
+        r = fetch(ctl, args, &reply, &instances);
+        if (r < 0)
+                return r;
+        if (ctl->options.output != OUTPUT_TABLE) {
+                if (instances)
+                        print_json(ctl->options.output, instances);
+                return 0;
+        }
+        if (ctl->options.quiet) {
+                census = census_new(instances);
+                print_names(instances, census && census_namespaces(census) > 1);
+                return 0;
+        }
+        if (array_length(instances) == 0) {
+                print_beginning(ctl);
+                return 0;
+        }
+        return print_table(ctl, instances);
+}
+
+/* For the completions: every selector that makes sense, and silence when there is nobody to ask. */
+int verb_names(Ctl *ctl, char **args) {
+        _cleanup_json_ json_object *reply = NULL;
+        _cleanup_(census_freep) Census *census = NULL;
+        json_object *instances = NULL;
+
+        if (fetch(ctl, NULL, &reply, &instances) < 0 || !(census = census_new(instances)))
+                return 1;
+        print_names(instances, census_namespaces(census) > 1 && !ctl->options.namespace);
+        for (size_t i = 0; i < array_length(instances); i++) {
+                InstanceView v = instance_view(json_object_array_get_idx(instances, i));
+                const char *ns = census_namespaces(census) > 1 && !ctl->options.namespace ? v.ns : NULL;
+                _cleanup_free_ char *name = instance_name(ns, v.name, v.instance, false);
+
+                if (name && census_instances(census, v.ns, v.name) > 1) {
+                        print_text(stdout, name);
+                        fputc('\n', stdout);
+                }
+        }
+        fputs("all\n", stdout);
+        return 0;
+}

@@ -1,0 +1,191 @@
+/* The verb status: of the daemon as a whole what is wrong first, of services a few lines each. */
+#include <stdio.h>
+
+#include "base/text.h"
+#include "kingctl/events.h"
+#include "kingctl/logs.h"
+#include "kingctl/output.h"
+#include "kingctl/reply.h"
+#include "kingctl/verbs.h"
+
+#define PROBLEMS_WITH_LOG 10
+#define EVENTS_SHOWN 5
+
+static void print_daemon(const Ctl *ctl, json_object *status) {
+        char ago[FORMAT_MAX];
+
+        fputs(colour_begin(ctl->colour, COLOUR_BOLD), stdout);
+        fputs("kingd ", stdout);
+        print_text(stdout, field_text(status, "version"));
+        fputs(colour_end(ctl->colour), stdout);
+        printf(", pid %" PRIi64 ", up %s, isolation ", field_number(status, "pid", 0),
+               format_ago(ago, (usec_t) field_number(status, "since_usec", 0)));
+        print_text(stdout, field_text(status, "isolation"));
+        if (*field_text(status, "home")) {
+                fputs(", home ", stdout);
+                print_text(stdout, field_text(status, "home"));
+        }
+        fputc('\n', stdout);
+}
+
+static void print_counts(const Ctl *ctl, json_object *status) {
+        int64_t services = field_number(status, "services", 0), instances = field_number(status, "instances", 0);
+        json_object *states = field_object(status, "states");
+        const char *separator = ": ";
+
+        printf("%" PRIi64 " %s, %" PRIi64 " %s", services, plural(services, "service", "services"), instances,
+               plural(instances, "instance", "instances"));
+        if (states) {
+                json_object_object_foreach(states, state, n) {
+                        if (json_object_get_int64(n) == 0)
+                                continue;
+                        printf("%s%" PRIi64 " ", separator, json_object_get_int64(n));
+                        print_coloured(stdout, ctl->colour, state_colour(state), state);
+                        separator = ", ";
+                }
+        }
+        fputc('\n', stdout);
+}
+
+static void print_cause(const InstanceView *v) {
+        _cleanup_free_ char *exit = exit_text(v->exit);
+
+        if (exit && *exit) {
+                fputs(": ", stdout);
+                print_text(stdout, exit);
+        }
+        if (*v->status) {
+                fputs(exit && *exit ? "; " : ": ", stdout);
+                print_text(stdout, v->status);
+        }
+}
+
+static void print_problem(Ctl *ctl, const InstanceView *v, bool with_log) {
+        _cleanup_free_ char *name = instance_name(streq(v->ns, "default") ? NULL : v->ns, v->name, v->instance, false);
+        char ago[FORMAT_MAX];
+
+        fputs("  ", stdout);
+        print_text(stdout, name ? name : v->name);
+        fputc(' ', stdout);
+        print_coloured(stdout, ctl->colour, state_colour(v->state), v->state);
+        if (streq(v->state, "running"))
+                fputs(" but not ready", stdout);
+        printf(" for %s", format_ago(ago, v->since));
+        print_cause(v);
+        fputc('\n', stdout);
+        if (with_log && log_tail_print(ctl, stdout, v->ns, v->name, v->instance, 1) > 0) {
+                fputs("    more: kingctl logs ", stdout);
+                print_text(stdout, name ? name : v->name);
+                fputc('\n', stdout);
+        }
+}
+
+static int print_problems(Ctl *ctl, json_object *status) {
+        _cleanup_json_ json_object *reply = NULL;
+        json_object *problems = field_array(status, "problems"), *instances;
+        size_t n = 0;
+        int r;
+
+        for (size_t i = 0; i < array_length(problems); i++) {
+                const char *s = json_object_get_string(json_object_array_get_idx(problems, i));
+
+                print_coloured(stdout, ctl->colour, COLOUR_YELLOW, s ? s : "");
+                fputc('\n', stdout);
+        }
+        r = ctl_call(ctl, "List", ctl_selectors(ctl, NULL, false), &reply);
+        if (r < 0)
+                return r;
+        instances = field_array(reply, "instances");
+        for (size_t i = 0; i < array_length(instances); i++) {
+                InstanceView v = instance_view(json_object_array_get_idx(instances, i));
+
+                if (!state_wrong(&v))
+                        continue;
+                if (n == 0)
+                        puts("what is wrong:");
+                print_problem(ctl, &v, n++ < PROBLEMS_WITH_LOG);
+        }
+        return 0;
+}
+
+static int status_daemon(Ctl *ctl) {
+        _cleanup_json_ json_object *status = NULL;
+        int r;
+
+        r = ctl_call(ctl, "Status", NULL, &status);
+        if (r < 0)
+                return r;
+        if (ctl->options.output != OUTPUT_TABLE) {
+                print_json(ctl->options.output, status);
+                return 0;
+        }
+        print_daemon(ctl, status);
+        print_counts(ctl, status);
+        return print_problems(ctl, status);
+}
+
+static void print_instance(Ctl *ctl, json_object *detail, bool only) {
+        InstanceView v = instance_view(field_object(detail, "instance"));
+        _cleanup_free_ char *name = instance_name(NULL, v.name, v.instance, only);
+        char ago[FORMAT_MAX], memory[FORMAT_MAX];
+
+        print_coloured(stdout, ctl->colour, state_colour(v.state), "\u25cf ");
+        print_coloured(stdout, ctl->colour, COLOUR_BOLD, name ? name : v.name);
+        fputc(' ', stdout);
+        print_coloured(stdout, ctl->colour, state_colour(v.state), v.state);
+        if (streq(v.state, "running") && !v.ready)
+                fputs(" (not ready)", stdout);
+        if (v.since > 0)
+                printf(" for %s", format_ago(ago, v.since));
+        print_cause(&v);
+        fputs("\n    ", stdout);
+        if (v.pid > 0)
+                printf("pid %" PRIi64 ", ", v.pid);
+        printf("%" PRIi64 " %s", v.restarts, plural(v.restarts, "restart", "restarts"));
+        if (v.cpu >= 0)
+                printf(", cpu %.1f%%", v.cpu);
+        if (v.memory >= 0)
+                printf(", memory %s", format_size(memory, (uint64_t) v.memory, false));
+        if (v.tasks >= 0)
+                printf(", %" PRIi64 " %s", v.tasks, plural(v.tasks, "task", "tasks"));
+        fputs(", ", stdout);
+        print_text(stdout, *v.unit ? v.unit : v.isolation);
+        fputc('\n', stdout);
+}
+
+static void print_service(Ctl *ctl, json_object *service) {
+        json_object *details = field_array(service, "instances"), *events = field_array(service, "events");
+        size_t n = array_length(events), first = n > EVENTS_SHOWN ? n - EVENTS_SHOWN : 0;
+
+        if (array_length(details) == 0) {
+                print_coloured(stdout, ctl->colour, COLOUR_BOLD, field_text(service, "name"));
+                puts(" has no instances");
+        }
+        for (size_t i = 0; i < array_length(details); i++)
+                print_instance(ctl, json_object_array_get_idx(details, i), array_length(details) == 1);
+        for (size_t i = first; i < n; i++)
+                event_print(stdout, json_object_array_get_idx(events, i), array_length(details) > 1, ctl->colour, "    ");
+}
+
+int verb_status(Ctl *ctl, char **args) {
+        _cleanup_json_ json_object *reply = NULL;
+        json_object *services;
+        int r;
+
+        r = ctl_connect(ctl, CONNECT_ONLY);
+        if (r < 0)
+                return r;
+        if (!args[0] && !ctl->options.namespace)
+                return status_daemon(ctl);
+        r = ctl_call(ctl, "Describe", ctl_selectors(ctl, args, true), &reply);
+        if (r < 0)
+                return r;
+        services = field_array(reply, "services");
+        if (ctl->options.output != OUTPUT_TABLE && services) {
+                print_json(ctl->options.output, services);
+                return 0;
+        }
+        for (size_t i = 0; i < array_length(services); i++)
+                print_service(ctl, json_object_array_get_idx(services, i));
+        return 0;
+}

@@ -1,0 +1,63 @@
+/* Processes: references that do not go stale, birth, signals. Sources: pidfd_open(2), pidfd_send_signal(2), clone(2), proc(5). */
+#pragma once
+
+#include <signal.h>
+#include <sys/resource.h>
+
+#include "base/macro.h"
+#include "base/span.h"
+
+/* A process, not a number: the pid with a pidfd and the start time, so that a recycled pid is never mistaken for it. */
+typedef struct PidRef {
+        pid_t pid;           /* 0: none */
+        int fd;              /* pidfd, or -EBADF where none could be had */
+        uint64_t start_time; /* clock ticks since boot, field 22 of /proc/PID/stat; 0: unknown */
+} PidRef;
+#define PIDREF_NULL ((PidRef) { .fd = -EBADF })
+
+void pidref_done(PidRef *p);
+#define _cleanup_pidref_ _cleanup_(pidref_done)
+
+/* Opens a reference to a living or zombie pid. -ESRCH if there is none. With start_time != 0 also -ESRCH when the one there started at another
+ * time, checked after the pidfd was taken. */
+int pidref_open(pid_t pid, uint64_t start_time, PidRef *ret);
+/* Signals exactly that process: pidfd_send_signal(2), else kill(2) after checking the start time. -ESRCH when it is gone. */
+int pidref_signal(const PidRef *p, int sig);
+/* Whether it still runs (a zombie does not). */
+bool pidref_alive(const PidRef *p);
+
+/* clone3(2) of the calling process: 0 in the child, the pid in the parent, -errno on failure. *ret_pidfd (may be NULL) is CLOEXEC.
+ * cgroup_fd >= 0: born in that cgroup v2 directory (CLONE_INTO_CGROUP, 5.7); -EOPNOTSUPP style errors are passed up.
+ * Where a sandbox forbids clone3 and no cgroup is wanted, fork(2) does it, and *ret_pidfd is -EBADF if the kernel has no pidfds.
+ * glibc does not learn of a clone3: in the child, raise(3) and abort(3) would signal a thread of the parent's number; use kill(getpid(), …). */
+pid_t process_clone(int cgroup_fd, int *ret_pidfd);
+
+typedef struct ProcessStat {
+        pid_t ppid, pgid, session;
+        char state;
+        uint64_t start_time;     /* clock ticks since boot */
+        usec_t cpu;              /* user + system, of the process itself, microseconds */
+        uint64_t rss;            /* bytes */
+        uint32_t threads;
+        char comm[16];           /* raw bytes that the process chose; escape before showing */
+} ProcessStat;
+int process_stat(pid_t pid, ProcessStat *ret);          /* -ESRCH */
+/* Bytes read from and written to storage (/proc/PID/io); -EACCES where the kernel hides it. */
+int process_io(pid_t pid, uint64_t *ret_read, uint64_t *ret_written);
+/* Children by /proc/PID/task/TID/children (CONFIG_PROC_CHILDREN), into a malloc'ed array; -EOPNOTSUPP where the kernel has none of it. */
+int process_children(pid_t pid, pid_t **ret, size_t *ret_n);
+/* Every pid in /proc, malloc'ed. */
+int process_all(pid_t **ret, size_t *ret_n);
+/* Looks for NAME=value in /proc/PID/environ; 1 equal, 0 not, -errno (ESRCH, EACCES). */
+int process_environ_has(pid_t pid, const char *name, const char *value);
+/* cmdline with blanks between the words, escaped for terminals, at most `max` bytes; "[comm]" when empty. malloc'ed. */
+int process_command_line(pid_t pid, size_t max, char **ret);
+/* The path behind "0::" in /proc/PID/cgroup, malloc'ed; -ENODATA when the process is in no cgroup v2. */
+int process_cgroup(pid_t pid, char **ret);
+
+int become_subreaper(void);                 /* PR_SET_CHILD_SUBREAPER */
+int boot_id(char ret[33]);                  /* 32 hex digits and NUL: /proc/sys/kernel/random/boot_id */
+
+/* Signal names: "SIGTERM", "TERM", "15" → number, -EINVAL otherwise; number → "SIGTERM", or "SIGRTMIN+3" into static storage per thread. */
+int signal_from_name(const char *name);
+const char *signal_name(int sig);

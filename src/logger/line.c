@@ -1,0 +1,82 @@
+/* The prefix of text lines. Must stay true: fixed width, so that both directions are copies and digit arithmetic, never printf or strptime; it is
+ * done for each chunk on its way in and for each line on its way out. */
+#include "logger/line.h"
+
+#include <ctype.h>
+
+static void put_digits(char *to, unsigned value, size_t n) {
+        while (n-- > 0) {
+                to[n] = (char) ('0' + value % 10);
+                value /= 10;
+        }
+}
+
+void line_prefix(char *to, usec_t realtime, int stream, bool cut) {
+        static char second_text[FORMAT_MAX]; /* "2026-01-02T03:04:05.000000Z" of cached_second */
+        static usec_t cached_second = USEC_INFINITY;
+        usec_t second = realtime / USEC_PER_SEC;
+
+        if (second != cached_second) {
+                format_time(second_text, second * USEC_PER_SEC);
+                cached_second = second;
+        }
+        memcpy(to, second_text, LINE_STAMP_SIZE);
+        put_digits(to + LINE_STAMP_SIZE - 7, (unsigned) (realtime % USEC_PER_SEC), 6);
+        memcpy(to + LINE_STAMP_SIZE, stream ? " err" : " out", 4);
+        memcpy(to + LINE_STAMP_SIZE + 4, cut ? "+ " : " ", cut ? 2 : 1);
+}
+
+/* n digits ended by the character `end`, within a range; moves *p behind them. */
+static bool take_number(const char **p, size_t n, char end, unsigned min, unsigned max, unsigned *ret) {
+        unsigned value = 0;
+
+        for (size_t i = 0; i < n; i++) {
+                if (!isdigit((unsigned char) (*p)[i]))
+                        return false;
+                value = value * 10 + (unsigned) ((*p)[i] - '0');
+        }
+        if ((*p)[n] != end || value < min || value > max)
+                return false;
+        *p += n + 1;
+        *ret = value;
+        return true;
+}
+
+/* Days since 1970-01-01 in the Gregorian calendar; the year starts in March, so that a leap day is the last one of its year. */
+static int64_t days_since_epoch(unsigned year, unsigned month, unsigned day) {
+        int64_t y = (int64_t) year - (month <= 2), era = y / 400, year_of_era = y - era * 400;
+        int64_t day_of_year = (153 * (int64_t) (month > 2 ? month - 3 : month + 9) + 2) / 5 + day - 1;
+
+        return era * 146097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719468;
+}
+
+static bool parse_stamp(const char *p, usec_t *ret) {
+        unsigned year, month, day, hour, minute, second, micro;
+        int64_t days;
+
+        if (!take_number(&p, 4, '-', 1970, 9999, &year) || !take_number(&p, 2, '-', 1, 12, &month) || !take_number(&p, 2, 'T', 1, 31, &day) ||
+            !take_number(&p, 2, ':', 0, 23, &hour) || !take_number(&p, 2, ':', 0, 59, &minute) || !take_number(&p, 2, '.', 0, 60, &second) ||
+            !take_number(&p, 6, 'Z', 0, 999999, &micro))
+                return false;
+        days = days_since_epoch(year, month, day);
+        *ret = (usec_t) days * USEC_PER_DAY + hour * USEC_PER_HOUR + minute * USEC_PER_MINUTE + second * USEC_PER_SEC + micro;
+        return true;
+}
+
+void line_parse(const char *p, size_t n, LogRecord *ret) {
+        const char *word = p + LINE_STAMP_SIZE;
+        bool err, cut;
+        usec_t t;
+
+        *ret = (LogRecord) { .message = p, .size = n };
+        if (n < LINE_PREFIX_SIZE || !parse_stamp(p, &t))
+                return;
+        err = memcmp(word, " err", 4) == 0;
+        if (!err && memcmp(word, " out", 4) != 0)
+                return;
+        cut = n >= LINE_PREFIX_CUT_SIZE && memcmp(word + 4, "+ ", 2) == 0;
+        if (!cut && word[4] != ' ')
+                return;
+        word += cut ? 6 : 5;
+        *ret = (LogRecord) { .realtime = t, .stream = err, .partial = cut, .message = word, .size = n - (size_t) (word - p) };
+}

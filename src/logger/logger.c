@@ -1,0 +1,245 @@
+/* The loop, the keeper's socket and the end. Must stay true: idle costs no wake-up (the only timer runs while a file cannot be written); the keeper
+ * hears of a run's end only after every byte of it is in the file; nothing the keeper sends can stop the loop. */
+#include "logger/logger.h"
+
+#include <signal.h>
+#include <sys/signalfd.h>
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "logger/state.h"
+
+#define EVENTS_A_TURN 64
+#define PACKETS_A_TURN 64
+
+static Logger *logger_of_socket(PollSource *s) {
+        return (Logger *) ((char *) s - offsetof(Logger, socket));
+}
+
+/* ---- what we say ---- */
+
+/* False: not now. A keeper that is gone needs no answer. */
+static bool say_closed(Logger *l, const Run *run) {
+        LogClosed c = { .run = run->id };
+
+        return fd_send(l->socket.fd, &c, sizeof(c), NULL, 0) != -EAGAIN;
+}
+
+void logger_closed(Logger *l, Run *run) {
+        Target *t = TAKE_PTR(run->target);
+
+        LIST_REMOVE(run, siblings);
+        target_put(t);
+        LIST_INSERT_HEAD(&l->closing, run, siblings);
+        if (say_closed(l, run))
+                run_free(run);
+        else
+                (void) poller_modify(&l->poller, &l->socket, EPOLLIN | EPOLLOUT);
+}
+
+static void say_waiting(Logger *l) {
+        Run *run;
+
+        while ((run = LIST_FIRST(&l->closing))) {
+                if (!say_closed(l, run))
+                        return;
+                run_free(run);
+        }
+        (void) poller_modify(&l->poller, &l->socket, EPOLLIN);
+}
+
+/* ---- what we hear ---- */
+
+static void hear_packet(Logger *l, const LogOpen *o, size_t size, const int *fds, size_t n_fds) {
+        int r;
+
+        r = log_open_check(o, size, n_fds);
+        if (r < 0) {
+                for (size_t i = 0; i < n_fds; i++)
+                        fd_close(fds[i]);
+                log_warning("malformed packet of %zu bytes and %zu descriptors dropped", size, n_fds);
+                return;
+        }
+        r = run_open(l, o, fds);
+        if (r == -EEXIST)
+                log_debug("already reading run %" PRIx64, o->run);
+        else if (r < 0)
+                log_errno(LOG_ERR, r, "cannot read the output of run %" PRIx64 " for %s", o->run, o->path);
+}
+
+/* False: nothing more for now, or ever (then the loop ends). */
+static bool hear(Logger *l) {
+        size_t n_fds = 2;
+        int fds[2];
+        LogOpen o;
+        ssize_t n;
+
+        n = fd_recv(l->socket.fd, &o, sizeof(o), fds, &n_fds);
+        if (n == -EAGAIN)
+                return false;
+        if (n == -EMSGSIZE) {
+                log_warning("oversized packet dropped");
+                return true;
+        }
+        if (n < 0 && n != -ECONNRESET)
+                log_errno(LOG_WARNING, (int) n, "cannot hear the keeper");
+        if (n <= 0) {
+                l->poller.stop = true;
+                return false;
+        }
+        hear_packet(l, &o, (size_t) n, fds, n_fds);
+        return true;
+}
+
+static void socket_ready(PollSource *s, uint32_t events) {
+        Logger *l = logger_of_socket(s);
+
+        if (events & EPOLLOUT)
+                say_waiting(l);
+        if (events & (EPOLLIN | EPOLLHUP | EPOLLERR))
+                for (unsigned i = 0; i < PACKETS_A_TURN && hear(l); i++)
+                        ;
+}
+
+/* SIGHUP: files that logrotate(8) and the like moved away are opened anew, and what waits for a full disk is tried at once. */
+static void signal_ready(PollSource *s, uint32_t events) {
+        Logger *l = (Logger *) ((char *) s - offsetof(Logger, signals));
+        struct signalfd_siginfo info;
+        Target *t;
+        void *v;
+
+        if (read(s->fd, &info, sizeof(info)) != sizeof(info))
+                return;
+        for (size_t i = 0; map_next(l->targets, &i, &v);)
+                sink_close(((Target *) v)->sink);
+        LIST_FOREACH(t, &l->stalled, waiting)
+                t->retry_at = 0;
+}
+
+/* ---- the loop ---- */
+
+static usec_t time_left(const Logger *l) {
+        usec_t next = USEC_INFINITY, now;
+        Target *t;
+
+        if (LIST_EMPTY(&l->stalled))
+                return USEC_INFINITY;
+        now = now_usec(CLOCK_MONOTONIC);
+        LIST_FOREACH(t, &l->stalled, waiting)
+                next = MIN(next, t->retry_at);
+        return next > now ? next - now : 0;
+}
+
+static void retry_due(Logger *l) {
+        usec_t now;
+
+        if (LIST_EMPTY(&l->stalled))
+                return;
+        now = now_usec(CLOCK_MONOTONIC);
+        for (Target *t = LIST_FIRST(&l->stalled), *next; t; t = next) {
+                next = LIST_NEXT(t, waiting);
+                if (t->retry_at <= now)
+                        target_retry(t);
+        }
+}
+
+static int take_signals(Logger *l) {
+        sigset_t hangup;
+
+        /* Whoever stops the whole group means the services; we end when the keeper does, and nothing of their last words is lost. */
+        (void) signal(SIGINT, SIG_IGN);
+        (void) signal(SIGTERM, SIG_IGN);
+        (void) signal(SIGPIPE, SIG_IGN);
+        (void) signal(SIGXFSZ, SIG_IGN);
+        sigemptyset(&hangup);
+        sigaddset(&hangup, SIGHUP);
+        if (sigprocmask(SIG_BLOCK, &hangup, NULL) < 0)
+                return -errno;
+        l->signals.fd = signalfd(-1, &hangup, SFD_CLOEXEC | SFD_NONBLOCK);
+        if (l->signals.fd < 0)
+                return -errno;
+        return poller_add(&l->poller, &l->signals, EPOLLIN);
+}
+
+static int set_up(Logger *l) {
+        int r;
+
+        l->targets = map_new_string();
+        if (!l->targets)
+                return -ENOMEM;
+        r = poller_init(&l->poller, EVENTS_A_TURN);
+        if (r >= 0)
+                r = take_signals(l);
+        if (r >= 0)
+                r = fd_nonblock(l->socket.fd, true);
+        return r < 0 ? r : poller_add(&l->poller, &l->socket, EPOLLIN);
+}
+
+/* ---- the end ---- */
+
+/* The last words of a pipe whose writer may live on: what is in it now, and the start of a line that was never ended. */
+static void finish_pipe(LogPipe *p) {
+        size_t budget = PIPE_REST, n;
+        int r;
+
+        if (p->source.fd < 0)
+                return;
+        r = pipe_retry(p);
+        /* Where the file still cannot be written, what was not read stays in the pipe for whoever holds it. */
+        while (r >= 0 && !p->eof && budget > 0 && (n = pipe_read(p)) > 0)
+                budget -= MIN(budget, n);
+        p->eof = true;
+        r = pipe_retry(p);
+        if (r < 0)
+                log_errno(LOG_ERR, r, "%zu bytes of output for %s are lost", (size_t) p->kept_size + p->stream.open_size,
+                          sink_path(p->run->target->sink));
+}
+
+static Run *any_run(const Logger *l) {
+        size_t i = 0;
+        void *t;
+
+        return map_next(l->targets, &i, &t) ? LIST_FIRST(&((const Target *) t)->runs) : LIST_FIRST(&l->closing);
+}
+
+static void finish(Logger *l) {
+        Run *run;
+
+        l->ending = true;
+        while ((run = any_run(l))) {
+                if (run->target) {
+                        finish_pipe(&run->pipes[0]);
+                        finish_pipe(&run->pipes[1]);
+                }
+                run_free(run);
+        }
+}
+
+static void tear_down(Logger *l) {
+        poller_done(&l->poller);
+        map_free(l->targets);
+        free(l->buffer);
+        fd_close(l->signals.fd);
+        fd_close(l->socket.fd);
+}
+
+int logger_run(int socket) {
+        Logger l = { .poller = { .fd = -EBADF }, .socket = { .fd = socket, .ready = socket_ready }, .signals = { .fd = -EBADF, .ready = signal_ready } };
+        int r;
+
+        TAILQ_INIT(&l.recent);
+        r = set_up(&l);
+        if (r < 0)
+                log_errno(LOG_ERR, r, "cannot set up the event loop");
+        while (r >= 0 && !l.poller.stop) {
+                r = poller_wait(&l.poller, time_left(&l));
+                if (r < 0)
+                        log_errno(LOG_ERR, r, "cannot wait for events");
+                else
+                        retry_due(&l);
+        }
+        if (r >= 0)
+                finish(&l);
+        tear_down(&l);
+        return r;
+}

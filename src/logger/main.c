@@ -1,0 +1,40 @@
+/* kingd-logger: copies the output of services into rotated files. Started by kingd, which talks to it over descriptor LOG_WIRE_FD. */
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "logger/log_wire.h"
+#include "logger/logger.h"
+
+#define EXIT_USAGE 2
+
+static bool is_keeper_socket(int fd) {
+        socklen_t size = sizeof(int);
+        int type;
+
+        return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) >= 0 && type == SOCK_SEQPACKET;
+}
+
+int main(int argc, char **argv) {
+        int r;
+
+        log_open("kingd-logger", LOG_INFO);
+        if (argc == 2 && streq(argv[1], "--version")) {
+                printf("kingd-logger %s\n", KINGLY_VERSION);
+                return EXIT_SUCCESS;
+        }
+        if (argc > 1 || !is_keeper_socket(LOG_WIRE_FD)) {
+                log_error("this program is started by kingd; the only option is --version");
+                return EXIT_USAGE;
+        }
+        (void) fcntl(LOG_WIRE_FD, F_SETFD, FD_CLOEXEC);
+        (void) umask(0027);
+        (void) chdir("/"); /* keeps no file system from being unmounted */
+        r = raise_nofile(NULL);
+        if (r < 0)
+                log_errno(LOG_WARNING, r, "cannot raise the limit of open files, ignoring");
+        return logger_run(LOG_WIRE_FD) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}

@@ -1,0 +1,172 @@
+/* A run's two pipes: read without blocking, a chunk at a time, straight into the sink. Must stay true: a chunk that was read is either in the sink
+ * or kept in the pipe it came from; while it is kept the pipe is not read, so the service waits and nothing is lost. */
+#include "base/fd.h"
+#include "base/log.h"
+#include "logger/state.h"
+
+static void pipe_ready(PollSource *s, uint32_t events) {
+        LogPipe *p = (LogPipe *) s;
+        size_t budget = PIPE_TURN, n;
+
+        if (p->run->target->stalled) {
+                /* Out of epoll altogether: a hangup cannot be masked and would wake us for ever. */
+                poller_remove(&p->run->target->logger->poller, s);
+                return;
+        }
+        do {
+                n = pipe_read(p);
+                budget -= MIN(budget, n);
+                /* A chunk that is not full was all there was. */
+        } while (n == PIPE_CHUNK && budget > 0);
+}
+
+static int pipe_open(LogPipe *p) {
+        int r;
+
+        r = fd_nonblock(p->source.fd, true);
+        return r < 0 ? r : poller_add(&p->run->target->logger->poller, &p->source, EPOLLIN);
+}
+
+int run_open(Logger *l, const LogOpen *o, const int fds[2]) {
+        Run *run = calloc(1, sizeof(*run));
+        int r;
+
+        r = run ? target_get(l, o, &run->target) : -ENOMEM;
+        if (r < 0) {
+                fd_close(fds[0]);
+                fd_close(fds[1]);
+                free(run);
+                return r;
+        }
+        run->id = o->run;
+        LIST_INSERT_HEAD(&run->target->runs, run, siblings);
+        for (uint8_t i = 0; i < 2; i++)
+                run->pipes[i] = (LogPipe) { .source = { .fd = fds[i], .priority = 1, .ready = pipe_ready }, .run = run,
+                                            .stream = { .stream = i, .format = (uint8_t) o->format } };
+        r = pipe_open(&run->pipes[0]);
+        if (r >= 0)
+                r = pipe_open(&run->pipes[1]);
+        if (r < 0)
+                run_free(run);
+        return r;
+}
+
+static void pipe_close(LogPipe *p) {
+        if (p->source.fd >= 0)
+                poller_remove(&p->run->target->logger->poller, &p->source);
+        p->source.fd = fd_close(p->source.fd);
+        sink_stream_done(&p->stream);
+        free(p->kept);
+        p->kept = NULL;
+}
+
+void run_free(Run *run) {
+        pipe_close(&run->pipes[0]);
+        pipe_close(&run->pipes[1]);
+        LIST_REMOVE(run, siblings);
+        if (run->target)
+                target_put(run->target);
+        free(run);
+}
+
+/* Everything of the pipe is in the file. */
+static void pipe_finish(LogPipe *p) {
+        Run *run = p->run;
+
+        pipe_close(p);
+        if (run->pipes[0].source.fd < 0 && run->pipes[1].source.fd < 0)
+                logger_closed(run->target->logger, run);
+}
+
+static void pipe_ended(LogPipe *p) {
+        Target *t = p->run->target;
+        int r;
+
+        p->eof = true;
+        r = sink_end(t->sink, &p->stream, now_usec(CLOCK_REALTIME));
+        target_used(t);
+        if (r < 0) {
+                poller_remove(&t->logger->poller, &p->source);
+                target_stall(t, r);
+        } else if (!t->logger->ending)
+                pipe_finish(p);
+}
+
+/* The chunk in the shared buffer could not be written: the pipe takes the buffer itself, which needs no memory. */
+static void pipe_keep(LogPipe *p, size_t n, usec_t at, int error) {
+        Target *t = p->run->target;
+        char *smaller;
+
+        p->kept = TAKE_PTR(t->logger->buffer);
+        p->kept_size = (uint32_t) n;
+        p->kept_at = at;
+        smaller = realloc(p->kept, n);
+        if (smaller)
+                p->kept = smaller;
+        poller_remove(&t->logger->poller, &p->source);
+        target_stall(t, error);
+}
+
+static size_t pipe_write(LogPipe *p, size_t n) {
+        usec_t now = now_usec(CLOCK_REALTIME);
+        Target *t = p->run->target;
+        int r;
+
+        r = sink_write(t->sink, &p->stream, t->logger->buffer, n, now);
+        target_used(t);
+        if (r >= 0)
+                return n;
+        pipe_keep(p, n, now, r);
+        return 0;
+}
+
+size_t pipe_read(LogPipe *p) {
+        Target *t = p->run->target;
+        Logger *l = t->logger;
+        ssize_t n;
+
+        if (!l->buffer)
+                l->buffer = malloc(PIPE_CHUNK);
+        if (!l->buffer) {
+                target_stall(t, -ENOMEM);
+                return 0;
+        }
+        n = read(p->source.fd, l->buffer, PIPE_CHUNK);
+        if (n > 0)
+                return pipe_write(p, (size_t) n);
+        if (n < 0 && (errno == EAGAIN || errno == EINTR))
+                return 0;
+        if (n < 0)
+                log_errno(LOG_WARNING, errno, "cannot read the output of a service for %s, taking it as ended", sink_path(t->sink));
+        pipe_ended(p);
+        return 0;
+}
+
+int pipe_retry(LogPipe *p) {
+        Sink *sink = p->run->target->sink;
+        int r;
+
+        if (p->kept) {
+                r = sink_write(sink, &p->stream, p->kept, p->kept_size, p->kept_at);
+                if (r < 0)
+                        return r;
+                free(p->kept);
+                p->kept = NULL;
+        }
+        return p->eof ? sink_end(sink, &p->stream, now_usec(CLOCK_REALTIME)) : 0;
+}
+
+void pipe_resume(LogPipe *p) {
+        Target *t = p->run->target;
+        int r;
+
+        if (p->source.fd < 0)
+                return;
+        if (p->eof) {
+                pipe_finish(p);
+                return;
+        }
+        r = p->source.added ? 0 : poller_add(&t->logger->poller, &p->source, EPOLLIN);
+        if (r < 0)
+                target_stall(t, r);
+}

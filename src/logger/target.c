@@ -1,0 +1,140 @@
+/* A file that services write to, and its troubles. Must stay true: a target is in logger->recent exactly while its file is open, in
+ * logger->stalled exactly while it is stalled, and lives as long as a run uses it. */
+#include "base/log.h"
+#include "logger/state.h"
+
+static void unlist(Target *t) {
+        if (!t->listed)
+                return;
+        TAILQ_REMOVE(&t->logger->recent, t, recent);
+        t->logger->n_open--;
+        t->listed = false;
+}
+
+static void list_first(Target *t) {
+        Logger *l = t->logger;
+
+        if (t->listed && TAILQ_FIRST(&l->recent) == t)
+                return;
+        unlist(t);
+        TAILQ_INSERT_HEAD(&l->recent, t, recent);
+        l->n_open++;
+        t->listed = true;
+}
+
+static Target *target_free(Target *t) {
+        if (!t)
+                return NULL;
+        unlist(t);
+        if (t->stalled)
+                LIST_REMOVE(t, waiting);
+        if (t->sink)
+                (void) map_remove(t->logger->targets, sink_path(t->sink));
+        sink_free(t->sink);
+        free(t);
+        return NULL;
+}
+DEFINE_CLEANUP(Target *, target_free);
+
+static int target_new(Logger *l, const SinkOptions *o, Target **ret) {
+        _cleanup_(target_freep) Target *t = calloc(1, sizeof(*t));
+        int r;
+
+        if (!t)
+                return -ENOMEM;
+        t->logger = l;
+        r = sink_new(o, &t->sink);
+        if (r >= 0)
+                r = map_put(l->targets, sink_path(t->sink), t);
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(t);
+        return 0;
+}
+
+int target_get(Logger *l, const LogOpen *o, Target **ret) {
+        SinkOptions s = { .path = o->path, .max_size = o->max_size, .keep = o->keep, .uid = o->uid, .gid = o->gid };
+        Target *t = map_get(l->targets, o->path);
+        Run *run;
+
+        if (!t)
+                return target_new(l, &s, ret);
+        LIST_FOREACH(run, &t->runs, siblings)
+                if (run->id == o->run)
+                        return -EEXIST;
+        sink_configure(t->sink, &s); /* the newest run has the newest configuration */
+        *ret = t;
+        return 0;
+}
+
+void target_put(Target *t) {
+        if (LIST_EMPTY(&t->runs))
+                target_free(t);
+}
+
+void target_used(Target *t) {
+        Logger *l = t->logger;
+        int r;
+
+        if (sink_is_open(t->sink))
+                list_first(t);
+        else
+                unlist(t);
+        if (l->n_open > OPEN_FILES_MAX) {
+                Target *last = TAILQ_LAST(&l->recent, Recent);
+
+                sink_close(last->sink);
+                unlist(last);
+        }
+        r = sink_rotation_error(t->sink);
+        if (r < 0)
+                log_errno(LOG_WARNING, r, "cannot rotate %s, going on with it", sink_path(t->sink));
+}
+
+static void schedule(Target *t, usec_t delay) {
+        t->delay = delay;
+        t->retry_at = now_usec(CLOCK_MONOTONIC) + delay;
+}
+
+void target_stall(Target *t, int error) {
+        if (t->stalled)
+                return;
+        t->stalled = true;
+        LIST_INSERT_HEAD(&t->logger->stalled, t, waiting);
+        schedule(t, RETRY_FIRST);
+        log_errno(LOG_ERR, error, "cannot write %s: output waits in the pipes of its service until that works", sink_path(t->sink));
+}
+
+static int retry_all(Target *t) {
+        Run *run;
+        int r = 0;
+
+        LIST_FOREACH(run, &t->runs, siblings)
+                for (size_t i = 0; i < 2 && r >= 0; i++)
+                        if (run->pipes[i].source.fd >= 0)
+                                r = pipe_retry(&run->pipes[i]);
+        target_used(t);
+        return r;
+}
+
+void target_retry(Target *t) {
+        int r;
+
+        r = retry_all(t);
+        if (r < 0) {
+                schedule(t, MIN(t->delay * 2, RETRY_MAX));
+                return;
+        }
+        t->stalled = false;
+        LIST_REMOVE(t, waiting);
+        log_notice("%s is written again", sink_path(t->sink));
+        /* The last run takes the target with it, and nothing of either is touched after that. */
+        for (Run *run = LIST_FIRST(&t->runs), *next; run; run = next) {
+                bool second = run->pipes[1].source.fd >= 0; /* then the first does not end the run */
+
+                next = LIST_NEXT(run, siblings);
+                pipe_resume(&run->pipes[0]);
+                if (second)
+                        pipe_resume(&run->pipes[1]);
+        }
+}

@@ -1,0 +1,68 @@
+/* The method table, who may call, and the methods that need no file of their own. */
+#include <grp.h>
+#include <pwd.h>
+#include <unistd.h>
+
+#include "manager/api.h"
+#include "manager/link.h"
+#include "manager/shutdown.h"
+
+/* The interface's text is the file beside this one, taken in by the assembler so that it exists once. */
+__asm__(".section .rodata\n"
+        ".global api_description\n"
+        "api_description:\n"
+        ".incbin \"src/manager/io.kingly.Manager.varlink\"\n"
+        ".byte 0\n"
+        ".previous\n");
+extern const char api_description[];
+
+int api_fail(VarlinkCall *call, const KlError *e, int r) {
+        return e->id ? varlink_error_kl(call, e) : r;
+}
+
+json_object *json_text(const char *s) {
+        return s ? json_object_new_string(s) : NULL;
+}
+
+json_object *json_u64(uint64_t v, uint64_t unknown) {
+        return v == unknown ? NULL : json_object_new_int64((int64_t) MIN(v, (uint64_t) INT64_MAX));
+}
+
+static int api_ping(VarlinkCall *call, json_object *parameters, void *userdata) {
+        return varlink_reply(call, NULL);
+}
+
+static int api_shutdown(VarlinkCall *call, json_object *parameters, void *userdata) {
+        shutdown_begin(userdata, 0, call);
+        return 0;
+}
+
+static const VarlinkEntry methods[] = {
+        { "Ping", api_ping, false },       { "Status", api_status, false },   { "Apply", api_apply, true },
+        { "Start", api_start, true },      { "Stop", api_stop, true },        { "Restart", api_restart, true },
+        { "Delete", api_delete, true },    { "List", api_list, false },       { "Describe", api_describe, false },
+        { "Logs", api_logs, false },       { "Events", api_events, false },   { "Doctor", api_doctor, false },
+        { "Shutdown", api_shutdown, true }, {},
+};
+
+const VarlinkInterface api_interface = { .name = "io.kingly.Manager", .description = api_description, .methods = methods };
+
+/* The owner and root may do everything, the group `kingly` may look. Only the peer's primary group is in its credentials; supplementary ones are looked
+ * up by its name's membership in the group database. */
+int api_permission(void *userdata, uid_t uid, gid_t gid, pid_t pid) {
+        struct group *g;
+
+        if (uid == 0 || uid == geteuid())
+                return 2;
+        g = getgrnam("kingly");
+        if (!g)
+                return 0;
+        if (g->gr_gid == gid)
+                return 1;
+        for (char **member = g->gr_mem; *member; member++) {
+                struct passwd *pw = getpwnam(*member);
+                if (pw && pw->pw_uid == uid)
+                        return 1;
+        }
+        return 0;
+}

@@ -1,0 +1,296 @@
+/* List and Describe. A list of a hundred services is a hundred times a few reads, so figures younger than FRESH_USEC are told again. */
+#include <stdio.h>
+
+#include "base/strv.h"
+#include "base/text.h"
+#include "config/config.h"
+#include "manager/api.h"
+#include "manager/books.h"
+#include "manager/instance.h"
+#include "manager/params.h"
+#include "manager/spawn.h"
+
+#define FRESH_USEC (500 * USEC_PER_MSEC)
+
+/* Percent of one core since the last sample, or since the run began. */
+static void sample(Instance *i) {
+        usec_t now = now_usec(CLOCK_MONOTONIC), base;
+        uint64_t before = i->sample.cpu_usec;
+        Usage usage = USAGE_NULL;
+
+        if (i->sample.run == i->run && now - i->sample.at < FRESH_USEC)
+                return;
+        base = i->sample.run == i->run ? i->sample.at : i->lc.run_since;
+        if (i->sample.run != i->run)
+                before = 0;
+        if (!i->cell || !lifecycle_alive(&i->lc) || cell_usage(i->cell, false, &usage) < 0)
+                usage = USAGE_NULL;
+        i->sample.percent = usage.cpu_usec != USAGE_UNKNOWN && now > base && usage.cpu_usec >= before ?
+                100.0 * (double) (usage.cpu_usec - before) / (double) (now - base) : 0;
+        i->sample.run = i->run;
+        i->sample.at = now;
+        i->sample.cpu_usec = usage.cpu_usec == USAGE_UNKNOWN ? 0 : usage.cpu_usec;
+        i->sample.usage = usage;
+}
+
+static json_object *exit_json(const Lifecycle *l) {
+        json_object *o;
+
+        if (l->reason == REASON_NONE && !l->exit_known)
+                return NULL;
+        o = json_object_new_object();
+        if (!o)
+                return NULL;
+        json_object_object_add(o, "code", l->exit_known && l->exit.code >= 0 ? json_object_new_int(l->exit.code) : NULL);
+        json_object_object_add(o, "signal", l->exit_known && l->exit.signal ? json_object_new_string(signal_name(l->exit.signal)) : NULL);
+        json_object_object_add(o, "reason", json_object_new_string(lifecycle_reason_name(l->reason)));
+        return o;
+}
+
+static json_object *percent_json(double percent) {
+        char text[32];
+
+        snprintf(text, sizeof text, "%.1f", percent);
+        return json_object_new_double_s(percent, text);
+}
+
+static json_object *instance_json(Instance *i) {
+        const ServiceSpec *s = i->service->spec;
+        bool alive = lifecycle_alive(&i->lc);
+        json_object *o = json_object_new_object();
+        const char *unit = i->cell ? cell_unit(i->cell) : NULL;
+
+        if (!o)
+                return NULL;
+        sample(i);
+        json_object_object_add(o, "name", json_object_new_string(s->name));
+        json_object_object_add(o, "namespace", json_object_new_string(s->ns));
+        json_object_object_add(o, "instance", json_object_new_int(i->index));
+        json_object_object_add(o, "pid", i->lc.main_alive && i->main.pid > 0 ? json_object_new_int(i->main.pid) : NULL);
+        json_object_object_add(o, "state", json_object_new_string(lifecycle_public_state(i->lc.state)));
+        json_object_object_add(o, "ready", json_object_new_boolean(i->lc.state == LC_RUNNING || i->lc.state == LC_RELOADING));
+        json_object_object_add(o, "since_usec", json_object_new_int64((int64_t) i->since_realtime));
+        json_object_object_add(o, "restarts", json_object_new_int64(i->lc.restarts));
+        json_object_object_add(o, "cpu_percent", alive && i->sample.usage.cpu_usec != USAGE_UNKNOWN ? percent_json(i->sample.percent) : NULL);
+        json_object_object_add(o, "memory_bytes", alive ? json_u64(i->sample.usage.memory, USAGE_UNKNOWN) : NULL);
+        json_object_object_add(o, "tasks", alive ? json_u64(i->sample.usage.tasks, USAGE_UNKNOWN) : NULL);
+        json_object_object_add(o, "isolation", json_object_new_string(isolate_kind_name(isolate_kind(i->service->manager->isolate))));
+        json_object_object_add(o, "unit", json_text(unit));
+        json_object_object_add(o, "exit", exit_json(&i->lc));
+        json_object_object_add(o, "status", json_text(i->status));
+        return o;
+}
+
+static int resolve(Manager *m, json_object *parameters, Selection *ret, KlError *reterr) {
+        _cleanup_strv_ char **selectors = NULL;
+        _cleanup_free_ char *ns = NULL;
+        int r = params_selectors(parameters, &selectors, &ns, reterr);
+
+        if (r < 0)
+                return r;
+        if (!selectors && ns) {
+                char *everything = text_printf("@%s", ns);
+                if (!everything || strv_consume(&selectors, everything) < 0)
+                        return -ENOMEM;
+        }
+        return selection_resolve(m, selectors, NULL, ret, reterr);
+}
+
+int api_list(VarlinkCall *call, json_object *parameters, void *userdata) {
+        _cleanup_selection_ Selection s = {};
+        _cleanup_error_ KlError e = {};
+        json_object *reply, *array;
+        int r;
+
+        r = resolve(userdata, parameters, &s, &e);
+        if (r < 0)
+                return api_fail(call, &e, r);
+        reply = json_object_new_object();
+        array = json_object_new_array();
+        for (size_t k = 0; array && k < s.n; k++)
+                json_object_array_add(array, instance_json(s.items[k]));
+        json_object_object_add(reply, "instances", array);
+        return varlink_reply(call, reply);
+}
+
+/* ---- describe ---- */
+
+static json_object *figure(uint64_t value, UsageSource source) {
+        json_object *o = json_object_new_object();
+
+        json_object_object_add(o, "value", json_u64(value, USAGE_UNKNOWN));
+        json_object_object_add(o, "source", value == USAGE_UNKNOWN ? NULL : json_object_new_string(usage_source_name(source)));
+        return o;
+}
+
+static json_object *pressure(uint32_t hundredths) {
+        return hundredths == UINT32_MAX ? NULL : percent_json(hundredths / 100.0);
+}
+
+/* Of the living run; of one that has ended what wait4 said of its tree. */
+static json_object *usage_json(Instance *i) {
+        json_object *o = json_object_new_object();
+        Usage u = USAGE_NULL;
+
+        if (i->cell && lifecycle_alive(&i->lc))
+                (void) cell_usage(i->cell, true, &u);
+        else if (i->last.known) {
+                u.cpu_usec = i->last.cpu_usec;
+                u.memory_peak = i->last.maxrss;
+                u.io_read = i->last.io_read;
+                u.io_written = i->last.io_written;
+                u.cpu_source = u.memory_peak_source = u.io_source = USAGE_RUSAGE;
+        }
+        json_object_object_add(o, "cpu_usec", figure(u.cpu_usec, u.cpu_source));
+        json_object_object_add(o, "memory_bytes", figure(u.memory, u.memory_source));
+        json_object_object_add(o, "memory_peak_bytes", figure(u.memory_peak, u.memory_peak_source));
+        json_object_object_add(o, "tasks", figure(u.tasks, u.tasks_source));
+        json_object_object_add(o, "io_read_bytes", figure(u.io_read, u.io_source));
+        json_object_object_add(o, "io_written_bytes", figure(u.io_written, u.io_source));
+        json_object_object_add(o, "oom_kills", json_u64(u.oom_kills, USAGE_UNKNOWN));
+        json_object_object_add(o, "cpu_pressure", pressure(u.cpu_pressure));
+        json_object_object_add(o, "memory_pressure", pressure(u.memory_pressure));
+        json_object_object_add(o, "io_pressure", pressure(u.io_pressure));
+        return o;
+}
+
+#define PROCESSES_SHOWN 64
+
+static json_object *processes_json(Instance *i) {
+        json_object *array = json_object_new_array();
+        _cleanup_free_ pid_t *pids = NULL;
+        size_t n = 0;
+
+        if (!i->cell || !lifecycle_alive(&i->lc) || cell_pids(i->cell, &pids, &n) < 0)
+                return array;
+        for (size_t k = 0; k < MIN(n, (size_t) PROCESSES_SHOWN); k++) {
+                _cleanup_free_ char *command = NULL;
+                json_object *o;
+
+                if (process_command_line(pids[k], 200, &command) < 0)
+                        continue;
+                o = json_object_new_object();
+                json_object_object_add(o, "pid", json_object_new_int(pids[k]));
+                json_object_object_add(o, "command", json_object_new_string(command));
+                json_object_array_add(array, o);
+        }
+        return array;
+}
+
+static json_object *log_json(const Instance *i) {
+        _cleanup_free_ char *path = NULL;
+
+        if (i->service->spec->log.to == LOG_TO_NONE)
+                return json_object_new_string("none");
+        if (spawn_to_journal(i))
+                return json_object_new_string("journal");
+        path = spawn_log_path(i);
+        return json_text(path);
+}
+
+static json_object *detail_json(Instance *i) {
+        json_object *o = json_object_new_object();
+        const char *cgroup = i->cell ? cell_cgroup(i->cell) : NULL;
+        usec_t mono = now_usec(CLOCK_MONOTONIC), real = now_usec(CLOCK_REALTIME);
+        char id[33] = "";
+
+        for (size_t k = 0; i->run && k < 16; k++)
+                snprintf(id + 2 * k, 3, "%02x", i->invocation[k]);
+        json_object_object_add(o, "instance", instance_json(i));
+        json_object_object_add(o, "usage", usage_json(i));
+        json_object_object_add(o, "invocation_id", id[0] ? json_object_new_string(id) : NULL);
+        json_object_object_add(o, "generation", json_object_new_int64((int64_t) i->generation));
+        json_object_object_add(o, "cgroup", json_text(cgroup));
+        json_object_object_add(o, "next_usec", i->lc.deadline == USEC_INFINITY ? NULL :
+                               json_object_new_int64((int64_t) (real + (i->lc.deadline > mono ? i->lc.deadline - mono : 0))));
+        json_object_object_add(o, "log", log_json(i));
+        json_object_object_add(o, "processes", processes_json(i));
+        return o;
+}
+
+static json_object *strv_json(char *const *l) {
+        json_object *array = json_object_new_array();
+
+        STRV_FOREACH(s, l)
+                json_object_array_add(array, json_object_new_string(*s));
+        return array;
+}
+
+#define EVENTS_SHOWN 10
+
+typedef struct LastEvents {
+        const Service *service;
+        json_object *array;
+} LastEvents;
+
+static int last_event(void *userdata, const StoredEvent *v) {
+        LastEvents *l = userdata;
+        json_object *o;
+
+        if (!streq(v->ns, l->service->spec->ns) || !streq(v->name, l->service->spec->name))
+                return 0;
+        o = json_object_new_object();
+        json_object_object_add(o, "id", json_object_new_int64(v->id));
+        json_object_object_add(o, "time_usec", json_object_new_int64((int64_t) v->realtime));
+        json_object_object_add(o, "name", json_object_new_string(v->name));
+        json_object_object_add(o, "namespace", json_object_new_string(v->ns));
+        json_object_object_add(o, "instance", json_object_new_int(v->instance));
+        json_object_object_add(o, "kind", json_object_new_string(v->kind));
+        json_object_object_add(o, "message", json_object_new_string(v->message));
+        json_object_object_add(o, "data", v->data_json[0] ? json_tokener_parse(v->data_json) : NULL);
+        json_object_array_add(l->array, o);
+        return 0;
+}
+
+static json_object *events_json(const Service *s) {
+        LastEvents l = { .service = s, .array = json_object_new_array() };
+        size_t n;
+
+        if (s->manager->store)
+                (void) store_each_event(s->manager->store, 0, 0, STORE_EVENTS_KEPT, last_event, &l);
+        n = json_object_array_length(l.array);
+        if (n > EVENTS_SHOWN)
+                (void) json_object_array_del_idx(l.array, 0, n - EVENTS_SHOWN);
+        return l.array;
+}
+
+static json_object *service_json(Service *s, const Selection *selection) {
+        json_object *o = json_object_new_object(), *instances = json_object_new_array();
+        _cleanup_strv_ char **unenforced = isolate_unenforced(s->manager->isolate, s->spec);
+
+        for (size_t k = 0; k < selection->n; k++)
+                if (selection->items[k]->service == s)
+                        json_object_array_add(instances, detail_json(selection->items[k]));
+        json_object_object_add(o, "name", json_object_new_string(s->spec->name));
+        json_object_object_add(o, "namespace", json_object_new_string(s->spec->ns));
+        json_object_object_add(o, "origin", json_object_new_string(s->origin));
+        json_object_object_add(o, "wanted", json_object_new_boolean(s->wanted));
+        json_object_object_add(o, "spec", config_spec_to_json_full(s->spec));
+        json_object_object_add(o, "changed", config_spec_to_json(s->spec));
+        json_object_object_add(o, "unenforced", strv_json(unenforced));
+        json_object_object_add(o, "instances", instances);
+        json_object_object_add(o, "events", events_json(s));
+        return o;
+}
+
+int api_describe(VarlinkCall *call, json_object *parameters, void *userdata) {
+        _cleanup_selection_ Selection s = {};
+        _cleanup_error_ KlError e = {};
+        json_object *reply, *array;
+        const Service *last = NULL;
+        int r;
+
+        r = resolve(userdata, parameters, &s, &e);
+        if (r < 0)
+                return api_fail(call, &e, r);
+        books_flush(userdata);
+        reply = json_object_new_object();
+        array = json_object_new_array();
+        for (size_t k = 0; k < s.n; k++) {
+                if (s.items[k]->service != last)
+                        json_object_array_add(array, service_json(s.items[k]->service, &s));
+                last = s.items[k]->service;
+        }
+        json_object_object_add(reply, "services", array);
+        return varlink_reply(call, reply);
+}

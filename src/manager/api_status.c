@@ -1,0 +1,89 @@
+/* Status and Doctor: what is going on, and what this machine lets us do. */
+#include <stdio.h>
+#include <unistd.h>
+
+#include "base/strv.h"
+#include "manager/api.h"
+#include "manager/link.h"
+
+static json_object *states_json(const Manager *m, int *ret_instances) {
+        json_object *o = json_object_new_object();
+        unsigned counts[_LC_STATE_MAX] = {};
+
+        *ret_instances = 0;
+        for (size_t k = 0; k < m->n_order; k++)
+                for (size_t n = 0; n < m->order[k]->n_instances; n++) {
+                        counts[m->order[k]->instances[n]->lc.state]++;
+                        (*ret_instances)++;
+                }
+        for (LcState s = 0; s < _LC_STATE_MAX; s++) {
+                const char *name = lifecycle_public_state(s);
+                json_object *before = NULL;
+
+                if (!counts[s])
+                        continue;
+                (void) json_object_object_get_ex(o, name, &before);
+                json_object_object_add(o, name, json_object_new_int((int) counts[s] + (before ? json_object_get_int(before) : 0)));
+        }
+        return o;
+}
+
+int api_status(VarlinkCall *call, json_object *parameters, void *userdata) {
+        Manager *m = userdata;
+        json_object *o = json_object_new_object(), *problems = json_object_new_array();
+        int instances;
+
+        json_object_object_add(o, "version", json_object_new_string(KINGLY_VERSION));
+        json_object_object_add(o, "pid", json_object_new_int(link_keeper(m->link)));
+        json_object_object_add(o, "manager_pid", json_object_new_int(getpid()));
+        json_object_object_add(o, "isolation", json_object_new_string(isolate_kind_name(isolate_kind(m->isolate))));
+        json_object_object_add(o, "home", json_object_new_string(m->places.home ?: m->places.state));
+        json_object_object_add(o, "since_usec", json_object_new_int64((int64_t) m->started));
+        json_object_object_add(o, "services", json_object_new_int((int) m->n_order));
+        json_object_object_add(o, "states", states_json(m, &instances));
+        json_object_object_add(o, "instances", json_object_new_int(instances));
+        STRV_FOREACH(p, m->problems)
+                json_object_array_add(problems, json_object_new_string(*p));
+        if (m->store_problem) {
+                char *text = NULL;
+                if (asprintf(&text, "cannot write the state to %s: %s", m->places.store, m->store_problem) >= 0)
+                        json_object_array_add(problems, json_object_new_string(text));
+                free(text);
+        }
+        json_object_object_add(o, "problems", problems);
+        return varlink_reply(call, o);
+}
+
+static void check(json_object *array, const char *name, bool ok, const char *message, const char *hint) {
+        json_object *o = json_object_new_object();
+
+        json_object_object_add(o, "name", json_object_new_string(name));
+        json_object_object_add(o, "ok", json_object_new_boolean(ok));
+        json_object_object_add(o, "message", json_object_new_string(message));
+        json_object_object_add(o, "hint", json_text(hint));
+        json_object_array_add(array, o);
+}
+
+int api_doctor(VarlinkCall *call, json_object *parameters, void *userdata) {
+        Manager *m = userdata;
+        _cleanup_strv_ char **report = isolate_report(m->isolate);
+        json_object *o = json_object_new_object(), *array = json_object_new_array();
+        const LimitSupport *support;
+        size_t n;
+
+        check(array, "isolation", isolate_kind(m->isolate) != ISOLATE_SESSION, isolate_kind_name(isolate_kind(m->isolate)),
+              isolate_kind(m->isolate) == ISOLATE_SESSION ? "limits need systemd or a writable cgroup v2" : NULL);
+        STRV_FOREACH(line, report)
+                check(array, "isolation", true, *line, NULL);
+        support = isolate_support(m->isolate, &n);
+        for (size_t k = 0; k < n; k++)
+                check(array, support[k].key, support[k].enforced, support[k].enforced ? "enforced" : support[k].why, NULL);
+        check(array, "journal", m->journal, m->journal ? "a journald listens: output goes there by default" : "no journald: output goes to files",
+              NULL);
+        check(array, "state", !m->store_problem, m->store_problem ?: m->places.store, m->store_problem ? "free space or fix permissions; it is tried again by itself" : NULL);
+        check(array, "logs", access(m->places.logs, W_OK) >= 0, m->places.logs, access(m->places.logs, W_OK) >= 0 ? NULL : "the directory is not writable");
+        STRV_FOREACH(p, m->problems)
+                check(array, "problem", false, *p, NULL);
+        json_object_object_add(o, "checks", array);
+        return varlink_reply(call, o);
+}

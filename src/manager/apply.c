@@ -1,0 +1,324 @@
+/* Must stay true: nothing lives is touched before the store has it durably; a plan is performed whole or not at all as far as the store goes. */
+#include <dirent.h>
+#include <stdio.h>
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/strv.h"
+#include "base/text.h"
+#include "config/config.h"
+#include "manager/apply.h"
+#include "manager/books.h"
+#include "manager/events.h"
+#include "manager/instance.h"
+#include "manager/upward.h"
+#include "model/depend.h"
+
+static int present_specs(Manager *m, SpecList *ret) {
+        ret->items = calloc(m->n_order + 1, sizeof(ServiceSpec *));
+        if (!ret->items)
+                return -ENOMEM;
+        for (size_t k = 0; k < m->n_order; k++)
+                if (!m->order[k]->deleting)
+                        ret->items[ret->n++] = m->order[k]->spec;
+        return 0;
+}
+
+/* The set as it would be, for cycles and for dependencies on services that exist already. */
+static int check_union(const SpecList *present, const SpecList *desired, KlError *reterr) {
+        SpecList all = { .items = calloc(present->n + desired->n + 1, sizeof(ServiceSpec *)) };
+        _cleanup_free_ char *cycle = NULL;
+        size_t at;
+        int r;
+
+        if (!all.items)
+                return -ENOMEM;
+        for (size_t k = 0; k < desired->n; k++)
+                all.items[all.n++] = desired->items[k];
+        for (size_t k = 0; k < present->n; k++)
+                if (!spec_list_find(desired, present->items[k]->ns, present->items[k]->name))
+                        all.items[all.n++] = present->items[k];
+        r = depend_find_cycle(&all, &cycle, &at);
+        free(all.items);
+        if (r > 0)
+                return kl_error_set(reterr, -ELOOP, KL_E_INVALID, "dependency cycle: %s", cycle);
+        return r;
+}
+
+static int store_item(Manager *m, const PlanItem *item, const char *origin, bool start) {
+        _cleanup_json_ json_object *o = NULL;
+        Service *s = item->old_spec ? service_find(m, item->old_spec->ns, item->old_spec->name) : NULL;
+        StoredService v;
+
+        if (item->verb == PLAN_REMOVE)
+                return store_delete_service(m->store, item->old_spec->ns, item->old_spec->name);
+        if (item->verb == PLAN_KEEP && (!s || s->wanted || !start || !item->new_spec->autostart))
+                return 0;
+        o = config_spec_to_json(item->new_spec);
+        if (!o)
+                return -ENOMEM;
+        json_object_object_add(o, "name", json_object_new_string(item->new_spec->name));
+        json_object_object_add(o, "namespace", json_object_new_string(item->new_spec->ns));
+        v = (StoredService) { .ns = item->new_spec->ns, .name = item->new_spec->name, .origin = origin ?: "",
+                              .spec_json = json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN),
+                              .wanted = s ? s->wanted : start && item->new_spec->autostart, .generation = s ? s->generation : 0,
+                              .position = s ? s->position : m->next_position++ };
+        return store_put_service(m->store, &v);
+}
+
+static int store_plan(Manager *m, const Plan *plan, const char *origin, bool start, KlError *reterr) {
+        int64_t position = m->next_position;
+        int r;
+
+        r = store_begin(m->store, true);
+        for (size_t k = 0; k < plan->n && r >= 0; k++)
+                r = store_item(m, plan->items + k, origin, start);
+        m->next_position = position;      /* service_new() counts again, in the same order */
+        if (r >= 0)
+                r = store_commit(m->store, reterr);
+        else
+                store_rollback(m->store);
+        if (r < 0 && reterr && !reterr->message)
+                kl_error_set(reterr, r, KL_E_FAILED, "cannot write the state to %s: %s", m->places.store, strerror(-r));
+        return r;
+}
+
+static ServiceSpec *take_spec(SpecList *desired, const ServiceSpec *spec) {
+        for (size_t k = 0; k < desired->n; k++)
+                if (desired->items[k] == spec)
+                        return TAKE_PTR(desired->items[k]);
+        return NULL;
+}
+
+static int touch(Selection *touched, Service *s) {
+        Instance **items = reallocarray(touched->items, touched->n + s->n_instances + 1, sizeof(Instance *));
+
+        if (!items)
+                return -ENOMEM;
+        touched->items = items;
+        for (size_t k = 0; k < s->n_instances; k++)
+                if (!s->instances[k]->removing)
+                        items[touched->n++] = s->instances[k];
+        return 0;
+}
+
+static void apply_live(Manager *m, Service *s) {
+        for (size_t k = 0; k < s->n_instances; k++) {
+                Instance *i = s->instances[k];
+                _cleanup_error_ KlError e = {};
+
+                if (i->cell && lifecycle_alive(&i->lc) && cell_apply(i->cell, s->spec, &e) < 0)
+                        manager_problem(m, "%s: cannot change limits of the living: %s", s->key, e.message ?: "unknown");
+        }
+}
+
+typedef struct Performing {
+        Manager *manager;
+        SpecList *desired;
+        const char *origin;
+        bool start;
+        Selection *touched;
+        Service **starts;          /* to be started when the whole set stands */
+        size_t n_starts;
+} Performing;
+
+static int perform_add(Performing *p, const PlanItem *item) {
+        ServiceSpec *spec = take_spec(p->desired, item->new_spec);
+        bool up = p->start && spec->autostart;
+        Service *s;
+        int r;
+
+        r = service_new(p->manager, spec, p->origin, up, -1, &s);
+        if (r < 0) {
+                spec_free(spec);
+                return r;
+        }
+        if (up)
+                p->starts[p->n_starts++] = s;
+        return up ? touch(p->touched, s) : 0;
+}
+
+static void perform_remove(Manager *m, const PlanItem *item) {
+        Service *s = service_find(m, item->old_spec->ns, item->old_spec->name);
+
+        s->deleting = true;
+        for (size_t k = 0; k < s->n_instances; k++)
+                s->instances[k]->stop_deferred = true;
+        (void) sd_event_source_set_enabled(m->pump, SD_EVENT_ONESHOT);
+}
+
+static int perform_change(Performing *p, const PlanItem *item) {
+        Service *s = service_find(p->manager, item->old_spec->ns, item->old_spec->name);
+        size_t before = s->n_instances;
+        int r;
+
+        if (item->verb != PLAN_KEEP) {
+                r = service_replace_spec(s, take_spec(p->desired, item->new_spec));
+                if (r < 0)
+                        return r;
+        }
+        if (item->live)
+                apply_live(p->manager, s);
+        if (item->verb == PLAN_RESTART && s->wanted)
+                for (size_t k = 0; k < s->n_instances; k++)
+                        if (lifecycle_alive(&s->instances[k]->lc))
+                                instance_event(s->instances[k], EV_RESTART);
+        /* What the operator stopped stays stopped; what failed gets another chance because the file says it should run. */
+        if (s->wanted && p->start && (item->verb == PLAN_RESTART || s->n_instances > before || item->verb == PLAN_KEEP || item->verb == PLAN_SCALE)) {
+                p->starts[p->n_starts++] = s;
+                return touch(p->touched, s);
+        }
+        return 0;
+}
+
+static void start_idle(Service *s) {
+        for (size_t k = 0; k < s->n_instances; k++) {
+                LcState state = s->instances[k]->lc.state;
+
+                if (state == LC_STOPPED || state == LC_FAILED || (state == LC_EXITED && s->spec->type != SERVICE_ONESHOT)) {
+                        service_start(s);
+                        return;
+                }
+        }
+}
+
+static int perform(Manager *m, Plan *plan, Performing *p) {
+        int r = 0;
+
+        p->starts = calloc(plan->n + 1, sizeof(Service *));
+        if (!p->starts)
+                return -ENOMEM;
+        for (size_t k = 0; k < plan->n && r >= 0; k++) {
+                PlanItem *item = plan->items + k;
+
+                if (item->verb == PLAN_ADD)
+                        r = perform_add(p, item);
+                else if (item->verb == PLAN_REMOVE)
+                        perform_remove(m, item);
+                else
+                        r = perform_change(p, item);
+        }
+        if (r >= 0)
+                r = service_rebuild_dependents(m);
+        for (size_t k = 0; k < p->n_starts && r >= 0; k++)
+                start_idle(p->starts[k]);
+        free(p->starts);
+        return r;
+}
+
+static int collect_warnings(Manager *m, const SpecList *desired, char ***ret) {
+        for (size_t k = 0; k < desired->n; k++) {
+                _cleanup_strv_ char **list = isolate_unenforced(m->isolate, desired->items[k]);
+
+                STRV_FOREACH(w, list) {
+                        char *text = text_printf("%s: %s", desired->items[k]->name, *w);
+                        int r = strv_consume(ret, text);
+                        if (r < 0)
+                                return r;
+                }
+        }
+        return 0;
+}
+
+int apply_specs(Manager *m, SpecList *desired, const char *origin, bool prune, bool diff, bool start, Plan *ret_plan, char ***ret_warnings,
+                Selection *touched, KlError *reterr) {
+        Performing p = { .manager = m, .desired = desired, .origin = origin, .start = start, .touched = touched };
+        SpecList present = {};
+        int r;
+
+        r = present_specs(m, &present);
+        if (r >= 0)
+                r = check_union(&present, desired, reterr);
+        if (r >= 0)
+                r = plan_make(&present, desired, prune, ret_plan);
+        free(present.items);
+        if (r >= 0)
+                r = collect_warnings(m, desired, ret_warnings);
+        if (r < 0 || diff)
+                return r;
+        r = store_plan(m, ret_plan, origin, start, reterr);
+        if (r >= 0)
+                r = perform(m, ret_plan, &p);
+        if (r >= 0)
+                instance_pump(m);
+        return r;
+}
+
+/* ---- our own files ---- */
+
+static int append_directory(const char *dir, char ***files) {
+        struct dirent **entries;
+        int n = scandir(dir, &entries, NULL, alphasort), r = 0;
+
+        if (n < 0)
+                return errno == ENOENT ? 0 : -errno;
+        for (int k = 0; k < n; k++) {
+                const char *dot = strrchr(entries[k]->d_name, '.');
+
+                if (r >= 0 && dot && (streq(dot, ".yaml") || streq(dot, ".yml") || streq(dot, ".json") || streq(dot, ".jsonc")) &&
+                    entries[k]->d_name[0] != '.')
+                        r = strv_consume(files, path_join(dir, entries[k]->d_name));
+                free(entries[k]);
+        }
+        free(entries);
+        return r;
+}
+
+static int own_files(Manager *m, char ***ret) {
+        int r = 0;
+
+        if (m->options.config_files) {
+                STRV_FOREACH(f, m->options.config_files)
+                        if ((r = strv_append(ret, *f)) < 0)
+                                return r;
+                return 0;
+        }
+        if (access(m->places.config_file, F_OK) >= 0)
+                r = strv_append(ret, m->places.config_file);
+        return r < 0 ? r : append_directory(m->places.config_dir, ret);
+}
+
+static void report(Manager *m, const Diagnostics *d) {
+        for (size_t k = 0; k < d->n; k++) {
+                _cleanup_free_ char *text = diagnostic_format(d->items + k);
+
+                if (d->items[k].warning)
+                        log_warning("%s", text ?: d->items[k].message);
+                else
+                        manager_problem(m, "%s", text ?: d->items[k].message);
+        }
+}
+
+int apply_files(Manager *m) {
+        _cleanup_strv_ char **files = NULL, **warnings = NULL;
+        _cleanup_diagnostics_ Diagnostics d = {};
+        _cleanup_selection_ Selection touched = {};
+        _cleanup_plan_ Plan plan = {};
+        _cleanup_error_ KlError e = {};
+        ConfigOptions options = { .environment = environ };
+        SpecList specs = {};
+        int r;
+
+        r = own_files(m, &files);
+        STRV_FOREACH(f, files)
+                if (config_load_file(*f, &options, &specs, &d) < 0)
+                        r = -EINVAL;
+        report(m, &d);
+        if (r >= 0 && specs.n > 0) {
+                r = apply_specs(m, &specs, files[0], false, false, true, &plan, &warnings, &touched, &e);
+                if (r < 0)
+                        manager_problem(m, "cannot apply the configuration: %s", e.message ?: strerror(-r));
+        }
+        STRV_FOREACH(w, warnings)
+                log_warning("%s", *w);
+        spec_list_done(&specs);
+        return r;
+}
+
+void apply_reload(Manager *m) {
+        upward_reloading(m);
+        m->problems = strv_free(m->problems);
+        event_emit(m, NULL, NULL, "reload", "reading the configuration again");
+        (void) apply_files(m);
+        upward_ready(m);
+}

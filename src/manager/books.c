@@ -1,0 +1,163 @@
+/* The store, the keeper's acknowledgements, the status line for systemd, and the removal of dead cells: all that may wait until the loop has nothing better to do.
+ * Must stay true: an exit is acknowledged only after the transaction that records it; when the store fails, services go on, the fault is a visible
+ * problem, and the books stay marked until they can be written. */
+#include <stdio.h>
+
+#include "base/log.h"
+#include "manager/books.h"
+#include "manager/events.h"
+#include "manager/link.h"
+#include "manager/upward.h"
+
+#define RETRY_USEC (5 * USEC_PER_SEC)
+
+void books_mark(Manager *m) {
+        if (!m->loading && m->books && !m->store_failed)
+                (void) sd_event_source_set_enabled(m->books, SD_EVENT_ONESHOT);
+}
+
+void books_mark_instance(Instance *i) {
+        i->dirty = true;
+        books_mark(i->service->manager);
+}
+
+int books_ack(Manager *m, uint64_t run) {
+        if (m->n_acks == m->acks_allocated) {
+                size_t n = MAX(m->acks_allocated * 2, 64u);
+                uint64_t *a = reallocarray(m->acks, n, sizeof(uint64_t));
+                if (!a)
+                        return -ENOMEM;      /* the keeper says it again on LIST: nothing is lost */
+                m->acks = a;
+                m->acks_allocated = n;
+        }
+        m->acks[m->n_acks++] = run;
+        books_mark(m);
+        return 0;
+}
+
+static void bury_now(Cell *cell) {
+        int r = cell_clean(cell);
+
+        if (r < 0)
+                log_debug("cannot remove %s: %s", cell_where(cell), strerror(-r));
+        cell_free(cell);
+}
+
+void books_bury(Manager *m, Cell *cell) {
+        if (m->n_graveyard == m->graveyard_allocated) {
+                size_t n = MAX(m->graveyard_allocated * 2, 64u);
+                Cell **g = reallocarray(m->graveyard, n, sizeof(Cell *));
+                if (!g) {
+                        bury_now(cell);
+                        return;
+                }
+                m->graveyard = g;
+                m->graveyard_allocated = n;
+        }
+        m->graveyard[m->n_graveyard++] = cell;
+        books_mark(m);
+}
+
+static int write_instance(Instance *i, const char *boot) {
+        const Service *s = i->service;
+        char id[33];
+        StoredRun v = { .ns = s->spec->ns, .name = s->spec->name, .instance = i->index, .run = i->run, .generation = i->generation,
+                        .invocation_id = id, .pid = i->main.pid, .start_time = i->main.start_time, .boot_id = boot,
+                        .isolation = isolate_kind_name(isolate_kind(s->manager->isolate)), .where = i->cell ? cell_where(i->cell) : "",
+                        .ready = i->lc.was_ready, .since_realtime = i->since_realtime, .restarts = i->lc.restarts };
+
+        for (size_t k = 0; k < 16; k++)
+                snprintf(id + 2 * k, 3, "%02x", i->invocation[k]);
+        if (i->cell && i->main.pid)
+                return store_put_run(s->manager->store, &v);
+        return store_delete_run(s->manager->store, v.ns, v.name, i->index);
+}
+
+static int write_all(Manager *m) {
+        int r;
+
+        for (size_t k = 0; k < m->n_order; k++) {
+                Service *s = m->order[k];
+
+                if (s->dirty && (r = store_set_generation(m->store, s->spec->ns, s->spec->name, s->generation)) < 0)
+                        return r;
+                for (size_t n = 0; n < s->n_instances; n++)
+                        if (s->instances[n]->dirty && (r = write_instance(s->instances[n], m->boot_id)) < 0)
+                                return r;
+        }
+        return events_write(m);
+}
+
+static void clear_marks(Manager *m) {
+        for (size_t k = 0; k < m->n_order; k++) {
+                m->order[k]->dirty = false;
+                for (size_t n = 0; n < m->order[k]->n_instances; n++)
+                        m->order[k]->instances[n]->dirty = false;
+        }
+        events_drop(m);
+        for (size_t k = 0; k < m->n_acks; k++)
+                (void) link_ack(m->link, m->acks[k]);
+        m->n_acks = 0;
+}
+
+static int on_retry(sd_event_source *s, uint64_t usec, void *userdata) {
+        Manager *m = userdata;
+
+        m->store_failed = false;
+        books_flush(m);
+        return 0;
+}
+
+static void books_failed(Manager *m, int r, const char *why) {
+        m->store_failed = true;
+        if (!m->store_problem)
+                log_error("cannot write the state to %s: %s — services run on, will try again", m->places.store, why ?: strerror(-r));
+        free(m->store_problem);
+        m->store_problem = strdup(why ?: strerror(-r));
+        (void) sd_event_add_time_relative(m->event, NULL, CLOCK_MONOTONIC, RETRY_USEC, USEC_PER_SEC, on_retry, m);
+}
+
+void books_flush(Manager *m) {
+        _cleanup_error_ KlError e = {};
+        int r;
+
+        if (!m->store)
+                return;
+        r = store_begin(m->store, false);
+        if (r >= 0) {
+                r = write_all(m);
+                if (r >= 0)
+                        r = store_commit(m->store, &e);
+                else
+                        store_rollback(m->store);
+        }
+        if (r < 0) {
+                books_failed(m, r, e.message);
+                return;
+        }
+        if (m->store_problem) {
+                log_notice("the state is written again");
+                free(m->store_problem);
+                m->store_problem = NULL;
+        }
+        clear_marks(m);
+}
+
+int books_run(sd_event_source *s, void *userdata) {
+        Manager *m = userdata;
+
+        while (m->n_graveyard)
+                bury_now(m->graveyard[--m->n_graveyard]);
+        books_flush(m);
+        upward_status(m);
+        return 0;
+}
+
+void books_done(Manager *m) {
+        while (m->n_graveyard)
+                bury_now(m->graveyard[--m->n_graveyard]);
+        free(m->graveyard);
+        free(m->acks);
+        free(m->store_problem);
+        events_drop(m);
+}

@@ -1,0 +1,12 @@
+/* The books: what is written when there is time. One transaction for whatever has changed since the last, acknowledgements after it. */
+#pragma once
+
+#include "manager/manager.h"
+
+void books_mark(Manager *m);                       /* something is to be written */
+void books_mark_instance(Instance *i);
+int books_ack(Manager *m, uint64_t run);           /* acknowledge to the keeper once its end is recorded */
+void books_bury(Manager *m, Cell *cell);           /* remove the cell when there is time; takes it */
+void books_flush(Manager *m);                      /* now */
+int books_run(sd_event_source *s, void *userdata); /* handler of manager->books */
+void books_done(Manager *m);

@@ -1,0 +1,156 @@
+/* Events wait in a list until the books are written, and go to followers at once. Ids are given here, ascending over restarts of the daemon. */
+#include <stdarg.h>
+#include <stdio.h>
+#include <sys/wait.h>
+
+#include "base/log.h"
+#include "manager/books.h"
+#include "manager/events.h"
+#include "manager/follow.h"
+#include "manager/instance.h"
+
+static PendingEvent *pending_free(PendingEvent *e) {
+        if (!e)
+                return NULL;
+        free(e->ns);
+        free(e->name);
+        free(e->kind);
+        free(e->message);
+        free(e->data);
+        free(e);
+        return NULL;
+}
+DEFINE_CLEANUP(PendingEvent *, pending_free);
+
+static int pending_new(Manager *m, const Instance *i, json_object *data, const char *kind, const char *message, PendingEvent **ret) {
+        const ServiceSpec *s = i ? i->service->spec : NULL;
+        _cleanup_(pending_freep) PendingEvent *e = calloc(1, sizeof(PendingEvent));
+
+        if (!e)
+                return -ENOMEM;
+        e->realtime = now_usec(CLOCK_REALTIME);
+        e->id = ++m->last_event_id;
+        e->instance = i ? (int) i->index : -1;
+        e->ns = strdup(s ? s->ns : "");
+        e->name = strdup(s ? s->name : "");
+        e->kind = strdup(kind);
+        e->message = strdup(message);
+        e->data = strdup(data ? json_object_to_json_string_ext(data, JSON_C_TO_STRING_PLAIN) : "");
+        if (!e->ns || !e->name || !e->kind || !e->message || !e->data)
+                return -ENOMEM;
+        *ret = TAKE_PTR(e);
+        return 0;
+}
+
+void event_emit(Manager *m, const Instance *i, json_object *data, const char *kind, const char *format, ...) {
+        _cleanup_json_ json_object *owned = data;
+        _cleanup_free_ char *message = NULL;
+        PendingEvent *e;
+        char label[300];
+        va_list ap;
+        int n;
+
+        va_start(ap, format);
+        n = vasprintf(&message, format, ap);
+        va_end(ap);
+        if (n < 0) {
+                message = NULL;
+                return;
+        }
+        if (log_level() >= LOG_INFO)
+                log_info("%s%s%s", i ? instance_label(i, label) : "", i ? ": " : "", message);
+        if (pending_new(m, i, data, kind, message, &e) < 0)
+                return;
+        *m->events_tail = e;
+        m->events_tail = &e->next;
+        follow_event(m, i, e);
+        books_mark(m);
+}
+
+int events_write(Manager *m) {
+        for (PendingEvent *e = m->events_head; e; e = e->next) {
+                StoredEvent v = { .id = e->id, .realtime = e->realtime, .ns = e->ns, .name = e->name, .instance = e->instance,
+                                  .kind = e->kind, .message = e->message, .data_json = e->data };
+                int r = store_add_event(m->store, &v, NULL);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+void events_drop(Manager *m) {
+        while (m->events_head) {
+                PendingEvent *e = m->events_head;
+                m->events_head = e->next;
+                pending_free(e);
+        }
+        m->events_tail = &m->events_head;
+}
+
+/* ---- what transitions mean ---- */
+
+static void event_backoff(Instance *i) {
+        const ServiceSpec *s = i->service->spec;
+        usec_t now = now_usec(CLOCK_MONOTONIC);
+        char span[FORMAT_MAX];
+
+        format_span(span, i->lc.deadline > now ? i->lc.deadline - now : 0, false);
+        if (s->restart.limit)
+                event_emit(i->service->manager, i, NULL, "backoff", "next start in %s (attempt %u of %u)", span, i->lc.attempts, s->restart.limit);
+        else
+                event_emit(i->service->manager, i, NULL, "backoff", "next start in %s (attempt %u)", span, i->lc.attempts);
+}
+
+void event_transition(Instance *i, LcState from, LcState to) {
+        Manager *m = i->service->manager;
+
+        switch (to) {
+        case LC_RUNNING:
+                if (from == LC_STARTING)
+                        event_emit(m, i, NULL, "ready", "ready");
+                else if (from == LC_RELOADING)
+                        event_emit(m, i, NULL, "reloaded", "reloaded");
+                break;
+        case LC_RELOADING:
+                event_emit(m, i, NULL, "reloading", "reloading");
+                break;
+        case LC_WAIT_BACKOFF:
+                event_backoff(i);
+                break;
+        case LC_KILLING:
+                event_emit(m, i, NULL, "killing", "did not end in time: SIGKILL to all that is left");
+                break;
+        case LC_FAILED:
+                event_emit(m, i, NULL, "failed", "failed: %s%s%s", lifecycle_reason_name(i->lc.reason), i->status ? ": " : "", i->status ?: "");
+                break;
+        case LC_STOPPED:
+                if (from == LC_STOPPING || from == LC_KILLING)
+                        event_emit(m, i, NULL, "stopped", "stopped");
+                break;
+        case LC_EXITED:
+                event_emit(m, i, NULL, "completed", "completed");
+                break;
+        default:
+                break;
+        }
+}
+
+void event_exit(Instance *i, const WireExited *p) {
+        json_object *data = json_object_new_object();
+        usec_t now = now_usec(CLOCK_MONOTONIC);
+        char span[FORMAT_MAX];
+
+        if (data) {
+                json_object_object_add(data, "pid", json_object_new_int(p->pid));
+                json_object_object_add(data, "code", WIFEXITED(p->status) ? json_object_new_int(WEXITSTATUS(p->status)) : NULL);
+                json_object_object_add(data, "signal", WIFSIGNALED(p->status) ? json_object_new_string(signal_name(WTERMSIG(p->status))) : NULL);
+                json_object_object_add(data, "cpu_usec", json_object_new_int64((int64_t) (p->utime_usec + p->stime_usec)));
+                json_object_object_add(data, "maxrss_bytes", json_object_new_int64((int64_t) p->maxrss_bytes));
+        }
+        format_span(span, i->lc.run_since && now > i->lc.run_since ? now - i->lc.run_since : 0, false);
+        if (WIFEXITED(p->status))
+                event_emit(i->service->manager, i, data, "exited", "exited with status %d after %s", WEXITSTATUS(p->status), span);
+        else
+                event_emit(i->service->manager, i, data, "exited", "killed by %s after %s%s", signal_name(WTERMSIG(p->status)), span,
+                           WCOREDUMP(p->status) ? " (core dumped)" : "");
+}

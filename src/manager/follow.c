@@ -1,0 +1,192 @@
+/* A follower is a call with "more". One that does not read is paused by the server's mark; what it misses meanwhile it gets from the store, by id,
+ * so that there is neither gap nor repeat. */
+#include "base/strv.h"
+#include "base/text.h"
+#include "manager/books.h"
+#include "manager/follow.h"
+#include "manager/params.h"
+#include "manager/service.h"
+
+struct EventFollower {
+        EventFollower *next;
+        Manager *manager;
+        VarlinkCall *call;
+        char **selectors;
+        char *ns;
+        int64_t last;               /* id said last */
+        bool paused;
+};
+
+static EventFollower *follower_free(EventFollower *f) {
+        if (!f)
+                return NULL;
+        for (EventFollower **p = &f->manager->followers; *p; p = &(*p)->next)
+                if (*p == f) {
+                        *p = f->next;
+                        break;
+                }
+        varlink_call_unref(f->call);
+        strv_free(f->selectors);
+        free(f->ns);
+        free(f);
+        return NULL;
+}
+
+void followers_free(Manager *m) {
+        while (m->followers)
+                follower_free(m->followers);
+}
+
+/* By the words alone: a service that is gone still has its events. */
+static bool follower_wants(const EventFollower *f, const char *ns, const char *name) {
+        if (f->ns && !streq(f->ns, ns))
+                return false;
+        if (!f->selectors || strv_contains(f->selectors, "all"))
+                return true;
+        STRV_FOREACH(s, f->selectors) {
+                const char *slash = strchr(*s, '/'), *colon = strchr(*s, ':');
+                _cleanup_free_ char *plain = strndup(slash ? slash + 1 : *s, slash ? strlen(slash + 1) : (size_t) (colon ? colon - *s : (ssize_t) strlen(*s)));
+
+                if ((*s)[0] == '@' ? streq(*s + 1, ns) : plain && text_glob_match(plain, name))
+                        return true;
+        }
+        return false;
+}
+
+static json_object *event_json(const StoredEvent *v) {
+        json_object *o = json_object_new_object();
+
+        if (!o)
+                return NULL;
+        json_object_object_add(o, "id", json_object_new_int64(v->id));
+        json_object_object_add(o, "time_usec", json_object_new_int64((int64_t) v->realtime));
+        json_object_object_add(o, "name", json_object_new_string(v->name));
+        json_object_object_add(o, "namespace", json_object_new_string(v->ns));
+        json_object_object_add(o, "instance", json_object_new_int(v->instance));
+        json_object_object_add(o, "kind", json_object_new_string(v->kind));
+        json_object_object_add(o, "message", json_object_new_string(v->message));
+        json_object_object_add(o, "data", v->data_json[0] ? json_tokener_parse(v->data_json) : NULL);
+        return o;
+}
+
+static json_object *wrap(json_object *events) {
+        json_object *o = json_object_new_object();
+
+        if (!o) {
+                json_object_put(events);
+                return NULL;
+        }
+        json_object_object_add(o, "events", events);
+        return o;
+}
+
+typedef struct Collect {
+        const EventFollower *follower;
+        json_object *array;
+        int64_t last;
+} Collect;
+
+static int collect_event(void *userdata, const StoredEvent *v) {
+        Collect *c = userdata;
+        json_object *o;
+
+        c->last = v->id;
+        if (!follower_wants(c->follower, v->ns, v->name))
+                return 0;
+        o = event_json(v);
+        if (!o || json_object_array_add(c->array, o) < 0) {
+                json_object_put(o);
+                return -ENOMEM;
+        }
+        return 0;
+}
+
+static void on_drained(VarlinkCall *call, void *userdata) {
+        EventFollower *f = userdata;
+        Collect c = { .follower = f, .array = json_object_new_array(), .last = f->last };
+
+        books_flush(f->manager);
+        if (c.array && store_each_event(f->manager->store, f->last, 0, STORE_EVENTS_KEPT, collect_event, &c) >= 0 &&
+            json_object_array_length(c.array) > 0)
+                (void) varlink_notify(f->call, wrap(TAKE_PTR(c.array)));
+        json_object_put(c.array);
+        f->last = c.last;
+        f->paused = false;
+}
+
+static void on_gone(VarlinkCall *call, void *userdata) {
+        follower_free(userdata);
+}
+
+void follow_event(Manager *m, const Instance *i, const PendingEvent *e) {
+        StoredEvent v = { .id = e->id, .realtime = e->realtime, .ns = e->ns, .name = e->name, .instance = e->instance, .kind = e->kind,
+                          .message = e->message, .data_json = e->data };
+
+        for (EventFollower *f = m->followers; f; f = f->next) {
+                json_object *array;
+
+                if (f->paused || !follower_wants(f, e->ns, e->name))
+                        continue;
+                if (varlink_call_congested(f->call)) {
+                        f->paused = true;
+                        continue;
+                }
+                array = json_object_new_array();
+                if (!array)
+                        continue;
+                json_object_array_add(array, event_json(&v));
+                f->last = e->id;
+                (void) varlink_notify(f->call, wrap(array));
+        }
+}
+
+static int follower_new(Manager *m, VarlinkCall *call, json_object *p, EventFollower **ret, KlError *reterr) {
+        EventFollower *f = calloc(1, sizeof(EventFollower));
+        int r;
+
+        if (!f)
+                return -ENOMEM;
+        *f = (EventFollower) { .manager = m, .call = varlink_call_ref(call) };
+        r = params_selectors(p, &f->selectors, &f->ns, reterr);
+        if (r < 0) {
+                follower_free(f);
+                return r;
+        }
+        *ret = f;
+        return 0;
+}
+
+int api_events(VarlinkCall *call, json_object *parameters, void *userdata) {
+        Manager *m = userdata;
+        _cleanup_error_ KlError e = {};
+        uint64_t after = 0, since = 0, limit = 50;
+        EventFollower *f = NULL;
+        bool follow = false;
+        Collect c;
+        int r;
+
+        if ((r = json_get_u64(parameters, "after", &after, &e)) < 0 || (r = json_get_u64(parameters, "since_usec", &since, &e)) < 0 ||
+            (r = json_get_u64(parameters, "limit", &limit, &e)) < 0 || (r = json_get_bool(parameters, "follow", &follow, &e)) < 0 ||
+            (r = follower_new(m, call, parameters, &f, &e)) < 0)
+                return e.id ? varlink_error_kl(call, &e) : r;
+        books_flush(m);
+        c = (Collect) { .follower = f, .array = json_object_new_array(), .last = m->last_event_id };
+        /* The selection is by words, so the limit is applied to what is left of it. */
+        r = c.array ? store_each_event(m->store, (int64_t) after, since, STORE_EVENTS_KEPT, collect_event, &c) : -ENOMEM;
+        if (r >= 0 && json_object_array_length(c.array) > limit)
+                (void) json_object_array_del_idx(c.array, 0, json_object_array_length(c.array) - limit);
+        if (r < 0) {
+                json_object_put(c.array);
+                follower_free(f);
+                return r;
+        }
+        if (!follow || !varlink_call_more(call)) {
+                follower_free(f);
+                return varlink_reply(call, wrap(c.array));
+        }
+        f->last = m->last_event_id;
+        f->next = m->followers;
+        m->followers = f;
+        varlink_call_watch(call, on_drained, on_gone, f);
+        return varlink_notify(call, wrap(c.array));
+}

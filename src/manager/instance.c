@@ -1,0 +1,346 @@
+/* The shell around model/lifecycle. Must stay true: only instance_feed() calls lifecycle_step(); an action that answers at once puts its answer into
+ * the loop below instead of calling back in; nothing is freed from here (manager->pump collects). */
+#include <stdarg.h>
+#include <stdio.h>
+#include <sys/random.h>
+
+#include "base/log.h"
+#include "base/text.h"
+#include "manager/books.h"
+#include "manager/events.h"
+#include "manager/instance.h"
+#include "manager/link.h"
+#include "manager/notify.h"
+#include "manager/service.h"
+#include "manager/shutdown.h"
+#include "manager/spawn.h"
+#include "manager/wait.h"
+
+int instance_new(Service *s, unsigned index, Instance **ret) {
+        Instance *i = malloc(sizeof(Instance));
+
+        if (!i)
+                return -ENOMEM;
+        *i = (Instance) { .service = s, .index = index, .main = PIDREF_NULL, .since_realtime = now_usec(CLOCK_REALTIME) };
+        lifecycle_init(&i->lc);
+        i->public_state = lifecycle_public_state(i->lc.state);
+        *ret = i;
+        return 0;
+}
+
+static void untrack(Instance *i) {
+        Manager *m = i->service->manager;
+
+        if (i->run && map_get(m->runs, &i->run) == i)
+                map_remove(m->runs, &i->run);
+        if (i->pid_key && map_get(m->pids, &i->pid_key) == i)
+                map_remove(m->pids, &i->pid_key);
+        i->pid_key = 0;
+}
+
+Instance *instance_free(Instance *i) {
+        if (!i)
+                return NULL;
+        wait_freed(i);
+        untrack(i);
+        sd_event_source_disable_unref(i->deadline);
+        sd_event_source_disable_unref(i->watchdog);
+        sd_event_source_disable_unref(i->adopted);
+        pidref_done(&i->main);
+        cell_free(i->cell);
+        free(i->status);
+        free(i->hint);
+        free(i);
+        return NULL;
+}
+
+const char *instance_label(const Instance *i, char buf[300]) {
+        const ServiceSpec *s = i->service->spec;
+
+        if (i->service->n_instances > 1)
+                snprintf(buf, 300, "%s:%u", s->name, i->index);
+        else
+                snprintf(buf, 300, "%s", s->name);
+        return buf;
+}
+
+void instance_set_status(Instance *i, const char *format, ...) {
+        va_list ap;
+
+        free(i->status);
+        i->status = NULL;
+        free(i->hint);
+        i->hint = NULL;
+        if (!format)
+                return;
+        va_start(ap, format);
+        if (vasprintf(&i->status, format, ap) < 0)
+                i->status = NULL;
+        va_end(ap);
+}
+
+int instance_track(Instance *i) {
+        Manager *m = i->service->manager;
+
+        return map_put(m->runs, &i->run, i);
+}
+
+/* ---- timers ---- */
+
+static int on_deadline(sd_event_source *s, uint64_t usec, void *userdata) {
+        instance_event(userdata, EV_DEADLINE);
+        return 0;
+}
+
+static int on_watchdog(sd_event_source *s, uint64_t usec, void *userdata) {
+        Instance *i = userdata;
+
+        event_emit(i->service->manager, i, NULL, "watchdog", "no sign of life for %" PRIu64 " ms: SIGABRT", (uint64_t) (i->watchdog_interval / USEC_PER_MSEC));
+        instance_event(i, EV_WATCHDOG);
+        return 0;
+}
+
+static void arm(Instance *i, sd_event_source **source, usec_t at, sd_event_time_handler_t handler) {
+        sd_event *event = i->service->manager->event;
+        int r;
+
+        if (at == USEC_INFINITY) {
+                *source = sd_event_source_disable_unref(*source);
+                return;
+        }
+        if (*source) {
+                r = sd_event_source_set_time(*source, at);
+                if (r >= 0)
+                        r = sd_event_source_set_enabled(*source, SD_EVENT_ONESHOT);
+        } else {
+                r = sd_event_add_time(event, source, CLOCK_MONOTONIC, at, USEC_PER_MSEC, handler, i);
+                if (r >= 0)
+                        r = sd_event_source_set_priority(*source, PRIORITY_TIMER);
+        }
+        if (r < 0)
+                manager_problem(i->service->manager, "cannot arm a timer for %s: %s", i->service->key, strerror(-r));
+}
+
+void instance_ping(Instance *i) {
+        if (i->watchdog)
+                arm(i, &i->watchdog, usec_add(now_usec(CLOCK_MONOTONIC), i->watchdog_interval), on_watchdog);
+}
+
+/* ---- actions, in the order of their bits ---- */
+
+static int signal_main(Instance *i, int sig, int target) {
+        if (i->child)
+                return link_signal(i->service->manager->link, i->run, sig, target);
+        if (target == WIRE_TO_GROUP && i->main.pid > 1)
+                return kill(-i->main.pid, sig) < 0 ? -errno : 0;
+        return pidref_signal(&i->main, sig);
+}
+
+/* SIGCONT follows, so that a stopped process gets to see its signal. */
+static void act_signal_stop(Instance *i, LcInput *next) {
+        const ServiceSpec *s = i->service->spec;
+        int signals[] = { s->stop.signal, SIGCONT };
+
+        for (size_t k = 0; k < ARRAY_SIZE(signals); k++)
+                if (!i->lc.main_alive || s->stop.scope == STOP_ALL)
+                        (void) (i->cell ? cell_signal(i->cell, signals[k]) : 0);
+                else
+                        (void) signal_main(i, signals[k], s->stop.scope == STOP_GROUP ? WIRE_TO_GROUP : WIRE_TO_MAIN);
+}
+
+static void act_signal_abort(Instance *i, LcInput *next) {
+        (void) signal_main(i, SIGABRT, WIRE_TO_MAIN);
+}
+
+static void dequeue(Instance *i) {
+        Manager *m = i->service->manager;
+
+        for (size_t k = m->queue_head; k < m->queue_size; k++)
+                if (m->queue[k] == i)
+                        m->queue[k] = NULL;
+        i->queued = false;
+}
+
+static void act_kill(Instance *i, LcInput *next) {
+        if (i->queued) {
+                dequeue(i);
+                *next = (LcInput) { .event = EV_SPAWN_FAILED };
+                return;
+        }
+        if (i->lc.main_alive)
+                (void) signal_main(i, SIGKILL, WIRE_TO_MAIN);
+        if (i->cell)
+                (void) cell_kill(i->cell);
+}
+
+static void act_check_empty(Instance *i, LcInput *next) {
+        if (i->lc.main_alive)
+                return;
+        if (i->cell && cell_populated(i->cell) > 0 && cell_watch_empty(i->cell) >= 0)
+                *next = (LcInput) { .event = EV_REMAINS };
+        else
+                *next = (LcInput) { .event = EV_EMPTY };
+}
+
+static void act_clean(Instance *i, LcInput *next) {
+        Manager *m = i->service->manager;
+
+        untrack(i);
+        i->adopted = sd_event_source_disable_unref(i->adopted);
+        if (i->child && i->run)
+                (void) books_ack(m, i->run);
+        pidref_done(&i->main);
+        i->main = PIDREF_NULL;
+        i->child = false;
+        i->run = 0;
+        if (i->cell)
+                books_bury(m, TAKE_PTR(i->cell));
+        books_mark_instance(i);
+}
+
+static void act_check_deps(Instance *i, LcInput *next) {
+        char why[400];
+        int met = service_dependencies_met(i->service, why, sizeof why);
+
+        if (met != 0)
+                *next = (LcInput) { .event = met > 0 ? EV_DEPS_MET : EV_DEPS_FAILED };
+        if (met <= 0)
+                instance_set_status(i, "%s", why);
+        else if (i->status)
+                instance_set_status(i, NULL);
+}
+
+static void act_spawn(Instance *i, LcInput *next) {
+        Manager *m = i->service->manager;
+
+        if (m->queue_size == m->queue_allocated) {
+                size_t n = MAX(m->queue_allocated * 2, 64u);
+                Instance **q = reallocarray(m->queue, n, sizeof(Instance *));
+                if (!q) {
+                        *next = (LcInput) { .event = EV_SPAWN_FAILED, .reason = REASON_SPAWN };
+                        return;
+                }
+                m->queue = q;
+                m->queue_allocated = n;
+        }
+        m->queue[m->queue_size++] = i;
+        i->queued = true;
+        i->early_ready = false;
+        (void) sd_event_source_set_enabled(m->pump, SD_EVENT_ONESHOT);
+}
+
+static void act_arm_watchdog(Instance *i, LcInput *next) {
+        i->watchdog_interval = i->service->spec->watchdog;
+        if (i->watchdog_interval)
+                arm(i, &i->watchdog, usec_add(now_usec(CLOCK_MONOTONIC), i->watchdog_interval), on_watchdog);
+}
+
+static void act_disarm_watchdog(Instance *i, LcInput *next) {
+        i->watchdog = sd_event_source_disable_unref(i->watchdog);
+}
+
+static void act_changed(Instance *i, LcInput *next) {
+        Manager *m = i->service->manager;
+        const char *state = lifecycle_public_state(i->lc.state);
+
+        if (state != i->public_state) {
+                i->public_state = state;
+                i->since_realtime = now_usec(CLOCK_REALTIME);
+        }
+        books_mark_instance(i);
+        wait_changed(i);
+        service_tell_dependents(i->service);
+        if (i->removing || i->service->deleting || m->shutdown == SHUTDOWN_STOP_ALL || i->stop_deferred)
+                (void) sd_event_source_set_enabled(m->pump, SD_EVENT_ONESHOT);
+}
+
+static const struct { LcAction bit; void (*perform)(Instance *i, LcInput *next); } actions[] = {
+        { ACT_SIGNAL_STOP, act_signal_stop },   { ACT_SIGNAL_ABORT, act_signal_abort }, { ACT_KILL, act_kill },
+        { ACT_CHECK_EMPTY, act_check_empty },   { ACT_CLEAN, act_clean },               { ACT_CHECK_DEPS, act_check_deps },
+        { ACT_SPAWN, act_spawn },               { ACT_ARM_WATCHDOG, act_arm_watchdog }, { ACT_DISARM_WATCHDOG, act_disarm_watchdog },
+        { ACT_CHANGED, act_changed },
+};
+
+static uint32_t random32(void) {
+        uint32_t n = 0;
+
+        (void) getrandom(&n, sizeof n, GRND_NONBLOCK);
+        return n;
+}
+
+void instance_feed(Instance *i, const LcInput *in) {
+        LcInput next = *in;
+
+        while (next.event != _LC_EVENT_MAX) {
+                LcState from = i->lc.state;
+                unsigned todo = lifecycle_step(&i->lc, i->service->spec, &next, now_usec(CLOCK_MONOTONIC), random32());
+
+                log_debug("%s[%u]: %s in %s: now %s, actions %#x", i->service->key, i->index, lifecycle_event_name(next.event),
+                          lifecycle_state_name(from), lifecycle_state_name(i->lc.state), todo);
+                next.event = _LC_EVENT_MAX;
+                if (from != i->lc.state)
+                        event_transition(i, from, i->lc.state);
+                for (size_t k = 0; k < ARRAY_SIZE(actions); k++)
+                        if (todo & actions[k].bit)
+                                actions[k].perform(i, &next);
+                arm(i, &i->deadline, i->lc.deadline, on_deadline);
+                if (from == LC_PLACING && i->lc.state != LC_PLACING && i->in_flight) {
+                        i->in_flight = false;
+                        i->service->manager->in_flight--;
+                        (void) sd_event_source_set_enabled(i->service->manager->pump, SD_EVENT_ONESHOT);
+                }
+        }
+}
+
+bool instance_deps_recheck(Instance *i) {
+        LcInput next = { .event = _LC_EVENT_MAX };
+
+        if (i->lc.state != LC_WAIT_DEPS)
+                return false;
+        act_check_deps(i, &next);
+        if (next.event != _LC_EVENT_MAX)
+                instance_feed(i, &next);
+        return true;
+}
+
+/* ---- the start queue ---- */
+
+static void start_one(Instance *i) {
+        _cleanup_error_ KlError e = {};
+        bool permanent = false;
+        int r;
+
+        r = spawn_send(i, &permanent, &e);
+        if (r == -EAGAIN)
+                return;
+        i->queued = false;
+        if (r >= 0) {
+                i->in_flight = true;
+                i->service->manager->in_flight++;
+                i->child = true;
+                if (i->status)
+                        instance_set_status(i, NULL);
+                if (instance_track(i) >= 0)
+                        return;
+        }
+        instance_set_status(i, "%s", e.message ?: strerror(-r));
+        i->hint = TAKE_PTR(e.hint);
+        instance_feed(i, &(LcInput) { .event = EV_SPAWN_FAILED, .reason = REASON_SPAWN, .permanent = permanent });
+}
+
+void instance_pump(Manager *m) {
+        unsigned window = isolate_window(m->isolate);
+
+        while (m->queue_head < m->queue_size && m->in_flight < window) {
+                Instance *i = m->queue[m->queue_head];
+
+                if (i) {
+                        start_one(i);
+                        if (i->queued)
+                                return;          /* the keeper's socket is full: it calls again */
+                }
+                m->queue_head++;
+        }
+        if (m->queue_head == m->queue_size)
+                m->queue_head = m->queue_size = 0;
+}

@@ -1,0 +1,35 @@
+/* Instances: the shell around model/lifecycle. Events in, actions done, one deadline armed. */
+#pragma once
+
+#include "manager/manager.h"
+
+int instance_new(Service *s, unsigned index, Instance **ret);
+/* Never of a living instance unless the daemon leaves it running. */
+Instance *instance_free(Instance *i);
+
+/* Feeds one event and performs what comes of it, follow-up events included. May free the instance when it was to be removed. */
+void instance_feed(Instance *i, const LcInput *in);
+static inline void instance_event(Instance *i, LcEvent e) { instance_feed(i, &(LcInput) { .event = e }); }
+
+/* From the keeper. */
+void instance_spawned(Manager *m, const WireSpawned *p);
+void instance_execed(Manager *m, uint64_t run);
+void instance_spawn_failed(Manager *m, const WireFailed *p);
+void instance_exited(Manager *m, const WireExited *p);
+void instance_record_exit(Instance *i, const WireExited *p);    /* rusage, event, EV_MAIN_EXIT */
+/* Not our keeper's child: watches its pidfd. */
+int instance_watch_adopted(Instance *i);
+int instance_track(Instance *i);                                /* into runs and pids */
+
+/* From the isolation. */
+void instance_placed(void *userdata, Cell *cell, int error, const char *why);
+void instance_empty(void *userdata, Cell *cell);
+void instance_stopped_outside(void *userdata, Cell *cell, const char *why);
+
+/* Starts what waits in the queue, as far as the window and the socket allow. */
+void instance_pump(Manager *m);
+/* Why it is as it is: replaces status (printf), NULL clears. */
+void instance_set_status(Instance *i, const char *format, ...) _printf_(2, 3);
+/* "web" with one instance, "web:0" with several; into a caller's buffer. */
+const char *instance_label(const Instance *i, char buf[300]);
+bool instance_deps_recheck(Instance *i);                        /* in WAIT_DEPS: feeds what is known now */

@@ -1,0 +1,37 @@
+/* The manager's end of the pair with the keeper: sends that never block, packets turned into events. */
+#pragma once
+
+#include "manager/manager.h"
+
+/* Takes fd. Says HELLO and asks for the list; manager_start() follows when it has come. */
+int link_new(Manager *m, int fd, Link **ret);
+Link *link_free(Link *l);
+pid_t link_keeper(const Link *l);
+bool link_is_init(const Link *l);
+unsigned link_manager_starts(const Link *l);
+uint64_t link_nofile(const Link *l);
+
+/* 0 sent; -EAGAIN: the socket is full, come again when instance_pump() is called. Descriptors stay the caller's. */
+int link_spawn(Link *l, const WireSpawn *spawn, size_t size, const int *fds, size_t n_fds);
+/* Small messages: queued when the socket is full, in order. 0 or -ENOMEM. */
+int link_release(Link *l, uint64_t run);
+int link_ack(Link *l, uint64_t run);
+int link_signal(Link *l, uint64_t run, int sig, int target);
+int link_hold(Link *l, const char *name, int fd);
+/* The last word, after all that is queued; may block for as long as the keeper takes to read it. */
+void link_goodbye(Link *l, int status);
+
+/* What the list said, for adopt.c: entries stay until link_list_done(). */
+typedef struct LinkChild {
+        uint64_t run;
+        uint8_t invocation[16];
+        pid_t pid;
+        uint32_t state;
+        uint64_t start_time;
+        bool exited;
+        WireExited exit;
+        bool taken;              /* adopt.c found its instance */
+} LinkChild;
+LinkChild *link_children(Link *l, size_t *ret_n);
+void link_list_done(Link *l);
+int link_take_held(Link *l, const char *name);     /* descriptor held under that name, now the caller's; or -ENOENT */

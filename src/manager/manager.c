@@ -1,0 +1,266 @@
+/* Construction, the order of the start, and the end. */
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <systemd/sd-daemon.h>
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/strv.h"
+#include "logger/journal.h"
+#include "manager/adopt.h"
+#include "manager/api.h"
+#include "manager/apply.h"
+#include "manager/books.h"
+#include "manager/events.h"
+#include "manager/follow.h"
+#include "manager/instance.h"
+#include "manager/link.h"
+#include "manager/logs.h"
+#include "manager/manager.h"
+#include "manager/notify.h"
+#include "manager/service.h"
+#include "manager/shutdown.h"
+#include "manager/upward.h"
+#include "manager/wait.h"
+
+#define PROBLEMS_KEPT 50
+
+void manager_problem(Manager *m, const char *format, ...) {
+        char *text = NULL;
+        va_list ap;
+        int n;
+
+        va_start(ap, format);
+        n = vasprintf(&text, format, ap);
+        va_end(ap);
+        if (n < 0)
+                return;
+        log_error("%s", text);
+        if (strv_contains(m->problems, text) || strv_length(m->problems) >= PROBLEMS_KEPT)
+                free(text);
+        else
+                (void) strv_consume(&m->problems, text);
+}
+
+/* Everything that must not happen inside a callback of the thing it changes. */
+static int on_pump(sd_event_source *s, void *userdata) {
+        Manager *m = userdata;
+
+        service_stop_pump(m);
+        for (size_t k = m->n_order; k > 0; k--)
+                (void) service_collect(m->order[k - 1]);
+        if (m->set_changed && service_rebuild_dependents(m) < 0)
+                manager_problem(m, "out of memory: the order among services is incomplete");
+        instance_pump(m);
+        shutdown_advance(m);
+        return 0;
+}
+
+static int add_deferred(Manager *m, sd_event_source **ret, sd_event_handler_t handler, int64_t priority, const char *name) {
+        int r = sd_event_add_defer(m->event, ret, handler, m);
+
+        if (r < 0)
+                return r;
+        (void) sd_event_source_set_description(*ret, name);
+        (void) sd_event_source_set_priority(*ret, priority);
+        return sd_event_source_set_enabled(*ret, SD_EVENT_OFF);
+}
+
+int manager_new(sd_event *event, const Places *places, const ManagerOptions *options, Manager **ret, KlError *reterr) {
+        _cleanup_(manager_freep) Manager *m = calloc(1, sizeof(Manager));
+        int r;
+
+        if (!m)
+                return -ENOMEM;
+        *m = (Manager) { .event = sd_event_ref(event), .places = *places, .options = *options, .notify_fd = -EBADF, .loading = true,
+                         .started = now_usec(CLOCK_REALTIME), .events_tail = &m->events_head, .n_cpus = (unsigned) MAX(sysconf(_SC_NPROCESSORS_ONLN), 1L) };
+        m->services = map_new_string();
+        m->runs = map_new_u64();
+        m->pids = map_new_u64();
+        r = m->services && m->runs && m->pids ? boot_id(m->boot_id) : -ENOMEM;
+        if (r >= 0)
+                r = add_deferred(m, &m->pump, on_pump, PRIORITY_TIMER, "pump");
+        if (r >= 0)
+                r = add_deferred(m, &m->books, books_run, PRIORITY_BOOKS, "books");
+        if (r >= 0)
+                r = link_new(m, WIRE_FD, &m->link);
+        if (r < 0)
+                return kl_error_set(reterr, r, KL_E_FAILED, "cannot begin: %s", strerror(-r));
+        *ret = TAKE_PTR(m);
+        return 0;
+}
+
+Manager *manager_free(Manager *m) {
+        if (!m)
+                return NULL;
+        log_streams_free(m);
+        followers_free(m);
+        wait_free_all(m);
+        if (m->store && !m->loading)
+                books_flush(m);
+        varlink_call_unref(m->shutdown_call);
+        varlink_server_free(m->server);
+        m->shutdown = SHUTDOWN_LEAVE;
+        while (m->n_order)
+                service_free(m->order[m->n_order - 1]);
+        books_done(m);
+        notify_close(m);
+        if (m->goodbye)
+                link_goodbye(m->link, m->exit_status);
+        link_free(m->link);
+        isolate_free(m->isolate);
+        store_close(m->store);
+        sd_event_source_disable_unref(m->pump);
+        sd_event_source_disable_unref(m->books);
+        map_free(m->services);
+        map_free(m->runs);
+        map_free(m->pids);
+        free(m->order);
+        free(m->queue);
+        strv_free(m->problems);
+        sd_event_unref(m->event);
+        free(m);
+        return NULL;
+}
+
+/* ---- the start ---- */
+
+/* A corrupt state is set aside rather than refused: what runs is more important than what was written. */
+static int open_store(Manager *m, KlError *reterr) {
+        _cleanup_error_ KlError e = {};
+        _cleanup_free_ char *aside = NULL;
+        int r = store_open(m->places.store, &m->store, &e);
+
+        if (r != -EUCLEAN) {
+                if (r < 0 && reterr) {
+                        *reterr = e;
+                        e = (KlError) {};
+                }
+                return r;
+        }
+        r = store_set_aside(m->places.store, m->started, &aside);
+        if (r < 0)
+                return kl_error_set(reterr, r, KL_E_FAILED, "the state in %s is damaged and cannot be set aside: %s", m->places.store, strerror(-r));
+        manager_problem(m, "the state was damaged (%s): set aside as %s, beginning anew from the configuration", e.message ?: "unreadable", aside);
+        return store_open(m->places.store, &m->store, reterr);
+}
+
+static int open_isolation(Manager *m, KlError *reterr) {
+        IsolateOptions o = { .event = m->event, .kind = m->options.isolation, .user = m->places.user, .keeper = link_keeper(m->link),
+                             .home_id = m->places.id,
+                             .events = { .placed = instance_placed, .empty = instance_empty, .stopped = instance_stopped_outside, .userdata = m } };
+
+        return isolate_new(&o, &m->isolate, reterr);
+}
+
+static int bind_api(Manager *m, KlError *reterr) {
+        struct sockaddr_un a = { .sun_family = AF_UNIX };
+        _cleanup_fd_ int fd = -EBADF;
+
+        if (strlen(m->places.socket) >= sizeof a.sun_path)
+                return kl_error_set(reterr, -ENAMETOOLONG, KL_E_INVALID, "socket path is longer than %zu bytes: %s", sizeof a.sun_path - 1, m->places.socket);
+        strcpy(a.sun_path, m->places.socket);
+        fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        if (fd < 0)
+                return kl_error_set(reterr, -errno, KL_E_FAILED, "socket: %s", strerror(errno));
+        (void) unlink(a.sun_path);
+        if (bind(fd, (struct sockaddr *) &a, sizeof a) < 0 || chmod(a.sun_path, 0666) < 0 || listen(fd, SOMAXCONN) < 0)
+                return kl_error_set(reterr, -errno, KL_E_FAILED, "cannot listen on %s: %s", m->places.socket, strerror(errno));
+        return TAKE_FD(fd);
+}
+
+static int open_api(Manager *m, KlError *reterr) {
+        VarlinkServerOptions o = { .event = m->event, .interface = &api_interface, .vendor = "Kingly", .product = "kingd", .version = KINGLY_VERSION,
+                                   .url = "https://varlink.org", .permission = api_permission, .userdata = m, .priority = PRIORITY_API };
+        int fd, r;
+
+        fd = link_take_held(m->link, "api");
+        if (fd < 0) {
+                fd = bind_api(m, reterr);
+                if (fd < 0)
+                        return fd;
+                r = link_hold(m->link, "api", fd);
+                if (r < 0) {
+                        fd_close(fd);
+                        return r;
+                }
+        }
+        r = varlink_server_new(&o, &m->server);
+        if (r >= 0)
+                r = varlink_server_listen(m->server, fd);
+        if (r < 0)
+                fd_close(fd);
+        return r;
+}
+
+/* One daemon per runtime directory: the lock is held by the keeper's copy of the descriptor, so it outlives a manager. */
+static int take_lock(Manager *m, KlError *reterr) {
+        char text[32], holder[32] = "?";
+        int n, r, fd = link_take_held(m->link, "lock");
+
+        if (fd < 0)
+                fd = open(m->places.pid_file, O_RDWR | O_CREAT | O_CLOEXEC | O_NOCTTY, 0644);
+        if (fd < 0)
+                return kl_error_set(reterr, -errno, KL_E_FAILED, "cannot open %s: %s", m->places.pid_file, strerror(errno));
+        if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+                r = -errno;
+                (void) read_file_into(AT_FDCWD, m->places.pid_file, holder, sizeof holder);
+                holder[strcspn(holder, "\n")] = 0;
+                kl_error_set(reterr, r, KL_E_EXISTS, "another kingd (pid %s) runs here already: %s is locked", holder, m->places.pid_file);
+                kl_error_hint(reterr, "use it through kingctl, or give this one a KINGLY_HOME of its own");
+                fd_close(fd);
+                return r;
+        }
+        n = snprintf(text, sizeof text, "%d\n", link_keeper(m->link));
+        if (ftruncate(fd, 0) < 0 || pwrite(fd, text, n, 0) != n)
+                log_warning("cannot write %s: %m", m->places.pid_file);
+        r = link_hold(m->link, "lock", fd);
+        fd_close(fd);
+        return r;
+}
+
+static void start_wanted(Manager *m) {
+        for (size_t k = 0; k < m->n_order; k++) {
+                Service *s = m->order[k];
+
+                for (size_t n = 0; s->wanted && n < s->n_instances; n++)
+                        if (s->instances[n]->lc.state == LC_STOPPED)
+                                instance_event(s->instances[n], EV_START);
+        }
+}
+
+int manager_start(Manager *m, KlError *reterr) {
+        int r;
+
+        r = places_make(&m->places, reterr);
+        if (r >= 0)
+                r = take_lock(m, reterr);
+        if (r >= 0)
+                r = open_isolation(m, reterr);
+        if (r >= 0)
+                r = open_store(m, reterr);
+        if (r < 0)
+                return r;
+        m->journal = journal_available();
+        r = notify_open(m);
+        if (r < 0)
+                return kl_error_set(reterr, r, KL_E_FAILED, "cannot open the notify socket %s: %s", m->places.notify, strerror(-r));
+        r = open_api(m, reterr);
+        if (r >= 0)
+                r = adopt_all(m, reterr);
+        if (r < 0)
+                return r;
+        start_wanted(m);
+        (void) apply_files(m);
+        instance_pump(m);
+        m->loading = false;
+        event_emit(m, NULL, NULL, "kingd", "kingd " KINGLY_VERSION " began, isolation %s", isolate_kind_name(isolate_kind(m->isolate)));
+        upward_ready(m);
+        (void) sd_event_set_watchdog(m->event, true);
+        return 0;
+}

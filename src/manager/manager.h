@@ -1,0 +1,151 @@
+/* The manager: what it owns. One object, one event loop; every other file of this room is one kind of event source or one face of it.
+ *
+ * Event priorities are the concurrency design, lower first: a service's last words before its death, deaths before emptiness, emptiness before
+ * timers, all of these before clients, and the books last. */
+#pragma once
+
+#include <systemd/sd-event.h>
+
+#include "base/error.h"
+#include "base/map.h"
+#include "base/span.h"
+#include "isolate/isolate.h"
+#include "keeper/wire.h"
+#include "manager/places.h"
+#include "model/lifecycle.h"
+#include "model/spec.h"
+#include "store/store.h"
+#include "varlink/server.h"
+
+enum {
+        PRIORITY_NOTIFY = -20,
+        PRIORITY_KEEPER = -10,
+        PRIORITY_TIMER = 0,
+        PRIORITY_API = 10,
+        PRIORITY_BOOKS = 20,
+};
+
+typedef struct Manager Manager;
+typedef struct Service Service;
+typedef struct Instance Instance;
+typedef struct Link Link;
+typedef struct Wait Wait;
+typedef struct EventFollower EventFollower;
+typedef struct LogStream LogStream;
+typedef struct PendingEvent PendingEvent;
+
+/* What a run used in the end: rusage of the reaped tree, kept for `describe` until the next run ends. */
+typedef struct LastUsage {
+        uint64_t cpu_usec, maxrss, io_read, io_written;
+        bool known;
+} LastUsage;
+
+struct Instance {
+        Service *service;
+        unsigned index;
+        Lifecycle lc;
+        PidRef main;
+        Cell *cell;
+        uint64_t run, generation;
+        uint64_t pid_key;                  /* main.pid while it is in manager->pids, else 0 */
+        uint8_t invocation[16];
+        usec_t since_realtime;             /* entered the public state */
+        sd_event_source *deadline, *watchdog, *adopted;
+        usec_t watchdog_interval;
+        char *status;                      /* STATUS= of the service, or why it could not start; escaped only when shown */
+        char *hint;                        /* what to do about it, or NULL */
+        const char *public_state;          /* last one told */
+        uint64_t oom_seen;
+        struct { uint64_t run; usec_t at; uint64_t cpu_usec; double percent; Usage usage; } sample;   /* figures told last */
+        LastUsage last;
+        bool child : 1;                    /* the keeper's child (it reaps); otherwise watched by pidfd */
+        bool queued : 1;                   /* in manager->queue */
+        bool in_flight : 1;                /* counted in manager->in_flight */
+        bool early_ready : 1;              /* READY=1 overtook the keeper's EXECED */
+        bool removing : 1;                 /* freed when settled */
+        bool dirty : 1;                    /* run row to be written */
+        bool notifies : 1;                 /* this run was given NOTIFY_SOCKET */
+        bool journal : 1;                  /* this run's output goes to the journal */
+        bool stop_deferred : 1;            /* stop waits until its dependents are down */
+};
+
+struct Service {
+        Manager *manager;
+        ServiceSpec *spec;
+        char *key;                         /* "namespace/name" */
+        char *origin;
+        bool wanted;                       /* the operator's goal, as stored */
+        bool deleting;
+        bool dirty;
+        uint64_t generation;
+        int64_t position;
+        Instance **instances;
+        size_t n_instances;
+        Service **dependents;              /* who names us in depends_on; rebuilt with the set */
+        size_t n_dependents;
+};
+
+typedef enum ShutdownMode { SHUTDOWN_NO, SHUTDOWN_STOP_ALL, SHUTDOWN_LEAVE } ShutdownMode;
+
+typedef struct ManagerOptions {
+        char **config_files;
+        int isolation;                     /* IsolateKind or -1 */
+} ManagerOptions;
+
+struct Manager {
+        sd_event *event;
+        Places places;
+        ManagerOptions options;
+        Link *link;
+        Isolate *isolate;
+        Store *store;
+        VarlinkServer *server;
+
+        Map *services;                     /* key → Service */
+        Service **order;                   /* by position */
+        size_t n_order;
+        int64_t next_position;
+        Map *runs;                         /* run → Instance */
+        Map *pids;                         /* main pid as u64 → Instance */
+        unsigned n_cpus;
+
+        Instance **queue;                  /* starts that wait for the isolation's window or the keeper's socket */
+        size_t queue_head, queue_size, queue_allocated;
+        unsigned in_flight;
+        sd_event_source *pump;             /* deferred: starts, ordered stops, collection of what was to be removed */
+
+        int notify_fd;
+        char *notify_path;
+        sd_event_source *notify_source;
+
+        sd_event_source *books;            /* deferred: store, status upward, graveyard */
+        Cell **graveyard;                  /* cells to be removed when there is time */
+        size_t n_graveyard, graveyard_allocated;
+        uint64_t *acks;                    /* exits that the keeper may forget once the books are written */
+        size_t n_acks, acks_allocated;
+        PendingEvent *events_head, **events_tail;
+        int64_t last_event_id;
+        EventFollower *followers;
+        LogStream *log_streams;
+        Wait *waits;
+
+        char boot_id[33];
+        char **problems;                   /* lasting ones, shown by status */
+        usec_t started;
+        ShutdownMode shutdown;
+        VarlinkCall *shutdown_call;
+        int exit_status;
+        bool goodbye;                      /* the end is meant: the keeper ends too */
+        bool journal;                      /* a journald listens */
+        bool loading;                      /* before the first READY: books wait */
+        bool store_failed;                 /* until the next try */
+        char *store_problem;               /* why the store cannot be written, or NULL */
+        bool set_changed;                  /* dependents must be rebuilt */
+};
+
+/* manager.c */
+int manager_new(sd_event *event, const Places *places, const ManagerOptions *options, Manager **ret, KlError *reterr);
+Manager *manager_free(Manager *m);
+DEFINE_CLEANUP(Manager *, manager_free);
+int manager_start(Manager *m, KlError *reterr);      /* called by the link when the keeper's list is complete */
+void manager_problem(Manager *m, const char *format, ...) _printf_(2, 3);   /* remembered for status and logged */

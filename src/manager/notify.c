@@ -1,0 +1,218 @@
+/* Must stay true: a datagram is never answered by disconnecting or aborting; descriptors that come along are closed (which is also what answers
+ * BARRIER=1, after all earlier datagrams have been handled); a sender that belongs to no instance changes nothing. */
+#include <stdio.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "manager/instance.h"
+#include "manager/link.h"
+#include "manager/notify.h"
+
+#define DATAGRAM_MAX 4096          /* PIPE_BUF, as systemd has it */
+#define STATUS_MAX 1024
+#define RECEIVE_BUFFER (8 * 1024 * 1024)
+
+void notify_track(Instance *i) {
+        Manager *m = i->service->manager;
+
+        if (i->pid_key && map_get(m->pids, &i->pid_key) == i)
+                map_remove(m->pids, &i->pid_key);
+        i->pid_key = i->main.pid;
+        if (map_put(m->pids, &i->pid_key, i) == -EEXIST) {
+                /* A pid is taken anew only when its former holder has been reaped: the entry is the stale one. */
+                map_remove(m->pids, &i->pid_key);
+                (void) map_put(m->pids, &i->pid_key, i);
+        }
+}
+
+static Instance *notify_sender(Manager *m, pid_t pid) {
+        uint64_t key = pid;
+        Instance *i = map_get(m->pids, &key);
+        size_t at = 0;
+        void *v;
+
+        if (i)
+                return i;
+        while (map_next(m->runs, &at, &v)) {
+                i = v;
+                if (i->cell && i->notifies && cell_owns(i->cell, pid))
+                        return i;
+        }
+        return NULL;
+}
+
+/* ---- fields ---- */
+
+static void field_ready(Instance *i, const char *value) {
+        if (!streq(value, "1"))
+                return;
+        if (i->lc.state == LC_PLACING)
+                i->early_ready = true;
+        else
+                instance_event(i, EV_READY);
+}
+
+static void field_reloading(Instance *i, const char *value) {
+        if (streq(value, "1"))
+                instance_event(i, EV_RELOADING);
+}
+
+static void field_stopping(Instance *i, const char *value) {
+        if (streq(value, "1"))
+                instance_event(i, EV_STOPPING);
+}
+
+static void field_status(Instance *i, const char *value) {
+        if (!utf8_valid(value, strlen(value)))
+                return;
+        instance_set_status(i, *value ? "%.*s" : NULL, STATUS_MAX, value);
+}
+
+static void field_watchdog(Instance *i, const char *value) {
+        if (streq(value, "trigger"))
+                instance_event(i, EV_WATCHDOG);
+        else if (streq(value, "1"))
+                instance_ping(i);
+}
+
+static void field_watchdog_usec(Instance *i, const char *value) {
+        uint64_t usec;
+
+        if (parse_u64(value, &usec) < 0 || usec == 0)
+                return;
+        i->watchdog_interval = usec;
+        instance_ping(i);
+}
+
+static void field_extend(Instance *i, const char *value) {
+        uint64_t usec;
+
+        if (parse_u64(value, &usec) >= 0)
+                instance_feed(i, &(LcInput) { .event = EV_EXTEND, .until = usec_add(now_usec(CLOCK_MONOTONIC), usec) });
+}
+
+/* STOPPING wins over the others; STATUS first, so that what follows is reported with it. */
+static const struct { const char *name; void (*handle)(Instance *i, const char *value); } fields[] = {
+        { "STATUS=", field_status },     { "STOPPING=", field_stopping }, { "RELOADING=", field_reloading },
+        { "EXTEND_TIMEOUT_USEC=", field_extend }, { "READY=", field_ready },
+        { "WATCHDOG_USEC=", field_watchdog_usec }, { "WATCHDOG=", field_watchdog },
+};
+
+static void notify_apply(Manager *m, uint64_t run, char *text) {
+        for (size_t k = 0; k < ARRAY_SIZE(fields); k++) {
+                for (char *line = text; line; line = strchr(line, '\n') ? strchr(line, '\n') + 1 : NULL) {
+                        const char *value = startswith(line, fields[k].name);
+                        Instance *i = map_get(m->runs, &run);      /* each field may have ended the run */
+                        char buffer[DATAGRAM_MAX];
+
+                        if (!value || !i)
+                                continue;
+                        snprintf(buffer, sizeof buffer, "%.*s", (int) strcspn(value, "\n"), value);
+                        fields[k].handle(i, buffer);
+                }
+        }
+}
+
+static void notify_datagram(Manager *m, char *text, size_t n, const struct ucred *sender) {
+        Instance *i;
+
+        if (n > 0 && text[n - 1] == 0)
+                n--;
+        text[n] = 0;
+        if (!sender || sender->pid <= 0 || memchr(text, 0, n)) {
+                log_warning("notify: ignoring a datagram without credentials or with a NUL in it");
+                return;
+        }
+        if (streq(text, "BARRIER=1"))
+                return;
+        i = notify_sender(m, sender->pid);
+        if (i)
+                notify_apply(m, i->run, text);
+        else
+                log_debug("notify: pid %d belongs to no service of ours", sender->pid);
+}
+
+static int on_notify(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
+        union { struct cmsghdr header; char space[CMSG_SPACE(sizeof(struct ucred)) + CMSG_SPACE(sizeof(int) * 253)]; } control;
+        char text[DATAGRAM_MAX + 1];
+        struct iovec iov = { .iov_base = text, .iov_len = DATAGRAM_MAX };
+        struct msghdr h = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control };
+        struct ucred sender, *known = NULL;
+        ssize_t n = recvmsg(fd, &h, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+
+        if (n < 0 && (errno == EAGAIN || errno == EINTR))
+                return 0;
+        if (n < 0) {
+                manager_problem(userdata, "notify socket: %s: services can no longer tell that they are ready", strerror(errno));
+                return sd_event_source_set_enabled(s, SD_EVENT_OFF);
+        }
+        for (struct cmsghdr *c = CMSG_FIRSTHDR(&h); c; c = CMSG_NXTHDR(&h, c)) {
+                if (c->cmsg_level != SOL_SOCKET)
+                        continue;
+                if (c->cmsg_type == SCM_CREDENTIALS && c->cmsg_len == CMSG_LEN(sizeof sender)) {
+                        memcpy(&sender, CMSG_DATA(c), sizeof sender);
+                        known = &sender;
+                } else if (c->cmsg_type == SCM_RIGHTS)
+                        for (size_t k = 0; k < (c->cmsg_len - CMSG_LEN(0)) / sizeof(int); k++)
+                                fd_close(((int *) (void *) CMSG_DATA(c))[k]);
+        }
+        if (h.msg_flags & (MSG_TRUNC | MSG_CTRUNC))
+                log_warning("notify: ignoring a datagram of more than %d bytes", DATAGRAM_MAX);
+        else
+                notify_datagram(userdata, text, n, known);
+        return 0;
+}
+
+static int notify_bind(Manager *m) {
+        struct sockaddr_un a = { .sun_family = AF_UNIX };
+        _cleanup_fd_ int fd = -EBADF;
+        int one = 1, size = RECEIVE_BUFFER, r;
+
+        if (strlen(m->places.notify) >= sizeof a.sun_path)
+                return -ENAMETOOLONG;
+        strcpy(a.sun_path, m->places.notify);
+        fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        if (fd < 0)
+                return -errno;
+        if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof size) < 0)
+                (void) setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof size);
+        if (setsockopt(fd, SOL_SOCKET, SO_PASSCRED, &one, sizeof one) < 0)
+                return -errno;
+        (void) unlink(a.sun_path);
+        if (bind(fd, (struct sockaddr *) &a, sizeof a) < 0 || chmod(a.sun_path, 0666) < 0)
+                return -errno;
+        r = link_hold(m->link, "notify", fd);
+        if (r < 0)
+                return r;
+        m->notify_fd = TAKE_FD(fd);
+        return 0;
+}
+
+int notify_open(Manager *m) {
+        int r;
+
+        m->notify_path = strdup(m->places.notify);
+        if (!m->notify_path)
+                return -ENOMEM;
+        m->notify_fd = link_take_held(m->link, "notify");
+        if (m->notify_fd < 0) {
+                r = notify_bind(m);
+                if (r < 0)
+                        return r;
+        }
+        r = sd_event_add_io(m->event, &m->notify_source, m->notify_fd, EPOLLIN, on_notify, m);
+        if (r < 0)
+                return r;
+        (void) sd_event_source_set_description(m->notify_source, "notify");
+        return sd_event_source_set_priority(m->notify_source, PRIORITY_NOTIFY);
+}
+
+void notify_close(Manager *m) {
+        sd_event_source_disable_unref(m->notify_source);
+        fd_close(m->notify_fd);
+        free(m->notify_path);
+}

@@ -1,0 +1,9 @@
+/* sd_notify from services: one datagram socket for all, the sender found by its credentials. Source: sd_notify(3). */
+#pragma once
+
+#include "manager/manager.h"
+
+int notify_open(Manager *m);                /* takes up the keeper's copy, or binds places.notify */
+void notify_close(Manager *m);
+void notify_track(Instance *i);             /* main.pid is known now */
+void instance_ping(Instance *i);            /* a sign of life: re-arms the watchdog */

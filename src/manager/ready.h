@@ -1,0 +1,7 @@
+/* Readiness by descriptor (`ready.by: fd`): the service writes a newline to $READY_FD, as s6 has it. */
+#pragma once
+
+#include "manager/manager.h"
+
+/* Makes the pipe for the start under way: the write end is the caller's, the read end is watched until newline or end of file. */
+int ready_pipe(Instance *i, int *ret_write);

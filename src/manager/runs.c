@@ -1,0 +1,180 @@
+/* What becomes of a run: the keeper's and the isolation's news, turned into lifecycle events. A run that nobody knows (any more) is answered so that
+ * the keeper forgets it. */
+#include <sys/wait.h>
+
+#include "base/log.h"
+#include "manager/books.h"
+#include "manager/events.h"
+#include "manager/instance.h"
+#include "manager/link.h"
+#include "manager/notify.h"
+#include "manager/shutdown.h"
+
+static void hex(char out[33], const uint8_t id[16]) {
+        static const char digits[] = "0123456789abcdef";
+
+        for (size_t k = 0; k < 16; k++) {
+                out[2 * k] = digits[id[k] >> 4];
+                out[2 * k + 1] = digits[id[k] & 15];
+        }
+        out[32] = 0;
+}
+
+void instance_spawned(Manager *m, const WireSpawned *p) {
+        Instance *i = map_get(m->runs, &p->run);
+        char invocation[33];
+        int r;
+
+        if (!i)
+                return;
+        /* A child of the keeper cannot be mistaken for another: its number stays taken until the keeper has reaped it and says so. */
+        i->main = (PidRef) { .pid = p->pid, .fd = -EBADF, .start_time = p->start_time };
+        notify_track(i);
+        if (!i->cell)
+                return;
+        hex(invocation, i->invocation);
+        r = cell_place(i->cell, &i->main, invocation);
+        if (r < 0)
+                instance_placed(m, i->cell, r, strerror(-r));
+}
+
+void instance_placed(void *userdata, Cell *cell, int error, const char *why) {
+        Instance *i = cell_userdata(cell);
+        Manager *m = i->service->manager;
+
+        if (i->cell != cell || i->lc.state != LC_PLACING)
+                return;
+        if (error == 0) {
+                if (isolate_gated(m->isolate))
+                        (void) link_release(m->link, i->run);
+                return;
+        }
+        instance_set_status(i, "%s", why);
+        instance_feed(i, &(LcInput) { .event = EV_FAIL, .reason = REASON_ISOLATION });
+}
+
+void instance_execed(Manager *m, uint64_t run) {
+        Instance *i = map_get(m->runs, &run);
+
+        if (!i)
+                return;
+        event_emit(m, i, NULL, "started", "started, pid %d", i->main.pid);
+        instance_event(i, EV_EXECED);
+        books_mark_instance(i);
+        if (i->early_ready) {
+                i->early_ready = false;
+                instance_event(i, EV_READY);
+        }
+}
+
+/* Faults of the machine's moment; whatever else the child set-up refuses, it would refuse again. */
+static bool permanent(const WireFailed *p) {
+        switch (p->error) {
+        case EAGAIN: case ENOMEM: case EMFILE: case ENFILE: case EIO: case ENOSPC: case EBUSY: case ETXTBSY:
+                return false;
+        default:
+                return p->stage != STAGE_KILLED && p->stage != STAGE_CLONE && p->stage != STAGE_PIPE && p->stage != STAGE_TABLE_FULL;
+        }
+}
+
+static void describe_failure(Instance *i, const WireFailed *p) {
+        const ServiceSpec *s = i->service->spec;
+        const char *what = s->command[0];
+
+        if (p->stage == STAGE_KILLED) {
+                instance_set_status(i, "killed by %s before it executed", signal_name(p->error));
+                return;
+        }
+        if (p->stage == STAGE_CWD)
+                what = s->cwd ?: "/";
+        else if (p->stage == STAGE_USER || p->stage == STAGE_GROUPS)
+                what = s->user ?: s->group;
+        else if (p->stage != STAGE_EXEC)
+                what = NULL;
+        instance_set_status(i, "cannot %s%s%s: %s", wire_stage_name(p->stage), what ? " " : "", what ?: "", strerror(p->error));
+        if (p->stage == STAGE_EXEC && p->error == ENOENT)
+                i->hint = strdup("the file, or the interpreter its first line names, does not exist");
+        else if (p->stage == STAGE_EXEC && p->error == EACCES)
+                i->hint = strdup("it is not executable for this user: chmod +x, or check the directories above it");
+        else if (p->stage == STAGE_EXEC && p->error == ENOEXEC)
+                i->hint = strdup("it is no program: a script needs a first line such as #!/bin/sh");
+}
+
+void instance_spawn_failed(Manager *m, const WireFailed *p) {
+        Instance *i = map_get(m->runs, &p->run);
+
+        if (!i)
+                return;
+        /* When it was we who ended it (stop, failed placement), what is known already says more. */
+        if (!(p->stage == STAGE_KILLED && i->lc.state != LC_PLACING))
+                describe_failure(i, p);
+        i->child = false;
+        instance_feed(i, &(LcInput) { .event = EV_SPAWN_FAILED, .reason = REASON_SPAWN, .permanent = permanent(p) });
+}
+
+static bool oom_killed(Instance *i) {
+        Usage usage = USAGE_NULL;
+
+        if (!i->cell || cell_usage(i->cell, true, &usage) < 0 || usage.oom_kills == USAGE_UNKNOWN)
+                return false;
+        return usage.oom_kills > i->oom_seen;
+}
+
+void instance_record_exit(Instance *i, const WireExited *p) {
+        Manager *m = i->service->manager;
+        LcInput in = { .event = EV_MAIN_EXIT, .exit = { .code = -1 } };
+        bool essential = i->service->spec->essential;
+
+        if (WIFEXITED(p->status))
+                in.exit.code = WEXITSTATUS(p->status);
+        else
+                in.exit.signal = WTERMSIG(p->status);
+        in.exit.core = WIFSIGNALED(p->status) && WCOREDUMP(p->status);
+        in.oom = in.exit.signal == SIGKILL && oom_killed(i);
+        i->last = (LastUsage) { .known = true, .cpu_usec = p->utime_usec + p->stime_usec, .maxrss = p->maxrss_bytes,
+                                .io_read = p->in_bytes, .io_written = p->out_bytes };
+        event_exit(i, p);
+        instance_feed(i, &in);
+        if (essential && !lifecycle_alive(&i->lc) && (i->lc.state == LC_EXITED || i->lc.state == LC_FAILED))
+                shutdown_begin(m, in.exit.signal ? 128 + in.exit.signal : in.exit.code, NULL);
+}
+
+void instance_exited(Manager *m, const WireExited *p) {
+        Instance *i = map_get(m->runs, &p->run);
+
+        if (i)
+                instance_record_exit(i, p);
+        else
+                (void) link_ack(m->link, p->run);
+}
+
+void instance_empty(void *userdata, Cell *cell) {
+        Instance *i = cell_userdata(cell);
+
+        if (i->cell == cell)
+                instance_event(i, EV_EMPTY);
+}
+
+void instance_stopped_outside(void *userdata, Cell *cell, const char *why) {
+        Instance *i = cell_userdata(cell);
+
+        if (i->cell != cell || !lifecycle_alive(&i->lc) || i->lc.state == LC_STOPPING || i->lc.state == LC_KILLING)
+                return;
+        event_emit(i->service->manager, i, NULL, "stopped-outside", "%s", why);
+        instance_set_status(i, "%s", why);
+}
+
+static int on_adopted_gone(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
+        Instance *i = userdata;
+
+        i->adopted = sd_event_source_disable_unref(i->adopted);
+        event_emit(i->service->manager, i, NULL, "exited", "ended; its status is unknown, no parent of ours lived to see it start");
+        instance_event(i, EV_GONE);
+        return 0;
+}
+
+int instance_watch_adopted(Instance *i) {
+        int r = sd_event_add_io(i->service->manager->event, &i->adopted, i->main.fd, EPOLLIN, on_adopted_gone, i);
+
+        return r < 0 ? r : sd_event_source_set_priority(i->adopted, PRIORITY_KEEPER);
+}

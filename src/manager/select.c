@@ -1,0 +1,117 @@
+/* Selectors: web · web:0 · namespace/web · @namespace · 'glob*' · all. */
+#include <stdio.h>
+
+#include "base/strv.h"
+#include "base/text.h"
+#include "manager/service.h"
+
+void selection_done(Selection *s) {
+        free(s->items);
+        *s = (Selection) {};
+}
+
+/* Several selectors may name one instance twice; a single one cannot, and need not be looked through. */
+static int selection_add(Selection *s, Instance *i, bool may_repeat) {
+        for (size_t k = 0; may_repeat && k < s->n; k++)
+                if (s->items[k] == i)
+                        return 0;
+        if (s->n == s->allocated) {
+                size_t n = MAX(s->allocated * 2, 16u);
+                Instance **items = reallocarray(s->items, n, sizeof(Instance *));
+                if (!items)
+                        return -ENOMEM;
+                s->items = items;
+                s->allocated = n;
+        }
+        s->items[s->n++] = i;
+        return 0;
+}
+
+typedef struct Selector {
+        char ns[140], name[140];       /* empty: any */
+        int64_t instance;              /* -1: all */
+        bool everything;
+} Selector;
+
+static int selector_parse(const char *text, const char *ns, Selector *ret, KlError *reterr) {
+        const char *slash = strchr(text, '/'), *name = slash ? slash + 1 : text, *colon = strrchr(name, ':');
+        size_t n_name = colon ? (size_t) (colon - name) : strlen(name);
+        uint64_t index;
+
+        *ret = (Selector) { .instance = -1 };
+        snprintf(ret->ns, sizeof ret->ns, "%s", ns ?: "");
+        if (streq(text, "all")) {
+                ret->everything = true;
+                return 0;
+        }
+        if (text[0] == '@') {
+                snprintf(ret->ns, sizeof ret->ns, "%s", text + 1);
+                ret->everything = true;
+                return 0;
+        }
+        if (colon && parse_u64(colon + 1, &index) < 0)
+                return kl_error_set(reterr, -EINVAL, KL_E_INVALID, "%s: what stands behind the colon is not an instance number", text);
+        if (n_name == 0 || n_name >= sizeof ret->name || (slash && (size_t) (slash - text) >= sizeof ret->ns))
+                return kl_error_set(reterr, -EINVAL, KL_E_INVALID, "not a selector: %s", text);
+        if (colon)
+                ret->instance = (int64_t) MIN(index, (uint64_t) INT32_MAX);
+        if (slash)
+                snprintf(ret->ns, sizeof ret->ns, "%.*s", (int) (slash - text), text);
+        snprintf(ret->name, sizeof ret->name, "%.*s", (int) n_name, name);
+        return 0;
+}
+
+static bool selector_matches(const Selector *s, const Service *service) {
+        if (s->ns[0] && !streq(s->ns, service->spec->ns))
+                return false;
+        return s->everything || text_glob_match(s->name, service->spec->name);
+}
+
+static int no_match(Manager *m, const char *text, const Selector *s, KlError *reterr) {
+        _cleanup_free_ const char **names = calloc(m->n_order + 1, sizeof(char *));
+        const char *near;
+
+        if (s->everything && s->ns[0])
+                return kl_error_set(reterr, -ENOENT, KL_E_NOT_FOUND, "no service in namespace %s", s->ns);
+        kl_error_set(reterr, -ENOENT, KL_E_NOT_FOUND, "no such service: %s", text);
+        for (size_t k = 0; names && k < m->n_order; k++)
+                names[k] = m->order[k]->spec->name;
+        near = names ? text_nearest(s->name, names) : NULL;
+        if (near)
+                kl_error_hint(reterr, "did you mean %s?", near);
+        else
+                kl_error_hint(reterr, "`kingctl list` shows what there is");
+        return -ENOENT;
+}
+
+int selection_resolve(Manager *m, char *const *selectors, const char *ns, Selection *ret, KlError *reterr) {
+        _cleanup_selection_ Selection found = {};
+        char *const everything[] = { (char *) "all", NULL };
+
+        STRV_FOREACH(text, selectors ?: everything) {
+                size_t before = found.n;
+                bool matched = false;
+                Selector s;
+                int r = selector_parse(*text, ns, &s, reterr);
+
+                if (r < 0)
+                        return r;
+                for (size_t k = 0; k < m->n_order; k++) {
+                        Service *service = m->order[k];
+
+                        if (service->deleting || !selector_matches(&s, service))
+                                continue;
+                        for (size_t n = 0; n < service->n_instances; n++)
+                                if (s.instance < 0 || (int64_t) n == s.instance) {
+                                        matched = true;
+                                        if ((r = selection_add(&found, service->instances[n], selectors && selectors[0] && selectors[1])) < 0)
+                                                return r;
+                                }
+                }
+                if (!matched && found.n == before && !(s.everything && !s.ns[0]))
+                        return no_match(m, *text, &s, reterr);
+        }
+        *ret = found;
+        found = (Selection) {};
+        return 0;
+}

@@ -1,0 +1,267 @@
+/* The set of services. Must stay true: `order` is sorted by position and holds exactly what `services` holds; dependents are pointers into the set
+ * and are rebuilt before the loop runs again whenever the set changes. */
+#include <stdio.h>
+
+#include "base/log.h"
+#include "base/text.h"
+#include "manager/instance.h"
+#include "manager/service.h"
+#include "model/depend.h"
+
+Service *service_find(Manager *m, const char *ns, const char *name) {
+        char key[300];
+
+        if ((size_t) snprintf(key, sizeof key, "%s/%s", ns, name) >= sizeof key)
+                return NULL;
+        return map_get(m->services, key);
+}
+
+static int order_insert(Manager *m, Service *s) {
+        Service **o = reallocarray(m->order, m->n_order + 1, sizeof(Service *));
+        size_t at = m->n_order;
+
+        if (!o)
+                return -ENOMEM;
+        m->order = o;
+        while (at > 0 && o[at - 1]->position > s->position)
+                at--;
+        memmove(o + at + 1, o + at, (m->n_order - at) * sizeof(Service *));
+        o[at] = s;
+        m->n_order++;
+        return 0;
+}
+
+int service_new(Manager *m, ServiceSpec *spec, const char *origin, bool wanted, int64_t position, Service **ret) {
+        Service *s = calloc(1, sizeof(Service));
+        int r;
+
+        if (!s)
+                return -ENOMEM;
+        *s = (Service) { .manager = m, .origin = strdup(origin ?: ""), .wanted = wanted, .key = text_printf("%s/%s", spec->ns, spec->name),
+                         .position = position >= 0 ? position : m->next_position };
+        r = s->origin && s->key ? map_put(m->services, s->key, s) : -ENOMEM;
+        if (r >= 0 && (r = order_insert(m, s)) < 0)
+                map_remove(m->services, s->key);
+        if (r < 0) {
+                free(s->origin);
+                free(s->key);
+                free(s);
+                return r;
+        }
+        m->next_position = MAX(m->next_position, s->position + 1);
+        m->set_changed = true;
+        r = service_scale(s, spec_instances(spec, m->n_cpus));
+        if (r < 0) {
+                service_free(s);
+                return r;
+        }
+        s->spec = spec;
+        *ret = s;
+        return 0;
+}
+
+Service *service_free(Service *s) {
+        Manager *m;
+
+        if (!s)
+                return NULL;
+        m = s->manager;
+        for (size_t k = 0; k < s->n_instances; k++)
+                instance_free(s->instances[k]);
+        map_remove(m->services, s->key);
+        for (size_t k = 0; k < m->n_order; k++)
+                if (m->order[k] == s) {
+                        memmove(m->order + k, m->order + k + 1, (m->n_order - k - 1) * sizeof(Service *));
+                        m->n_order--;
+                        break;
+                }
+        for (size_t k = 0; k < m->n_order; k++)
+                for (size_t n = 0; n < m->order[k]->n_dependents; n++)
+                        if (m->order[k]->dependents[n] == s)
+                                m->order[k]->dependents[n--] = m->order[k]->dependents[--m->order[k]->n_dependents];
+        m->set_changed = true;
+        free(s->instances);
+        free(s->dependents);
+        free(s->origin);
+        free(s->key);
+        spec_free(s->spec);
+        free(s);
+        return NULL;
+}
+
+/* More instances are made at once; superfluous ones are marked, stopped and collected when they are down. */
+int service_scale(Service *s, unsigned n) {
+        if (n > s->n_instances) {
+                Instance **list = reallocarray(s->instances, n, sizeof(Instance *));
+                if (!list)
+                        return -ENOMEM;
+                s->instances = list;
+        }
+        while (s->n_instances < n) {
+                int r = instance_new(s, s->n_instances, s->instances + s->n_instances);
+                if (r < 0)
+                        return r;
+                s->n_instances++;
+        }
+        for (size_t k = 0; k < s->n_instances; k++) {
+                s->instances[k]->removing = k >= n;
+                if (k >= n)
+                        instance_event(s->instances[k], EV_STOP);
+        }
+        (void) sd_event_source_set_enabled(s->manager->pump, SD_EVENT_ONESHOT);
+        return 0;
+}
+
+int service_replace_spec(Service *s, ServiceSpec *spec) {
+        ServiceSpec *old = s->spec;
+
+        s->spec = spec;
+        spec_free(old);
+        s->manager->set_changed = true;
+        return service_scale(s, spec_instances(spec, s->manager->n_cpus));
+}
+
+static bool instance_down(const Instance *i) {
+        return !lifecycle_alive(&i->lc) && (i->lc.state == LC_STOPPED || i->lc.state == LC_EXITED || i->lc.state == LC_FAILED);
+}
+
+bool service_settled(const Service *s) {
+        for (size_t k = 0; k < s->n_instances; k++)
+                if (!instance_down(s->instances[k]))
+                        return false;
+        return true;
+}
+
+bool service_collect(Service *s) {
+        while (s->n_instances > 0 && s->instances[s->n_instances - 1]->removing && instance_down(s->instances[s->n_instances - 1])) {
+                Instance *i = s->instances[--s->n_instances];
+
+                if (s->manager->store)
+                        (void) store_delete_run(s->manager->store, s->spec->ns, s->spec->name, i->index);
+                instance_free(i);
+        }
+        if (!s->deleting || !service_settled(s))
+                return false;
+        service_free(s);
+        return true;
+}
+
+/* ---- dependencies ---- */
+
+Service *service_dependency(const Service *s, const Dependency *d) {
+        const char *slash = strchr(d->name, '/');
+
+        return slash ? map_get(s->manager->services, d->name) : service_find(s->manager, s->spec->ns, d->name);
+}
+
+int service_rebuild_dependents(Manager *m) {
+        for (size_t k = 0; k < m->n_order; k++)
+                m->order[k]->n_dependents = 0;
+        for (size_t k = 0; k < m->n_order; k++) {
+                Service *s = m->order[k];
+
+                for (size_t n = 0; n < s->spec->depends.n; n++) {
+                        Service *d = service_dependency(s, s->spec->depends.items + n), **list;
+
+                        if (!d)
+                                continue;
+                        list = reallocarray(d->dependents, d->n_dependents + 1, sizeof(Service *));
+                        if (!list)
+                                return -ENOMEM;
+                        d->dependents = list;
+                        d->dependents[d->n_dependents++] = s;
+                }
+        }
+        m->set_changed = false;
+        return 0;
+}
+
+/* 1, 0 or -1 for one instance of a dependency. */
+static int instance_meets(const Instance *i, DependKind kind) {
+        const Lifecycle *l = &i->lc;
+
+        if (l->state == LC_FAILED)
+                return -1;
+        switch (kind) {
+        case DEPEND_STARTED:
+                return l->state == LC_STARTING || l->state == LC_RUNNING || l->state == LC_RELOADING || l->state == LC_EXITED;
+        case DEPEND_READY:
+                return l->state == LC_RUNNING || l->state == LC_RELOADING || (i->service->spec->type == SERVICE_ONESHOT && l->state == LC_EXITED);
+        default:
+                return l->state == LC_EXITED;
+        }
+}
+
+int service_dependencies_met(const Service *s, char *buf, size_t size) {
+        static const char *const words[] = { [DEPEND_STARTED] = "start", [DEPEND_READY] = "be ready", [DEPEND_COMPLETED] = "complete" };
+
+        for (size_t n = 0; n < s->spec->depends.n; n++) {
+                const Dependency *d = s->spec->depends.items + n;
+                Service *on = service_dependency(s, d);
+
+                if (!on) {
+                        snprintf(buf, size, "depends on %s, which does not exist", d->name);
+                        return -1;
+                }
+                for (size_t k = 0; k < on->n_instances; k++) {
+                        int met = instance_meets(on->instances[k], d->kind);
+
+                        if (met > 0)
+                                continue;
+                        snprintf(buf, size, met < 0 ? "depends on %s, which has failed" : "waiting for %s to %s", d->name, words[d->kind]);
+                        return met;
+                }
+        }
+        return 1;
+}
+
+void service_tell_dependents(Service *s) {
+        for (size_t k = 0; k < s->n_dependents; k++)
+                for (size_t n = 0; n < s->dependents[k]->n_instances; n++)
+                        (void) instance_deps_recheck(s->dependents[k]->instances[n]);
+}
+
+/* ---- start and ordered stop ---- */
+
+void service_start(Service *s) {
+        if (s->deleting)
+                return;
+        for (size_t n = 0; n < s->spec->depends.n; n++) {
+                Service *d = service_dependency(s, s->spec->depends.items + n);
+                bool idle = d && service_settled(d);
+
+                /* A oneshot that has completed is not run again by whoever needs it. */
+                for (size_t k = 0; idle && k < d->n_instances; k++)
+                        idle = d->instances[k]->lc.state != LC_EXITED;
+                if (idle) {
+                        d->wanted = true;
+                        service_start(d);
+                }
+        }
+        for (size_t k = 0; k < s->n_instances; k++)
+                if (!s->instances[k]->removing)
+                        instance_event(s->instances[k], EV_START);
+}
+
+static bool dependents_down(const Service *s) {
+        for (size_t k = 0; k < s->n_dependents; k++)
+                for (size_t n = 0; n < s->dependents[k]->n_instances; n++) {
+                        const Instance *i = s->dependents[k]->instances[n];
+                        if (i->stop_deferred || (lifecycle_alive(&i->lc) && !i->lc.wanted))
+                                return false;
+                }
+        return true;
+}
+
+void service_stop_pump(Manager *m) {
+        for (size_t k = m->n_order; k > 0; k--) {
+                Service *s = m->order[k - 1];
+                bool free_to_stop = dependents_down(s);
+
+                for (size_t n = 0; n < s->n_instances; n++)
+                        if (s->instances[n]->stop_deferred && free_to_stop) {
+                                s->instances[n]->stop_deferred = false;
+                                instance_event(s->instances[n], EV_STOP);
+                        }
+        }
+}

@@ -1,0 +1,37 @@
+/* Services: the set, its order, lookup, selection, and what a change of the set means. */
+#pragma once
+
+#include "manager/manager.h"
+
+/* Adds a service; takes spec on success. Instances are made as the spec says. */
+int service_new(Manager *m, ServiceSpec *spec, const char *origin, bool wanted, int64_t position, Service **ret);
+Service *service_free(Service *s);             /* with its instances, whatever their state; deregisters */
+Service *service_find(Manager *m, const char *ns, const char *name);
+/* Replaces the spec (taken) and makes or marks instances so that their number fits. */
+int service_replace_spec(Service *s, ServiceSpec *spec);
+int service_scale(Service *s, unsigned n);
+bool service_settled(const Service *s);        /* nothing lives, nothing waits */
+/* Frees instances and services that were to be removed and are settled. true if the service itself is gone. */
+bool service_collect(Service *s);
+
+/* Who depends on whom, after the set changed. */
+int service_rebuild_dependents(Manager *m);
+Service *service_dependency(const Service *s, const Dependency *d);   /* or NULL */
+/* 1 met, 0 not yet, -1 never (it failed for good); ret_why names the first one that is not met, into buf. */
+int service_dependencies_met(const Service *s, char *buf, size_t size);
+void service_tell_dependents(Service *s);
+
+/* Starting brings up what it depends on. */
+void service_start(Service *s);
+/* All instances selected in `set` go down, dependents within the set first. */
+void service_stop_pump(Manager *m);
+
+/* ---- selection ---- */
+typedef struct Selection {
+        Instance **items;
+        size_t n, allocated;
+} Selection;
+void selection_done(Selection *s);
+#define _cleanup_selection_ _cleanup_(selection_done)
+/* web · web:0 · ns/web · @ns · glob · all. -ENOENT with "did you mean" in reterr when a selector matches nothing; all on an empty set is fine. */
+int selection_resolve(Manager *m, char *const *selectors, const char *ns, Selection *ret, KlError *reterr);

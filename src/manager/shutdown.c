@@ -1,0 +1,101 @@
+/* Must stay true: the goal that the operator set is not changed by a shutdown; what ran runs again at the next start. */
+#include "base/log.h"
+#include "manager/apply.h"
+#include "manager/books.h"
+#include "manager/events.h"
+#include "manager/instance.h"
+#include "manager/link.h"
+#include "manager/service.h"
+#include "manager/shutdown.h"
+#include "manager/upward.h"
+
+static void finish(Manager *m) {
+        if (m->shutdown_call) {
+                (void) varlink_reply(m->shutdown_call, NULL);
+                m->shutdown_call = varlink_call_unref(m->shutdown_call);
+        }
+        /* The loop ends; manager_free() flushes the books and then tells the keeper to go. */
+        m->goodbye = true;
+        (void) sd_event_exit(m->event, m->exit_status);
+}
+
+static bool all_down(const Manager *m) {
+        for (size_t k = 0; k < m->n_order; k++)
+                if (!service_settled(m->order[k]))
+                        return false;
+        return true;
+}
+
+void shutdown_advance(Manager *m) {
+        if (m->shutdown == SHUTDOWN_STOP_ALL && all_down(m))
+                finish(m);
+}
+
+void shutdown_begin(Manager *m, int status, VarlinkCall *call) {
+        if (m->shutdown == SHUTDOWN_NO) {
+                m->shutdown = SHUTDOWN_STOP_ALL;
+                m->exit_status = status;
+                event_emit(m, NULL, NULL, "shutdown", "stopping all services");
+                upward_stopping(m);
+                for (size_t k = 0; k < m->n_order; k++)
+                        for (size_t n = 0; n < m->order[k]->n_instances; n++)
+                                m->order[k]->instances[n]->stop_deferred = true;
+        }
+        if (call && !m->shutdown_call)
+                m->shutdown_call = varlink_call_ref(call);
+        (void) sd_event_source_set_enabled(m->pump, SD_EVENT_ONESHOT);
+}
+
+/* Services run on, in their own scopes or cgroups; the next daemon adopts them. */
+static void shutdown_leave(Manager *m) {
+        m->shutdown = SHUTDOWN_LEAVE;
+        event_emit(m, NULL, NULL, "shutdown", "restarting; services run on");
+        upward_stopping(m);
+        finish(m);
+}
+
+void shutdown_give_up(Manager *m, int status) {
+        m->exit_status = status;
+        m->goodbye = true;
+        (void) sd_event_exit(m->event, status);
+}
+
+/* SIGTERM: under systemd the queued job tells stop from restart; a bare SIGTERM there is answered by leaving, since systemd starts us again.
+ * Without systemd it means stop. */
+static void on_terminate(Manager *m) {
+        int r;
+
+        if (m->shutdown != SHUTDOWN_NO)
+                return;
+        r = link_is_init(m->link) ? 0 : upward_restarting(m);
+        if (r > 0 || (r == -ENOENT && getenv("NOTIFY_SOCKET") && getenv("INVOCATION_ID")))
+                shutdown_leave(m);
+        else
+                shutdown_begin(m, 0, NULL);
+}
+
+static void forward(Manager *m, int sig) {
+        for (size_t k = 0; k < m->n_order; k++)
+                for (size_t n = 0; n < m->order[k]->n_instances; n++) {
+                        Instance *i = m->order[k]->instances[n];
+
+                        if (m->order[k]->spec->essential && i->lc.main_alive && i->child)
+                                (void) link_signal(m->link, i->run, sig, WIRE_TO_MAIN);
+                }
+}
+
+void shutdown_signal(Manager *m, int sig) {
+        log_info("received %s", signal_name(sig));
+        switch (sig) {
+        case SIGTERM: case SIGINT: case SIGQUIT:
+                on_terminate(m);
+                break;
+        case SIGHUP:
+                apply_reload(m);
+                break;
+        default:
+                if (link_is_init(m->link))
+                        forward(m, sig);
+                break;
+        }
+}

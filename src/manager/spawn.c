@@ -1,0 +1,264 @@
+/* One WireSpawn, composed in a buffer that is used again for the next. */
+#include <stdio.h>
+#include <sys/capability.h>
+#include <sys/random.h>
+#include <sys/resource.h>
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/strv.h"
+#include "base/text.h"
+#include "logger/journal.h"
+#include "logger/log_wire.h"
+#include "manager/instance.h"
+#include "manager/link.h"
+#include "manager/ready.h"
+#include "manager/spawn.h"
+#include "manager/spawn_env.h"
+
+typedef struct Descriptors {
+        int fds[8];          /* borrowed, in wire order */
+        size_t n;
+        int out, err, ready; /* owned */
+} Descriptors;
+
+static void descriptors_done(Descriptors *d) {
+        fd_close(d->out);
+        fd_close(d->err);
+        fd_close(d->ready);
+}
+
+static SpawnBuilder builder;
+
+char *spawn_log_path(const Instance *i) {
+        const ServiceSpec *s = i->service->spec;
+        const char *logs = i->service->manager->places.logs;
+
+        if (streq(s->ns, "default"))
+                return text_printf("%s/%s.%u.log", logs, s->name, i->index);
+        return text_printf("%s/%s/%s.%u.log", logs, s->ns, s->name, i->index);
+}
+
+bool spawn_to_journal(const Instance *i) {
+        int to = i->service->spec->log.to;
+        return to == LOG_TO_JOURNAL || (to == LOG_TO_AUTO && i->service->manager->journal);
+}
+
+static void hex(char out[33], const uint8_t id[16]) {
+        for (size_t k = 0; k < 16; k++)
+                sprintf(out + 2 * k, "%02x", id[k]);
+}
+
+/* A new generation: a random run and invocation id, a place to live in. Kept when the keeper's socket turns out to be full. */
+static int prepare(Instance *i, KlError *reterr) {
+        Service *s = i->service;
+        CellName name = { .ns = s->spec->ns, .service = s->spec->name, .instance = i->index };
+        int r;
+
+        if (i->cell)
+                return 0;
+        if (getrandom(i->invocation, sizeof i->invocation, 0) != sizeof i->invocation)
+                return -errno;
+        do
+                if (getrandom(&i->run, sizeof i->run, 0) != sizeof i->run)
+                        return -errno;
+        while (i->run == 0 || map_get(s->manager->runs, &i->run));
+        name.generation = i->generation = ++s->generation;
+        s->dirty = true;
+        r = cell_new(s->manager->isolate, &name, s->spec, i, &i->cell, reterr);
+        if (r < 0)
+                return r;
+        i->oom_seen = 0;
+        i->journal = false;
+        i->notifies = s->spec->ready_by == READY_NOTIFY || s->spec->watchdog;
+        return 0;
+}
+
+static int add_log(Instance *i, Descriptors *d, LogOpen *log, uint32_t *flags, KlError *reterr) {
+        const ServiceSpec *s = i->service->spec;
+        _cleanup_free_ char *path = NULL;
+        int r;
+
+        if (s->log.to == LOG_TO_NONE)
+                return 0;
+        if (spawn_to_journal(i)) {
+                r = journal_stream(s->name, LOG_INFO, &d->out);
+                if (r >= 0)
+                        r = journal_stream(s->name, LOG_WARNING, &d->err);
+                if (r < 0 && s->log.to == LOG_TO_JOURNAL)
+                        return kl_error_set(reterr, r, KL_E_FAILED, "cannot open a journal stream: %s", strerror(-r));
+                if (r >= 0) {
+                        *flags |= SPAWN_FD_STDOUT | SPAWN_FD_STDERR;
+                        i->journal = true;
+                        return 0;
+                }
+                d->out = fd_close(d->out);
+        }
+        path = spawn_log_path(i);
+        if (!path)
+                return -ENOMEM;
+        if (strlen(path) >= LOG_WIRE_PATH_MAX)
+                return kl_error_set(reterr, -ENAMETOOLONG, KL_E_INVALID, "log path is longer than %d bytes: %s", LOG_WIRE_PATH_MAX - 1, path);
+        *log = (LogOpen) { .version = LOG_WIRE_VERSION, .format = s->log.format, .run = i->run, .max_size = s->log.max_size,
+                           .keep = s->log.keep, .uid = -1, .gid = -1 };
+        strcpy(log->path, path);
+        *flags |= SPAWN_LOG_PIPES;
+        return 0;
+}
+
+static void add_descriptor(Descriptors *d, int fd) {
+        if (fd >= 0)
+                d->fds[d->n++] = fd;
+}
+
+static void set_rlimits(WireSpawn *p, const ServiceSpec *s) {
+        for (size_t k = 0; k < RLIMIT_KEYS; k++)
+                if (s->limits.rlimit[k] != LIMIT_UNSET)
+                        p->rlimits[p->n_rlimits++] = (WireRlimit) { .resource = spec_rlimit_resource[k], .soft = s->limits.rlimit[k],
+                                                                    .hard = s->limits.rlimit[k] };
+}
+
+static int set_capabilities(WireSpawn *p, const ServiceSpec *s, KlError *reterr) {
+        if (!s->capabilities_set)
+                return 0;
+        STRV_FOREACH(c, s->capabilities) {
+                cap_value_t value;
+                if (cap_from_name(*c, &value) < 0)
+                        return kl_error_set(reterr, -EINVAL, KL_E_INVALID, "no such capability on this kernel: %s", *c);
+                p->caps |= UINT64_C(1) << value;
+        }
+        p->flags |= SPAWN_SET_CAPS;
+        return 0;
+}
+
+static void set_identity(WireSpawn *p, const Identity *id) {
+        if (!id->set)
+                return;
+        p->flags |= SPAWN_SET_USER;
+        p->uid = id->uid;
+        p->gid = id->gid;
+        p->n_groups = id->n_groups;
+        memcpy(p->groups, id->groups, sizeof(uint32_t) * id->n_groups);
+}
+
+/* ioprio_set(2): class in the top three of sixteen bits, level below. */
+static void set_priority(WireSpawn *p, const ServiceSpec *s) {
+        if (s->priority.nice != INT_UNSET) {
+                p->flags |= SPAWN_SET_NICE;
+                p->nice = s->priority.nice;
+        }
+        if (s->priority.io_class != IO_CLASS_NONE) {
+                p->flags |= SPAWN_SET_IOPRIO;
+                p->ioprio = s->priority.io_class << 13 | s->priority.io_level;
+        }
+        if (s->priority.oom_score_adj != INT_UNSET) {
+                p->flags |= SPAWN_SET_OOM;
+                p->oom_score_adj = s->priority.oom_score_adj;
+        }
+        if (s->umask != UINT32_MAX) {
+                p->flags |= SPAWN_SET_UMASK;
+                p->umask = s->umask;
+        }
+        if (s->no_new_privileges)
+                p->flags |= SPAWN_NO_NEW_PRIVS;
+        if (s->watchdog)
+                p->flags |= SPAWN_WATCHDOG_PID;
+}
+
+/* What only this start decides. */
+static int start_environment(const Instance *i, char ***env) {
+        const Manager *m = i->service->manager;
+        const ServiceSpec *s = i->service->spec;
+        char id[33], usec[32];
+        int r;
+
+        hex(id, i->invocation);
+        r = strv_env_set(env, "INVOCATION_ID", id);
+        if (r >= 0 && i->notifies)
+                r = strv_env_set(env, "NOTIFY_SOCKET", m->notify_path);
+        if (r >= 0 && s->watchdog) {
+                snprintf(usec, sizeof usec, "%" PRIu64, s->watchdog);
+                r = strv_env_set(env, "WATCHDOG_USEC", usec);
+        }
+        return r;
+}
+
+int spawn_environment(const Instance *i, char ***ret, KlError *reterr) {
+        Identity id;
+        int r = identity_resolve(i->service->spec, &id, reterr);
+
+        return r < 0 ? r : environment_build(i, &id, ret, reterr);
+}
+
+static int compose(Instance *i, const Identity *id, Descriptors *d, const WireSpawn **ret, size_t *ret_size, KlError *reterr) {
+        const ServiceSpec *s = i->service->spec;
+        _cleanup_strv_ char **env = NULL;
+        _cleanup_free_ char *file = NULL;
+        LogOpen log = {};
+        char label[300];
+        int r;
+
+        if ((r = environment_build(i, id, &env, reterr)) < 0 || (r = start_environment(i, &env)) < 0 ||
+            (r = command_resolve(s, env, &file, reterr)) < 0 || (r = spawn_builder_init(&builder, i->run, i->invocation)) < 0)
+                return r;
+        set_identity(builder.packet, id);
+        set_priority(builder.packet, s);
+        set_rlimits(builder.packet, s);
+        if ((r = set_capabilities(builder.packet, s, reterr)) < 0 || (r = add_log(i, d, &log, &builder.packet->flags, reterr)) < 0)
+                return r;
+        if (isolate_gated(i->service->manager->isolate))
+                builder.packet->flags |= SPAWN_GATED;
+        add_descriptor(d, cell_cgroup_fd(i->cell));
+        if (d->n)
+                builder.packet->flags |= SPAWN_FD_CGROUP;
+        add_descriptor(d, d->out);
+        add_descriptor(d, d->err);
+        if (s->ready_by == READY_FD) {
+                r = ready_pipe(i, &d->ready);
+                if (r < 0)
+                        return r;
+                builder.packet->flags |= SPAWN_READY_FD;
+                add_descriptor(d, d->ready);
+        }
+        spawn_builder_strings(&builder, file, s->cwd ?: "/", instance_label(i, label), s->command, env);
+        if (builder.packet->flags & SPAWN_LOG_PIPES)
+                spawn_builder_log(&builder, &log, sizeof log);
+        r = spawn_builder_finish(&builder, ret, ret_size);
+        if (r == -E2BIG)
+                return kl_error_set(reterr, r, KL_E_INVALID, "command line and environment together exceed %d KiB", WIRE_MAX / 1024);
+        return r;
+}
+
+/* Faults of the moment are retried by backoff; everything else is the file's fault and would fail again. */
+static bool transient(int r) {
+        static const int errors[] = { -EAGAIN, -ENOMEM, -EMFILE, -ENFILE, -ENOBUFS, -ENOSPC, -EIO, -EINTR, -EROFS, -ECONNREFUSED, -ETIMEDOUT };
+
+        for (size_t k = 0; k < ARRAY_SIZE(errors); k++)
+                if (errors[k] == r)
+                        return true;
+        return false;
+}
+
+int spawn_send(Instance *i, bool *ret_permanent, KlError *reterr) {
+        _cleanup_(descriptors_done) Descriptors d = { .out = -EBADF, .err = -EBADF, .ready = -EBADF };
+        const WireSpawn *packet;
+        Identity id;
+        size_t size;
+        int r;
+
+        r = identity_resolve(i->service->spec, &id, reterr);
+        if (r >= 0)
+                r = prepare(i, reterr);
+        if (r >= 0)
+                r = compose(i, &id, &d, &packet, &size, reterr);
+        if (r >= 0)
+                r = link_spawn(i->service->manager->link, packet, size, d.fds, d.n);
+        if (r >= 0)
+                return 0;
+        if (r == -EAGAIN && reterr && !reterr->message)
+                return r;
+        *ret_permanent = !transient(r);
+        if (reterr && !reterr->message)
+                kl_error_set(reterr, r, KL_E_FAILED, "cannot start: %s", strerror(-r));
+        return r == -EAGAIN ? -EBUSY : r;
+}

@@ -1,0 +1,231 @@
+/* Owns the one table of keys. A key is described here and nowhere else: parser, messages, canonical form, schema and manual follow it.
+ * What must stay true: paths are unique and have at most two levels; a fallback parses to the value that a missing key means; the order is the
+ * manual's. */
+#include <sys/resource.h>
+
+#include "model/spec.h"
+
+static const char *const service_types[] = { "simple", "oneshot", NULL };
+static const char *const depend_kinds[] = { "started", "ready", "completed", NULL };
+static const char *const ready_ways[] = { "start", "notify", "fd", NULL };
+static const char *const io_classes[] = { "none", "realtime", "best-effort", "idle", NULL };
+static const char *const restart_whens[] = { "always", "on-failure", "never", NULL };
+static const char *const stop_scopes[] = { "all", "group", "main", NULL };
+static const char *const log_targets[] = { "auto", "journal", "file", "none", NULL };
+static const char *const log_formats[] = { "text", "raw", NULL };
+
+const int spec_rlimit_resource[RLIMIT_KEYS] = {
+        RLIMIT_NOFILE, RLIMIT_NPROC, RLIMIT_CORE, RLIMIT_STACK, RLIMIT_MEMLOCK, RLIMIT_FSIZE, RLIMIT_DATA, RLIMIT_AS, RLIMIT_CPU,
+};
+
+#define FIELD(f) .offset = offsetof(ServiceSpec, f)
+
+const SpecKey spec_keys[] = {
+        { "description", KEY_STRING, FIELD(description), .effect = EFFECT_NONE,
+          .help = "One line for people, shown by describe and as the description of the scope.",
+          .example = "Front end of the shop" },
+        { "type", KEY_ENUM, FIELD(type), service_types, .fallback = "simple", .effect = EFFECT_RESTART,
+          .help = "A simple service is meant to run on. A oneshot does its work and ends: it is ready when it has exited with success, it may take as "
+                  "long as it needs, and restart.when: always means on-failure for it.",
+          .example = "oneshot" },
+        { "command", KEY_COMMAND, FIELD(command), .effect = EFFECT_RESTART,
+          .help = "The program and its arguments, as a list, or as one line that is split at blanks (quotes keep words together) without a shell. A "
+                  "program without a slash is looked for in PATH. The only key that every service needs.",
+          .example = "[redis-server, --port, \"6390\"]" },
+        { "shell", KEY_BOOL, FIELD(shell), .fallback = "false", .effect = EFFECT_RESTART,
+          .help = "Give the line in command to /bin/sh -c, for pipes, redirections and variables of the service itself.",
+          .example = "true" },
+        { "cwd", KEY_PATH, FIELD(cwd), .effect = EFFECT_RESTART,
+          .help = "Directory in which the command runs; relative to the file. Without it: /.",
+          .example = "./api" },
+        { "instances", KEY_INSTANCES, FIELD(instances), .min = -INSTANCES_LIMIT, .max = INSTANCES_LIMIT, .fallback = "1", .effect = EFFECT_SCALE,
+          .help = "How many copies run. max is one for each core; a negative number is that many fewer than there are cores, but at least one. "
+                  "Each copy finds its number in KINGLY_INSTANCE. A change starts or stops copies and leaves the others alone.",
+          .example = "4" },
+        { "autostart", KEY_BOOL, FIELD(autostart), .fallback = "true", .effect = EFFECT_NONE,
+          .help = "Start the service when the daemon starts and when the file that holds it is started or applied. Without it the service waits for "
+                  "kingctl start, or for a service that depends on it.",
+          .example = "false" },
+        { "essential", KEY_BOOL, FIELD(essential), .fallback = "false", .effect = EFFECT_NONE,
+          .help = "When this service has ended for good, the daemon stops the others and ends with its exit status. Meant for the main program of a "
+                  "container where kingd is PID 1.",
+          .example = "true" },
+        { "env", KEY_ENV, FIELD(env), .effect = EFFECT_RESTART,
+          .help = "Variables of its environment; they win over those of env_file.",
+          .example = "{NODE_ENV: production}" },
+        { "env_file", KEY_PATHS, FIELD(env_files), .effect = EFFECT_RESTART,
+          .help = "Files of NAME=value lines, read anew at every start, later ones win. A file whose name follows a - may be missing.",
+          .example = "[.env, -.env.local]" },
+        { "depends_on", KEY_DEPENDS, FIELD(depends), depend_kinds, .effect = EFFECT_NONE,
+          .help = "Services that come first, each with what is waited for: started (its command executes), ready, or completed (it has exited with "
+                  "success). A service of another namespace is written namespace/name. Stopping goes the other way round.",
+          .example = "{db: ready, migrate: completed}" },
+
+        { "ready.by", KEY_ENUM, FIELD(ready_by), ready_ways, .fallback = "start", .effect = EFFECT_RESTART,
+          .help = "What tells that a simple service is ready. start: its command executes. notify: it sends READY=1 to NOTIFY_SOCKET (see "
+                  "sd_notify(3)). fd: it writes a newline to the descriptor whose number is in READY_FD.",
+          .example = "notify" },
+        { "ready.timeout", KEY_SPAN, FIELD(ready_timeout), .fallback = "30s", .effect = EFFECT_NONE,
+          .help = "A simple service that is not ready after this time is stopped, and the start has failed. The service may ask for more with "
+                  "EXTEND_TIMEOUT_USEC. infinity waits for ever. Does not concern oneshots.",
+          .example = "10s" },
+
+        { "watchdog", KEY_SPAN, FIELD(watchdog), .max = 365 * (int64_t) USEC_PER_DAY, .fallback = "0", .effect = EFFECT_RESTART,
+          .help = "Once ready, the service must send WATCHDOG=1 to NOTIFY_SOCKET at least this often (twice as often is wise), else it gets SIGABRT and "
+                  "has failed. 0 turns this off.",
+          .example = "10s" },
+
+        { "limits.memory_max", KEY_SIZE, FIELD(limits.memory_max), .min = 1, .max = INT64_MAX, .effect = EFFECT_LIVE,
+          .help = "Memory of all its processes together, page cache included. Beyond it the kernel reclaims, and when that does not help kills.",
+          .example = "256M" },
+        { "limits.memory_high", KEY_SIZE, FIELD(limits.memory_high), .min = 1, .max = INT64_MAX, .effect = EFFECT_LIVE,
+          .help = "Beyond this much memory its processes are slowed down and their memory is reclaimed, but nothing is killed.",
+          .example = "200M" },
+        { "limits.swap_max", KEY_SIZE, FIELD(limits.swap_max), .max = INT64_MAX, .effect = EFFECT_LIVE,
+          .help = "Swap space of all its processes together; 0 keeps it out of swap.",
+          .example = "0" },
+        { "limits.cpu", KEY_PERCENT, FIELD(limits.cpu), .min = 1, .max = 1000000, .effect = EFFECT_LIVE,
+          .help = "Processor time of all its processes together, in percent of one core: 150% is one core and a half.",
+          .example = "150%" },
+        { "limits.tasks", KEY_UINT64, FIELD(limits.tasks), .min = 1, .max = INT64_MAX, .effect = EFFECT_LIVE,
+          .help = "How many processes and threads it may have at a time. Beyond it fork(2) fails.",
+          .example = "64" },
+        { "limits.io_read_bandwidth", KEY_DEVICES_SIZE, FIELD(limits.io_read_bandwidth), .min = 1, .max = INT64_MAX, .effect = EFFECT_LIVE,
+          .help = "Bytes a second that it may read, by block device or any file on one.",
+          .example = "{/dev/sda: 10M}" },
+        { "limits.io_write_bandwidth", KEY_DEVICES_SIZE, FIELD(limits.io_write_bandwidth), .min = 1, .max = INT64_MAX, .effect = EFFECT_LIVE,
+          .help = "Bytes a second that it may write, by block device or any file on one.",
+          .example = "{/dev/sda: 5M}" },
+        { "limits.io_read_iops", KEY_DEVICES_COUNT, FIELD(limits.io_read_iops), .min = 1, .max = INT64_MAX, .effect = EFFECT_LIVE,
+          .help = "Read operations a second, by block device or any file on one.",
+          .example = "{/dev/sda: 500}" },
+        { "limits.io_write_iops", KEY_DEVICES_COUNT, FIELD(limits.io_write_iops), .min = 1, .max = INT64_MAX, .effect = EFFECT_LIVE,
+          .help = "Write operations a second, by block device or any file on one.",
+          .example = "{/dev/sda: 200}" },
+        { "limits.files", KEY_UINT64, FIELD(limits.rlimit[0]), .max = INT64_MAX, .effect = EFFECT_RESTART,
+          .help = "Open files of each of its processes (RLIMIT_NOFILE, soft and hard).",
+          .example = "4096" },
+        { "limits.processes", KEY_UINT64, FIELD(limits.rlimit[1]), .max = INT64_MAX, .effect = EFFECT_RESTART,
+          .help = "Processes and threads of the user it runs as, all services of that user counted together (RLIMIT_NPROC). limits.tasks counts those "
+                  "of the service alone.",
+          .example = "1000" },
+        { "limits.core", KEY_SIZE, FIELD(limits.rlimit[2]), .max = INT64_MAX, .effect = EFFECT_RESTART,
+          .help = "Size of a core dump (RLIMIT_CORE); 0 for none.",
+          .example = "0" },
+        { "limits.stack", KEY_SIZE, FIELD(limits.rlimit[3]), .max = INT64_MAX, .effect = EFFECT_RESTART,
+          .help = "Stack of the main thread of each process (RLIMIT_STACK); also what new threads get unless they say otherwise.",
+          .example = "8M" },
+        { "limits.locked_memory", KEY_SIZE, FIELD(limits.rlimit[4]), .max = INT64_MAX, .effect = EFFECT_RESTART,
+          .help = "Memory that may be locked into RAM (RLIMIT_MEMLOCK).",
+          .example = "64M" },
+        { "limits.file_size", KEY_SIZE, FIELD(limits.rlimit[5]), .max = INT64_MAX, .effect = EFFECT_RESTART,
+          .help = "Size of any file it writes (RLIMIT_FSIZE).",
+          .example = "1G" },
+        { "limits.data", KEY_SIZE, FIELD(limits.rlimit[6]), .max = INT64_MAX, .effect = EFFECT_RESTART,
+          .help = "Data segment and private writable mappings of each process (RLIMIT_DATA).",
+          .example = "512M" },
+        { "limits.address_space", KEY_SIZE, FIELD(limits.rlimit[7]), .max = INT64_MAX, .effect = EFFECT_RESTART,
+          .help = "Address space of each process (RLIMIT_AS). limits.memory_max is nearly always what is wanted instead.",
+          .example = "4G" },
+        { "limits.cpu_time", KEY_UINT64, FIELD(limits.rlimit[8]), .max = INT64_MAX, .effect = EFFECT_RESTART,
+          .help = "Seconds of processor time of each process, after which it gets SIGXCPU and then SIGKILL (RLIMIT_CPU).",
+          .example = "3600" },
+
+        { "priority.nice", KEY_INT32, FIELD(priority.nice), .min = -20, .max = 19, .effect = EFFECT_LIVE,
+          .help = "Nice level, from -20 (first) to 19 (last).",
+          .example = "5" },
+        { "priority.cpu_weight", KEY_UINT32, FIELD(priority.cpu_weight), .min = 1, .max = 10000, .effect = EFFECT_LIVE,
+          .help = "Its share of the processors while others want them too, against theirs; the kernel's default is 100.",
+          .example = "50" },
+        { "priority.io_weight", KEY_UINT32, FIELD(priority.io_weight), .min = 1, .max = 10000, .effect = EFFECT_LIVE,
+          .help = "Its share of the disks while others want them too, against theirs; the kernel's default is 100.",
+          .example = "50" },
+        { "priority.io_class", KEY_ENUM, FIELD(priority.io_class), io_classes, .fallback = "none", .effect = EFFECT_LIVE,
+          .help = "I/O scheduling class as in ionice(1), for schedulers that heed it. none: after the nice level.",
+          .example = "idle" },
+        { "priority.io_level", KEY_UINT32, FIELD(priority.io_level), .max = 7, .fallback = "4", .effect = EFFECT_LIVE,
+          .help = "Level within the class realtime or best-effort, from 0 (first) to 7 (last).",
+          .example = "6" },
+        { "priority.oom_score_adj", KEY_INT32, FIELD(priority.oom_score_adj), .min = -1000, .max = 1000, .effect = EFFECT_LIVE,
+          .help = "How readily the kernel kills it when the machine runs out of memory, from -1000 (never) to 1000 (first).",
+          .example = "200" },
+
+        { "restart.when", KEY_ENUM, FIELD(restart.when), restart_whens, .fallback = "always", .effect = EFFECT_NONE,
+          .help = "Whether a service that ended by itself is started again. on-failure: after an exit code other than 0, a signal, a timeout or the "
+                  "watchdog. A stop by the operator is never followed by a restart.",
+          .example = "on-failure" },
+        { "restart.delay", KEY_SPAN, FIELD(restart.delay), .max = 365 * (int64_t) USEC_PER_DAY, .fallback = "100ms", .effect = EFFECT_NONE,
+          .help = "Wait before the first restart in a row; 0 restarts at once.",
+          .example = "1s" },
+        { "restart.factor", KEY_FACTOR, FIELD(restart.factor_percent), .min = 100, .max = 10000, .fallback = "2", .effect = EFFECT_NONE,
+          .help = "Each further wait in a row is this many times the one before; 1 keeps it the same.",
+          .example = "1.5" },
+        { "restart.max_delay", KEY_SPAN, FIELD(restart.max_delay), .max = 365 * (int64_t) USEC_PER_DAY, .fallback = "30s", .effect = EFFECT_NONE,
+          .help = "The longest wait.",
+          .example = "1m" },
+        { "restart.jitter", KEY_PERCENT, FIELD(restart.jitter), .max = 100, .fallback = "10%", .effect = EFFECT_NONE,
+          .help = "Each wait is longer or shorter by up to this much, by chance, so that services that failed together do not return together.",
+          .example = "25%" },
+        { "restart.reset_after", KEY_SPAN, FIELD(restart.reset_after), .fallback = "60s", .effect = EFFECT_NONE,
+          .help = "A service that was ready for this long counts as healthy: the next failure is the first in a row again.",
+          .example = "5m" },
+        { "restart.limit", KEY_UINT32, FIELD(restart.limit), .max = 1000000, .fallback = "16", .effect = EFFECT_NONE,
+          .help = "Restarts in a row, after which it is left failed. 0 never gives up.",
+          .example = "0" },
+        { "restart.except_codes", KEY_CODES, FIELD(restart.except_codes), .max = 255, .effect = EFFECT_NONE,
+          .help = "Exit codes after which it is never started again, whatever restart.when says; it is then exited, not failed.",
+          .example = "[3, 78]" },
+
+        { "stop.signal", KEY_SIGNAL, FIELD(stop.signal), .fallback = "SIGTERM", .effect = EFFECT_NONE,
+          .help = "The signal that asks it to end, by name or number.",
+          .example = "SIGINT" },
+        { "stop.timeout", KEY_SPAN, FIELD(stop.timeout), .fallback = "5s", .effect = EFFECT_NONE,
+          .help = "What still lives after this time is killed. 0 kills at once, infinity waits for ever.",
+          .example = "30s" },
+        { "stop.scope", KEY_ENUM, FIELD(stop.scope), stop_scopes, .fallback = "all", .effect = EFFECT_NONE,
+          .help = "Who gets the stop signal: all processes of the service, the process group of its main process, or the main process alone. Whoever "
+                  "outlives the main process gets it then.",
+          .example = "main" },
+
+        { "log.to", KEY_ENUM, FIELD(log.to), log_targets, .fallback = "auto", .effect = EFFECT_RESTART,
+          .help = "Where its output goes: the systemd journal, files in the log directory, or nowhere. auto: the journal where one listens, else files.",
+          .example = "file" },
+        { "log.format", KEY_ENUM, FIELD(log.format), log_formats, .fallback = "text", .effect = EFFECT_RESTART,
+          .help = "Form of log files. text: each line after its time and stream. raw: the bytes as the service wrote them.",
+          .example = "raw" },
+        { "log.max_size", KEY_SIZE, FIELD(log.max_size), .min = 4096, .max = INT64_MAX, .fallback = "10M", .effect = EFFECT_RESTART,
+          .help = "A log file of this size is put aside and a new one begun; infinity for never.",
+          .example = "100M" },
+        { "log.keep", KEY_UINT32, FIELD(log.keep), .max = 1000, .fallback = "5", .effect = EFFECT_RESTART,
+          .help = "How many log files that were put aside are kept.",
+          .example = "7" },
+
+        { "user", KEY_NAME, FIELD(user), .effect = EFFECT_RESTART,
+          .help = "User it runs as, by name or number, with all groups of that user. Only root can choose another than its own.",
+          .example = "www-data" },
+        { "group", KEY_NAME, FIELD(group), .effect = EFFECT_RESTART,
+          .help = "Group it runs as, by name or number, instead of the user's own.",
+          .example = "www-data" },
+        { "umask", KEY_OCTAL, FIELD(umask), .max = 0777, .effect = EFFECT_RESTART,
+          .help = "File mode bits that new files do not get, in octal.",
+          .example = "\"0027\"" },
+        { "capabilities", KEY_CAPABILITIES, FIELD(capabilities), .effect = EFFECT_RESTART,
+          .help = "The capabilities(7) that it has and can ever gain, also when it does not run as root; [] leaves it none. Without the key nothing is "
+                  "taken away.",
+          .example = "[CAP_NET_BIND_SERVICE]" },
+        { "no_new_privileges", KEY_BOOL, FIELD(no_new_privileges), .fallback = "false", .effect = EFFECT_RESTART,
+          .help = "Programs it executes gain nothing from set-user-ID bits and file capabilities.",
+          .example = "true" },
+        {},
+};
+
+const char *const spec_reserved_keys[] = {
+        "sockets", "probes", "reload", "hooks", "watch", "schedule", "profiles", "limits.memory_restart", "log.max_age", "log.compress", NULL,
+};
+
+const SpecKey *spec_key_find(const char *path) {
+        for (const SpecKey *k = spec_keys; k->path; k++)
+                if (streq(k->path, path))
+                        return k;
+        return NULL;
+}

@@ -1,0 +1,151 @@
+/* The life of one instance, as one table: state × event → a small function that changes the struct and returns actions. A pair without a function
+ * means nothing and is ignored.
+ *
+ * What must stay true: something of the instance may live exactly in PLACING, STARTING, RUNNING, RELOADING, STOPPING and KILLING, and the end of
+ * what has executed has one way only: STOPPING or KILLING, then EV_EMPTY. */
+#include "model/lifecycle_steps.h"
+
+typedef unsigned (*Handler)(const Step *s);
+
+static const Handler table[_LC_STATE_MAX][_LC_EVENT_MAX] = {
+        [LC_STOPPED] = {
+                [EV_START] = lc_start_fresh,
+                [EV_RESTART] = lc_start_fresh,
+                [EV_RESET] = lc_reset_failed,
+                [EV_ADOPT] = lc_adopt,
+        },
+        [LC_WAIT_DEPS] = {
+                [EV_START] = lc_start_waiting,
+                [EV_RESTART] = lc_start_waiting,
+                [EV_STOP] = lc_stop_resting,
+                [EV_RESET] = lc_reset_counters,
+                [EV_DEPS_MET] = lc_deps_met,
+                [EV_DEPS_FAILED] = lc_deps_failed,
+                [EV_ADOPT] = lc_adopt,
+        },
+        [LC_WAIT_BACKOFF] = {
+                [EV_START] = lc_start_sooner,
+                [EV_RESTART] = lc_start_sooner,
+                [EV_STOP] = lc_stop_resting,
+                [EV_RESET] = lc_reset_counters,
+                [EV_DEADLINE] = lc_backoff_over,
+                [EV_ADOPT] = lc_adopt,
+        },
+        [LC_PLACING] = {
+                [EV_STOP] = lc_stop_placing,
+                [EV_RESTART] = lc_restart_placing,
+                [EV_RESET] = lc_reset_counters,
+                [EV_EXECED] = lc_execed,
+                [EV_READY] = lc_execed_already,
+                [EV_RELOADING] = lc_execed_already,
+                [EV_STOPPING] = lc_execed_already,
+                [EV_EXTEND] = lc_execed_already,
+                [EV_MAIN_EXIT] = lc_execed_already,
+                [EV_GONE] = lc_execed_already,
+                [EV_SPAWN_FAILED] = lc_spawn_failed,
+                [EV_FAIL] = lc_fail_living,
+                [EV_DEADLINE] = lc_placing_timeout,
+        },
+        [LC_STARTING] = {
+                [EV_STOP] = lc_stop_living,
+                [EV_RESTART] = lc_restart_living,
+                [EV_RESET] = lc_reset_counters,
+                [EV_READY] = lc_ready_starting,
+                [EV_STOPPING] = lc_stops_itself,
+                [EV_EXTEND] = lc_extend,
+                [EV_MAIN_EXIT] = lc_exit_starting,
+                [EV_GONE] = lc_gone_living,
+                [EV_SPAWN_FAILED] = lc_spawn_failed,
+                [EV_FAIL] = lc_fail_living,
+                [EV_DEADLINE] = lc_ready_timeout,
+        },
+        [LC_RUNNING] = {
+                [EV_STOP] = lc_stop_living,
+                [EV_RESTART] = lc_restart_living,
+                [EV_RESET] = lc_reset_counters,
+                [EV_RELOADING] = lc_reload_begins,
+                [EV_STOPPING] = lc_stops_itself,
+                [EV_MAIN_EXIT] = lc_exit_living,
+                [EV_GONE] = lc_gone_living,
+                [EV_SPAWN_FAILED] = lc_spawn_failed,
+                [EV_WATCHDOG] = lc_watchdog,
+                [EV_FAIL] = lc_fail_living,
+        },
+        [LC_RELOADING] = {
+                [EV_STOP] = lc_stop_living,
+                [EV_RESTART] = lc_restart_living,
+                [EV_RESET] = lc_reset_counters,
+                [EV_READY] = lc_reload_over,
+                [EV_STOPPING] = lc_stops_itself,
+                [EV_EXTEND] = lc_extend,
+                [EV_MAIN_EXIT] = lc_exit_living,
+                [EV_GONE] = lc_gone_living,
+                [EV_SPAWN_FAILED] = lc_spawn_failed,
+                [EV_WATCHDOG] = lc_watchdog,
+                [EV_FAIL] = lc_fail_living,
+                [EV_DEADLINE] = lc_reload_over,
+        },
+        [LC_STOPPING] = {
+                [EV_START] = lc_start_after_stop,
+                [EV_RESTART] = lc_start_after_stop,
+                [EV_STOP] = lc_stop_stopping,
+                [EV_RESET] = lc_reset_counters,
+                [EV_EXTEND] = lc_extend,
+                [EV_MAIN_EXIT] = lc_exit_stopping,
+                [EV_GONE] = lc_gone_stopping,
+                [EV_SPAWN_FAILED] = lc_spawn_failed,
+                [EV_EMPTY] = lc_empty,
+                [EV_REMAINS] = lc_remains,
+                [EV_FAIL] = lc_fail_living,
+                [EV_DEADLINE] = lc_stop_timeout,
+        },
+        [LC_KILLING] = {
+                [EV_START] = lc_start_after_stop,
+                [EV_RESTART] = lc_start_after_stop,
+                [EV_STOP] = lc_stop_stopping,
+                [EV_RESET] = lc_reset_counters,
+                [EV_EXECED] = lc_execed_too_late,
+                [EV_MAIN_EXIT] = lc_exit_stopping,
+                [EV_GONE] = lc_gone_stopping,
+                [EV_SPAWN_FAILED] = lc_spawn_failed,
+                [EV_EMPTY] = lc_empty,
+                [EV_DEADLINE] = lc_kill_again,
+        },
+        [LC_EXITED] = {
+                [EV_START] = lc_start_fresh,
+                [EV_RESTART] = lc_start_fresh,
+                [EV_STOP] = lc_stop_resting,
+                [EV_RESET] = lc_reset_counters,
+                [EV_ADOPT] = lc_adopt,
+        },
+        [LC_FAILED] = {
+                [EV_START] = lc_start_fresh,
+                [EV_RESTART] = lc_start_fresh,
+                [EV_STOP] = lc_stop_resting,
+                [EV_RESET] = lc_reset_failed,
+                [EV_ADOPT] = lc_adopt,
+        },
+};
+
+unsigned lc_dispatch(const Step *s) {
+        Handler h = table[s->l->state][s->in->event];
+
+        return h ? h(s) : 0;
+}
+
+void lifecycle_init(Lifecycle *l) {
+        *l = (Lifecycle) { .state = LC_STOPPED, .exit.code = -1, .deadline = USEC_INFINITY };
+}
+
+unsigned lifecycle_step(Lifecycle *l, const ServiceSpec *spec, const LcInput *in, usec_t now, uint32_t random) {
+        Step s = { .l = l, .spec = spec, .in = in, .now = now, .random = random };
+
+        /* A timer may fire for a deadline that has been moved since. */
+        if (in->event == EV_DEADLINE && now < l->deadline)
+                return 0;
+        return lc_dispatch(&s);
+}
+
+bool lifecycle_settled(const Lifecycle *l) {
+        return l->state == LC_STOPPED || l->state == LC_RUNNING || l->state == LC_EXITED || l->state == LC_FAILED;
+}

@@ -1,0 +1,176 @@
+/* What a service should be: the typed form of one entry under `services:`, and the one table of its keys.
+ *
+ * The table (name, type, field, default, effect of a change, help) is the only place where a key is described: the parser and its messages, the
+ * canonical JSON form, comparison, copying, freeing, the JSON Schema and the manual page are all driven by it. Pure: no I/O, no clock. */
+#pragma once
+
+#include "base/error.h"
+#include "base/macro.h"
+#include "base/span.h"
+
+typedef enum ServiceType { SERVICE_SIMPLE, SERVICE_ONESHOT } ServiceType;
+typedef enum ReadyBy { READY_START, READY_NOTIFY, READY_FD } ReadyBy;
+typedef enum RestartWhen { RESTART_ALWAYS, RESTART_ON_FAILURE, RESTART_NEVER } RestartWhen;
+typedef enum StopScope { STOP_ALL, STOP_GROUP, STOP_MAIN } StopScope;
+typedef enum LogTarget { LOG_TO_AUTO, LOG_TO_JOURNAL, LOG_TO_FILE, LOG_TO_NONE } LogTarget;
+typedef enum LogFormat { LOG_FORMAT_TEXT, LOG_FORMAT_RAW } LogFormat;
+typedef enum IoClass { IO_CLASS_NONE, IO_CLASS_REALTIME, IO_CLASS_BEST_EFFORT, IO_CLASS_IDLE } IoClass; /* ioprio_set(2) numbers */
+typedef enum DependKind { DEPEND_STARTED, DEPEND_READY, DEPEND_COMPLETED } DependKind;
+
+typedef struct Dependency {
+        char *name;      /* service in the same namespace, or "namespace/name" */
+        DependKind kind;
+} Dependency;
+typedef struct DependencyList { Dependency *items; size_t n; } DependencyList;
+
+typedef struct DeviceLimit { char *path; uint64_t value; } DeviceLimit;   /* value: bytes or operations per second */
+typedef struct DeviceLimitList { DeviceLimit *items; size_t n; } DeviceLimitList;
+
+typedef struct CodeList { int32_t *items; size_t n; } CodeList;
+
+#define LIMIT_UNSET UINT64_MAX                 /* as the kernel has it; for cgroup limits that is also what "infinity" means */
+#define LIMIT_INFINITY (UINT64_MAX - 1)        /* limits.rlimit[] only: "infinity" asked for by name (RLIM_INFINITY) */
+#define INT_UNSET INT32_MIN
+#define INSTANCES_MAX 0             /* one per core */
+#define INSTANCES_LIMIT 1024
+#define RLIMIT_KEYS 9
+
+/* rlimits in the order of spec_rlimit_resource[] (getrlimit(2) numbers): files processes core stack locked_memory file_size data
+ * address_space cpu_time(seconds) */
+extern const int spec_rlimit_resource[RLIMIT_KEYS];
+
+typedef struct ServiceSpec {
+        char *name, *ns, *description;
+        int type;                       /* ServiceType */
+        char **command;                 /* argv; with `shell: true` it is {"/bin/sh", "-c", LINE} */
+        bool shell;
+        char *cwd;                      /* absolute, or NULL for / */
+        int32_t instances;              /* > 0, INSTANCES_MAX, or < 0: cores less that many */
+        bool autostart;
+        bool essential;                 /* as PID 1: kingd ends with this service's status */
+        char **env;                     /* "NAME=value", sorted by name */
+        char **env_files;               /* absolute; a leading '-' lets it be missing */
+        DependencyList depends;
+
+        int ready_by;                   /* ReadyBy */
+        usec_t ready_timeout;           /* USEC_INFINITY: none */
+        usec_t watchdog;                /* 0: off */
+
+        struct {
+                uint64_t memory_max, memory_high, swap_max;   /* bytes; LIMIT_UNSET */
+                uint32_t cpu;                                 /* percent of one core; 0: unset */
+                uint64_t tasks;                               /* LIMIT_UNSET */
+                DeviceLimitList io_read_bandwidth, io_write_bandwidth, io_read_iops, io_write_iops;
+                uint64_t rlimit[RLIMIT_KEYS];                 /* LIMIT_UNSET: as kingd's own */
+        } limits;
+
+        struct {
+                int32_t nice;                                 /* INT_UNSET */
+                int32_t oom_score_adj;                        /* INT_UNSET */
+                uint32_t cpu_weight, io_weight;               /* 1..10000; 0: unset */
+                int io_class;                                 /* IoClass */
+                uint32_t io_level;                            /* 0..7, with a class */
+        } priority;
+
+        struct {
+                int when;                                     /* RestartWhen */
+                usec_t delay, max_delay, reset_after;
+                uint32_t factor_percent;                      /* 200 is "factor: 2"; written as a decimal number */
+                uint32_t jitter;                              /* percent */
+                uint32_t limit;                               /* attempts in a row; 0: never give up */
+                CodeList except_codes;
+        } restart;
+
+        struct {
+                int signal;
+                usec_t timeout;                               /* USEC_INFINITY: wait for ever */
+                int scope;                                    /* StopScope */
+        } stop;
+
+        struct {
+                int to;                                       /* LogTarget */
+                int format;                                   /* LogFormat, files only */
+                uint64_t max_size;                            /* bytes, files only */
+                uint32_t keep;                                /* rotated files kept */
+        } log;
+
+        char *user, *group;             /* name or number; NULL: kingd's own */
+        uint32_t umask;                 /* UINT32_MAX: kingd's own */
+        char **capabilities;            /* names; NULL: unrestricted for root; spec.capabilities_set tells an empty list */
+        bool capabilities_set;
+        bool no_new_privileges;
+} ServiceSpec;
+
+typedef struct SpecList { ServiceSpec **items; size_t n; } SpecList;
+
+/* ---- the table ---- */
+
+typedef enum KeyType {
+        KEY_STRING, KEY_NAME, KEY_BOOL, KEY_INT32, KEY_UINT32, KEY_UINT64, KEY_SPAN, KEY_SIZE, KEY_PERCENT, KEY_FACTOR, KEY_OCTAL,
+        KEY_ENUM, KEY_SIGNAL, KEY_INSTANCES, KEY_PATH, KEY_PATHS, KEY_COMMAND, KEY_ENV, KEY_DEPENDS, KEY_DEVICES_SIZE, KEY_DEVICES_COUNT,
+        KEY_CODES, KEY_CAPABILITIES,   /* KEY_NAME: a user or group, by name or number */
+        _KEY_TYPE_MAX
+} KeyType;
+
+/* What a changed key asks of a living service. */
+typedef enum KeyEffect {
+        EFFECT_NONE,     /* concerns decisions only: takes effect by itself (restart.*, stop.*, autostart …) */
+        EFFECT_LIVE,     /* applied to the living (limits through isolate, nice, oom score, io priority …) */
+        EFFECT_SCALE,    /* number of instances */
+        EFFECT_RESTART,  /* needs a new process */
+} KeyEffect;
+
+typedef struct SpecKey {
+        const char *path;               /* "limits.memory_max"; at most two levels */
+        KeyType type;
+        size_t offset;                  /* in ServiceSpec */
+        const char *const *names;       /* KEY_ENUM: NULL-terminated, index is the value; KEY_DEPENDS: the words of DependKind */
+        int64_t min, max;               /* integers, percent, codes; microseconds for KEY_SPAN; hundredths for KEY_FACTOR. Both 0: the type's range */
+        const char *fallback;           /* default as it would be written in the file; NULL: unset */
+        KeyEffect effect;
+        const char *help;               /* one or two sentences for the manual and the schema */
+        const char *example;            /* as written in the file, or NULL */
+} SpecKey;
+
+extern const SpecKey spec_keys[];       /* in the order of the manual; ends with path == NULL */
+/* Keys of the documented file format that this version does not implement yet (probes, sockets …): named so that the message can say so. */
+extern const char *const spec_reserved_keys[];
+
+const SpecKey *spec_key_find(const char *path);
+
+/* What the value of a key looks like, for messages: "a size such as 64K, 512M or 2G", "start, notify or fd". malloc'ed; NULL on OOM. */
+char *spec_key_expects(const SpecKey *k);
+
+/* Scalars are KEY_STRING..KEY_PATH; the others are collections, which config/ fills from the document tree. */
+static inline bool key_type_is_scalar(KeyType t) { return t <= KEY_PATH; }
+/* A scalar as text → the field. 0, -ENOMEM, or -EINVAL with *reterr complete with the key and what was expected ("limits.memory_max: expected a
+ * size such as 64K, 512M or 2G, not "lots""), and a hint where a name is nearly right. The field is unchanged on failure. KEY_PATH is stored as
+ * given. A collection gives -EINVAL. */
+int spec_scalar_parse(const SpecKey *k, ServiceSpec *s, const char *text, KlError *reterr);
+/* The scalar as it would be written, malloc'ed; *ret is NULL where it is unset. 0, -ENOMEM, -EINVAL for a collection. */
+int spec_scalar_format(const SpecKey *k, const ServiceSpec *s, char **ret);
+
+/* ---- whole specs ---- */
+
+int spec_new(const char *ns, const char *name, ServiceSpec **ret);  /* all defaults from the table */
+ServiceSpec *spec_free(ServiceSpec *s);
+DEFINE_CLEANUP(ServiceSpec *, spec_free);
+int spec_copy(const ServiceSpec *s, ServiceSpec **ret);
+bool spec_key_equal(const SpecKey *k, const ServiceSpec *a, const ServiceSpec *b);
+bool spec_key_is_default(const SpecKey *k, const ServiceSpec *s);
+/* Back to the default of the table. */
+int spec_key_reset(const SpecKey *k, ServiceSpec *s);
+/* Copies one key's value (deeply) from one spec to another, for `defaults:`. On -ENOMEM the target is unchanged. */
+int spec_key_copy(const SpecKey *k, ServiceSpec *to, const ServiceSpec *from);
+/* One key as short text for `--diff` and messages ("512M", "redis-server --port 6390", "db: ready"); "-" when unset. malloc'ed. */
+char *spec_key_format(const SpecKey *k, const ServiceSpec *s);   /* NULL on OOM */
+#define SPEC_STRINGS_MAX (128 * 1024)   /* bytes of command and env together; what is left of a spawn request is for env files and our own */
+/* Rules over several keys (command present, names valid, memory_high <= memory_max …). 0, or -EINVAL with the key's path in *ret_key
+ * (static; "name" and "namespace" too) so that the caller can point at its line. The first fault in the order of the rules is told. */
+int spec_validate(const ServiceSpec *s, const char **ret_key, KlError *reterr);
+unsigned spec_instances(const ServiceSpec *s, unsigned n_cpus);    /* resolved, at least 1, at most INSTANCES_LIMIT */
+
+int spec_list_append(SpecList *l, ServiceSpec *s);   /* takes s on success; 0 or -ENOMEM */
+void spec_list_done(SpecList *l);
+#define _cleanup_spec_list_ _cleanup_(spec_list_done)
+ServiceSpec *spec_list_find(const SpecList *l, const char *ns, const char *name);

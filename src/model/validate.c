@@ -1,0 +1,189 @@
+/* Rules that one key alone cannot check. Each rule is a small function that tells the key to point at; the list of them is the order in which
+ * they are checked. */
+#include <strings.h>
+#include <sys/capability.h>
+
+#include "base/strv.h"
+#include "base/text.h"
+#include "model/spec.h"
+
+/* Sets *ret_key and *reterr on a fault, and returns -EINVAL. */
+#define FAULT(key, ...) (*ret_key = (key), kl_error_set(reterr, -EINVAL, KL_E_INVALID, __VA_ARGS__))
+
+static int check_names(const ServiceSpec *s, const char **ret_key, KlError *reterr) {
+        const char *key = !name_valid(s->ns) ? "namespace" : !name_valid(s->name) ? "name" : NULL;
+
+        if (!key)
+                return 0;
+        (void) FAULT(key, "%s: \"%s\" is not a valid name", key, streq(key, "name") ? s->name : s->ns);
+        kl_error_hint(reterr, "letters, digits, and _ . - but not first, at most 128 of them");
+        return -EINVAL;
+}
+
+static int check_command(const ServiceSpec *s, const char **ret_key, KlError *reterr) {
+        size_t size = 0;
+
+        if (strv_length(s->command) == 0)
+                return FAULT("command", "command: missing; every service needs one");
+        if (!s->command[0][0])
+                return FAULT("command", "command: the program's name is empty");
+        STRV_FOREACH(word, s->command)
+                size += strlen(*word) + 1;
+        if (size > SPEC_STRINGS_MAX)
+                return FAULT("command", "command: longer than %d KiB", SPEC_STRINGS_MAX / 1024);
+        STRV_FOREACH(word, s->env)
+                size += strlen(*word) + 1;
+        if (size > SPEC_STRINGS_MAX)
+                return FAULT("env", "env: together with command longer than %d KiB", SPEC_STRINGS_MAX / 1024);
+        return 0;
+}
+
+static bool absolute(const char *path) {
+        return *path == '/';
+}
+
+static int check_paths(const ServiceSpec *s, const char **ret_key, KlError *reterr) {
+        if (s->cwd && !absolute(s->cwd))
+                return FAULT("cwd", "cwd: \"%s\" is not an absolute path", s->cwd);
+        STRV_FOREACH(f, s->env_files)
+                if (!absolute(*f + (**f == '-')))
+                        return FAULT("env_file", "env_file: \"%s\" is not an absolute path", *f);
+        return 0;
+}
+
+/* An absolute path of a device or of a file on one, each only once, with a value that means something. */
+static int check_devices(const ServiceSpec *s, const char **ret_key, KlError *reterr) {
+        static const char *const keys[] = { "limits.io_read_bandwidth", "limits.io_write_bandwidth", "limits.io_read_iops", "limits.io_write_iops" };
+        const DeviceLimitList *lists[] = { &s->limits.io_read_bandwidth, &s->limits.io_write_bandwidth, &s->limits.io_read_iops,
+                                           &s->limits.io_write_iops };
+
+        for (size_t i = 0; i < ARRAY_SIZE(lists); i++)
+                for (size_t k = 0; k < lists[i]->n; k++) {
+                        const DeviceLimit *d = lists[i]->items + k;
+
+                        if (!absolute(d->path))
+                                return FAULT(keys[i], "%s: \"%s\" is not an absolute path", keys[i], d->path);
+                        if (d->value == 0 || d->value > INT64_MAX)
+                                return FAULT(keys[i], "%s: the value for %s must be at least 1", keys[i], d->path);
+                        for (size_t n = 0; n < k; n++)
+                                if (streq(lists[i]->items[n].path, d->path))
+                                        return FAULT(keys[i], "%s: %s is named twice", keys[i], d->path);
+                }
+        return 0;
+}
+
+static bool env_pair_valid(const char *pair) {
+        const char *equals = strchr(pair, '=');
+        char name[256];
+
+        if (!equals || (size_t) (equals - pair) >= sizeof(name))
+                return false;
+        memcpy(name, pair, (size_t) (equals - pair));
+        name[equals - pair] = '\0';
+        return env_name_valid(name);
+}
+
+/* The array is sorted, so that equal names are neighbours. */
+static int check_env(const ServiceSpec *s, const char **ret_key, KlError *reterr) {
+        const char *last = NULL;
+
+        STRV_FOREACH(pair, s->env) {
+                int name = (int) strcspn(*pair, "=");
+
+                if (!env_pair_valid(*pair))
+                        return FAULT("env", "env: \"%.*s\" is not a valid name of a variable", MIN(name, 100), *pair);
+                if (last && strncmp(last, *pair, (size_t) name + 1) == 0)
+                        return FAULT("env", "env: %.*s is set twice", name, *pair);
+                last = *pair;
+        }
+        return 0;
+}
+
+static bool dependency_name_valid(const char *name) {
+        const char *slash = strchr(name, '/');
+        char ns[160];
+
+        if (!slash)
+                return name_valid(name);
+        if ((size_t) (slash - name) >= sizeof(ns))
+                return false;
+        memcpy(ns, name, (size_t) (slash - name));
+        ns[slash - name] = '\0';
+        return name_valid(ns) && name_valid(slash + 1);
+}
+
+static bool names_itself(const ServiceSpec *s, const char *name) {
+        size_t n = strlen(s->ns);
+
+        return streq(name, s->name) || (strncmp(name, s->ns, n) == 0 && name[n] == '/' && streq(name + n + 1, s->name));
+}
+
+static int check_depends(const ServiceSpec *s, const char **ret_key, KlError *reterr) {
+        for (size_t i = 0; i < s->depends.n; i++) {
+                const char *name = s->depends.items[i].name;
+
+                if (!dependency_name_valid(name))
+                        return FAULT("depends_on", "depends_on: \"%s\" is not the name of a service", name);
+                if (names_itself(s, name))
+                        return FAULT("depends_on", "depends_on: %s depends on itself", s->name);
+                for (size_t k = 0; k < i; k++)
+                        if (streq(s->depends.items[k].name, name))
+                                return FAULT("depends_on", "depends_on: %s is named twice", name);
+        }
+        return 0;
+}
+
+static int check_type(const ServiceSpec *s, const char **ret_key, KlError *reterr) {
+        if (s->type == SERVICE_ONESHOT && s->ready_by != READY_START)
+                return FAULT("ready.by", "ready.by: a oneshot is ready when it has exited with success; nothing else can tell");
+        if (s->type == SERVICE_ONESHOT && s->watchdog > 0)
+                return FAULT("watchdog", "watchdog: only a simple service can have one");
+        if (s->essential && s->instances != 1)
+                return FAULT("essential", "essential: the daemon ends with the status of this service, so that it can have one instance only");
+        return 0;
+}
+
+static int check_limits(const ServiceSpec *s, const char **ret_key, KlError *reterr) {
+        if (s->limits.memory_high != LIMIT_UNSET && s->limits.memory_max != LIMIT_UNSET && s->limits.memory_high > s->limits.memory_max)
+                return FAULT("limits.memory_high", "limits.memory_high: above limits.memory_max, so that it would never be reached");
+        if (s->priority.io_class == IO_CLASS_NONE && s->priority.io_level != 4)
+                return FAULT("priority.io_level", "priority.io_level: needs priority.io_class: realtime or best-effort");
+        return 0;
+}
+
+static int check_restart(const ServiceSpec *s, const char **ret_key, KlError *reterr) {
+        if (s->restart.max_delay < s->restart.delay)
+                return FAULT("restart.max_delay", "restart.max_delay: shorter than restart.delay");
+        for (size_t i = 0; i < s->restart.except_codes.n; i++)
+                if (s->restart.except_codes.items[i] < 0 || s->restart.except_codes.items[i] > 255)
+                        return FAULT("restart.except_codes", "restart.except_codes: exit codes go from 0 to 255");
+        return 0;
+}
+
+static int check_capabilities(const ServiceSpec *s, const char **ret_key, KlError *reterr) {
+        STRV_FOREACH(name, s->capabilities) {
+                cap_value_t value;
+
+                if (strncasecmp(*name, "cap_", 4) != 0 || cap_from_name(*name, &value) < 0) {
+                        (void) FAULT("capabilities", "capabilities: \"%s\" is not known", *name);
+                        kl_error_hint(reterr, "capabilities(7) lists the names, such as CAP_NET_BIND_SERVICE");
+                        return -EINVAL;
+                }
+        }
+        return 0;
+}
+
+int spec_validate(const ServiceSpec *s, const char **ret_key, KlError *reterr) {
+        static int (*const rules[])(const ServiceSpec *, const char **, KlError *) = {
+                check_names, check_command, check_paths,  check_env,     check_depends,
+                check_type,  check_limits,  check_devices, check_restart, check_capabilities,
+        };
+        int r;
+
+        for (size_t i = 0; i < ARRAY_SIZE(rules); i++) {
+                r = rules[i](s, ret_key, reterr);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}

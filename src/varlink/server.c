@@ -1,0 +1,134 @@
+/* Owns the listening sockets and the list of connections. What must stay true: a refused or failing accept never makes the loop spin, and the
+ * number of connections stays within the limits of server.h. */
+#include <sys/socket.h>
+
+#include "base/fd.h"
+#include "varlink/internal.h"
+
+#define ACCEPT_BATCH 16
+#define ACCEPT_RETRY USEC_PER_SEC
+
+struct Listener {
+        VarlinkServer *server;
+        Listener *next;
+        int fd;
+        sd_event_source *io, *retry;
+};
+
+static Listener *listener_free(Listener *l) {
+        if (!l)
+                return NULL;
+        sd_event_source_disable_unref(l->io);
+        sd_event_source_disable_unref(l->retry);
+        fd_close(l->fd);
+        free(l);
+        return NULL;
+}
+DEFINE_CLEANUP(Listener *, listener_free);
+
+int varlink_server_new(const VarlinkServerOptions *o, VarlinkServer **ret) {
+        VarlinkServer *s = calloc(1, sizeof(*s));
+
+        if (!s)
+                return -ENOMEM;
+        s->options = *o;
+        sd_event_ref(s->options.event);
+        *ret = s;
+        return 0;
+}
+
+VarlinkServer *varlink_server_free(VarlinkServer *s) {
+        if (!s)
+                return NULL;
+        while (s->listeners) {
+                Listener *l = s->listeners;
+
+                s->listeners = l->next;
+                listener_free(l);
+        }
+        while (s->connections) {
+                connection_flush(s->connections);
+                connection_free(s->connections);
+        }
+        sd_event_unref(s->options.event);
+        free(s);
+        return NULL;
+}
+
+size_t varlink_server_connections(const VarlinkServer *s) {
+        return s->n_connections;
+}
+
+int varlink_server_adopt(VarlinkServer *s, int fd) {
+        Connection *c;
+        int r;
+
+        r = fd_nonblock(fd, true);
+        if (r >= 0)
+                r = connection_new(s, fd, &c);
+        if (r < 0)
+                return r;
+        connection_update(c);
+        return 0;
+}
+
+static int on_retry(sd_event_source *source, uint64_t usec, void *userdata) {
+        Listener *l = userdata;
+
+        return sd_event_source_set_enabled(l->io, SD_EVENT_ON);
+}
+
+/* Out of descriptors or memory: the waiting client keeps the socket readable, so only a pause keeps the loop from spinning. */
+static int listener_pause(Listener *l) {
+        VarlinkServer *s = l->server;
+        int r;
+
+        l->retry = sd_event_source_disable_unref(l->retry);
+        r = sd_event_add_time_relative(s->options.event, &l->retry, CLOCK_MONOTONIC, ACCEPT_RETRY, 0, on_retry, l);
+        if (r < 0)
+                return 0;
+        (void) sd_event_source_set_priority(l->retry, s->options.priority);
+        (void) sd_event_source_set_enabled(l->io, SD_EVENT_OFF);
+        return 0;
+}
+
+static int on_accept(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
+        Listener *l = userdata;
+
+        for (unsigned i = 0; i < ACCEPT_BATCH; i++) {
+                _cleanup_fd_ int client = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+                if (client < 0 && (errno == EINTR || errno == ECONNABORTED))
+                        continue;
+                if (client < 0)
+                        return errno == EAGAIN ? 0 : listener_pause(l);
+                /* One who is refused sees the end of the stream at once. */
+                if (varlink_server_adopt(l->server, client) >= 0)
+                        TAKE_FD(client);
+        }
+        return 0;
+}
+
+int varlink_server_listen(VarlinkServer *s, int fd) {
+        _cleanup_(listener_freep) Listener *l = calloc(1, sizeof(*l));
+        int r;
+
+        if (!l)
+                return -ENOMEM;
+        l->server = s;
+        l->fd = -EBADF;
+        r = fd_nonblock(fd, true);
+        if (r < 0)
+                return r;
+        r = sd_event_add_io(s->options.event, &l->io, fd, EPOLLIN, on_accept, l);
+        if (r < 0)
+                return r;
+        r = sd_event_source_set_priority(l->io, s->options.priority);
+        if (r < 0)
+                return r;
+        (void) sd_event_source_set_description(l->io, "varlink-accept");
+        l->fd = fd;
+        l->next = s->listeners;
+        s->listeners = TAKE_PTR(l);
+        return 0;
+}

@@ -1,0 +1,195 @@
+"""A private daemon for one test, and what tests ask of it. Everything goes through kingd and kingctl as a person would use them.
+
+KINGLY_BIN names the directory of the programs, KINGLY_ISOLATION the isolation under test. Waits poll a condition against a generous deadline
+(KINGLY_PATIENCE seconds, 30 by default; the emulated guest sets more)."""
+import json, os, shutil, signal, subprocess, sys, tempfile, time, unittest
+
+BIN = os.environ.get("KINGLY_BIN") or os.path.join(os.path.dirname(__file__), "../../build/bin")
+ISOLATION = os.environ.get("KINGLY_ISOLATION", "session")
+PATIENCE = float(os.environ.get("KINGLY_PATIENCE", "30"))
+MUST_RUN = os.environ.get("KINGLY_MUST_RUN") == "1"
+
+
+class Result:
+    def __init__(self, process):
+        self.code, self.out, self.err = process.returncode, process.stdout, process.stderr
+
+    def __repr__(self):
+        return f"status {self.code}\nstdout: {self.out}\nstderr: {self.err}"
+
+
+def alive(pid):
+    """Running, that is neither gone nor a zombie."""
+    try:
+        return open(f"/proc/{pid}/stat").read().rsplit(")", 1)[1].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def start_time(pid):
+    return open(f"/proc/{pid}/stat").read().rsplit(")", 1)[1].split()[19]
+
+
+def wait_for(what, condition, patience=None):
+    """The condition's first true value, or a failure that says what was awaited."""
+    end = time.monotonic() + (patience or PATIENCE)
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > end:
+            raise AssertionError(f"waited {patience or PATIENCE:.0f} s in vain for: {what}")
+        time.sleep(0.01)
+
+
+class Scenario(unittest.TestCase):
+    maxDiff = None
+    arguments = []          # further arguments of kingd
+    isolation = ISOLATION
+    daemon = None
+
+    def setUp(self):
+        self.home = tempfile.mkdtemp(prefix="kl", dir=os.environ.get("KINGLY_TMP", "/tmp"))
+        os.chmod(self.home, 0o755)
+        self.environment = {k: v for k, v in os.environ.items() if not k.startswith(("KINGLY_", "XDG_", "NOTIFY_", "LISTEN_"))}
+        self.environment |= {"KINGLY_HOME": self.home, "LC_ALL": "C.UTF-8"}
+        if "XDG_RUNTIME_DIR" in os.environ:
+            self.environment["XDG_RUNTIME_DIR"] = os.environ["XDG_RUNTIME_DIR"]
+        self.log = open(os.path.join(self.home, "kingd.out"), "w+")
+        self.addCleanup(self.leave_nothing)
+
+    # ---- the daemon ----
+
+    def start_daemon(self, *arguments):
+        self.daemon = subprocess.Popen([os.path.join(BIN, "kingd"), "--isolation", self.isolation, "--log-level", "info",
+                                        *self.arguments, *arguments], env=self.environment, stdin=subprocess.DEVNULL, stdout=self.log,
+                                       stderr=self.log, start_new_session=True)
+        wait_for("kingd to answer", lambda: self.kingctl("ping", "--no-autostart").code == 0 or self.daemon.poll() is not None)
+        self.assertIsNone(self.daemon.poll(), self.daemon_log())
+        return self.daemon
+
+    def daemon_log(self):
+        self.log.flush()
+        return open(self.log.name, errors="replace").read()
+
+    def stop_daemon(self):
+        if self.daemon is None:
+            return
+        if self.daemon.poll() is None:
+            self.kingctl("shutdown", "--no-autostart")
+            try:
+                self.daemon.wait(PATIENCE)
+            except subprocess.TimeoutExpired:
+                self.daemon.kill()
+                self.daemon.wait()
+                self.fail("kingd did not end after shutdown:\n" + self.daemon_log())
+        self.daemon = None
+
+    def ours(self):
+        """Every living process of this test: the daemon's by its home, services by the mark that apply() puts into their environment."""
+        found = []
+        for pid in filter(str.isdigit, os.listdir("/proc")):
+            try:
+                environ = open(f"/proc/{pid}/environ", "rb").read()
+            except OSError:
+                continue
+            marks = {f"KINGLY_HOME={self.home}".encode(), f"SCENARIO_HOME={self.home}".encode()}
+            if marks & set(environ.split(b"\0")) and alive(pid) and int(pid) != os.getpid():
+                found.append(int(pid))
+        return found
+
+    def leave_nothing(self):
+        failed = None
+        try:
+            self.stop_daemon()
+            left = wait_for_or_not(lambda: not self.ours())
+            self.assertTrue(left, f"processes left: {[(p, open(f'/proc/{p}/cmdline').read()) for p in self.ours()]}")
+        except AssertionError as e:
+            failed = e
+        for pid in self.ours():
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+        outcome = getattr(self._outcome, "result", None)
+        if outcome and any(t is self for t, _ in outcome.failures + outcome.errors):
+            sys.stderr.write(f"--- kingd's log of {self.id()}:\n{self.daemon_log()}\n")
+        self.log.close()
+        shutil.rmtree(self.home, ignore_errors=True)
+        if failed:
+            raise failed
+
+    # ---- kingctl ----
+
+    def kingctl(self, *arguments, stdin=None, timeout=None, env=None):
+        return Result(subprocess.run([os.path.join(BIN, "kingctl"), *arguments], env=env or self.environment, input=stdin,
+                                     capture_output=True, text=True, errors="replace", timeout=timeout or 4 * PATIENCE))
+
+    def ok(self, *arguments, **more):
+        r = self.kingctl(*arguments, **more)
+        self.assertEqual(r.code, 0, f"kingctl {' '.join(arguments)}: {r}\n{self.daemon_log()}")
+        return r
+
+    def refused(self, code, *arguments, **more):
+        r = self.kingctl(*arguments, **more)
+        self.assertEqual(r.code, code, f"kingctl {' '.join(arguments)}: {r}")
+        self.assertTrue(r.err.startswith("kingctl: ") or code == 2, r)
+        return r
+
+    def list(self, *selectors):
+        return json.loads(self.ok("list", "-o", "json", *selectors).out)
+
+    def row(self, selector):
+        rows = self.list(selector)
+        self.assertEqual(len(rows), 1, rows)
+        return rows[0]
+
+    def pid(self, selector):
+        return self.row(selector)["pid"]
+
+    def until(self, selector, **wanted):
+        """Waits until the instance's row has these values; returns the row."""
+        def matches():
+            row = self.row(selector)
+            return row if all(row[k] == v for k, v in wanted.items()) else None
+        try:
+            return wait_for(f"{selector} {wanted}", matches)
+        except AssertionError as e:
+            raise AssertionError(f"{e}\nnow: {self.row(selector)}\n{self.daemon_log()}") from None
+
+    def events(self, *arguments):
+        return [json.loads(l) for l in self.ok("events", "-o", "jsonl", "-n", "1000", *arguments).out.splitlines()]
+
+    def messages(self, *arguments):
+        return [json.loads(l)["message"] for l in self.ok("logs", "-o", "jsonl", *arguments).out.splitlines()]
+
+    # ---- files ----
+
+    def file(self, name, text, mode=0o644):
+        path = os.path.join(self.home, name)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "w") as f:
+            f.write(text)
+        os.chmod(path, mode)
+        return path
+
+    def script(self, name, text):
+        return self.file(name, text, 0o755)
+
+    def apply(self, services, *arguments, **more):
+        """services: the dict under `services:`; each gets the mark by which its processes are found afterwards."""
+        for service in services.values():
+            service["env"] = service.get("env", {}) | {"SCENARIO_HOME": self.home}
+        path = self.file("apply.json", json.dumps({"services": services}))
+        return self.ok("apply", "-f", path, *arguments, **more)
+
+    def not_applicable(self, why):
+        """The isolation under test has no such thing, by its nature: no skip, nothing was left out."""
+        self.skipTest("n/a: " + why)
+
+
+def wait_for_or_not(condition, patience=10):
+    try:
+        return wait_for("", condition, patience)
+    except AssertionError:
+        return None

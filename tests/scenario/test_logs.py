@@ -1,0 +1,88 @@
+"""Output of services, as `kingctl logs` shows it."""
+import json, os, subprocess, time
+from kingly import BIN, Scenario, wait_for
+
+
+class Logs(Scenario):
+    target = "file"
+
+    def setUp(self):
+        super().setUp()
+        self.start_daemon()
+
+    def service(self, text, **more):
+        path = self.script(f"s{len(os.listdir(self.home))}", "#!/bin/sh\n" + text)
+        return {"command": [path], "log": {"to": self.target}} | more
+
+    def follow(self, *arguments):
+        p = subprocess.Popen([os.path.join(BIN, "kingctl"), "logs", "-f", "-o", "jsonl", *arguments], env=self.environment, stdout=subprocess.PIPE, text=True)
+        self.addCleanup(p.stdout.close)
+        self.addCleanup(p.wait)
+        self.addCleanup(p.kill)
+        return p
+
+    def test_streams_tail_grep(self):
+        self.apply({"s": self.service("n=0; while [ $n -lt 50 ]; do echo out $n; n=$((n+1)); done; echo oops >&2; exec sleep 1000\n")})
+        wait_for("all lines", lambda: len(self.messages("s", "-n", "100")) == 51)
+        self.assertEqual(self.messages("s", "-n", "100", "--stream", "err"), ["oops"])
+        self.assertEqual(self.messages("s", "-n", "100", "--stream", "out")[-3:], ["out 47", "out 48", "out 49"])
+        self.assertEqual(self.messages("s", "-n", "100", "--grep", "^out 4[89]$"), ["out 48", "out 49"])
+        self.assertEqual(len(self.messages("s", "-n", "5")), 5)
+        self.assertEqual(len(self.messages("s")), 20)
+        text = self.ok("logs", "s", "-n", "2", "--stream", "out").out
+        self.assertIn("out 49", text)
+        self.assertIn("grep", self.refused(2, "logs", "s", "--grep", "(").err)
+
+    def test_follow_from_start_through_restart(self):
+        go = os.path.join(self.home, "go")
+        os.mkfifo(go)
+        self.apply({"s": self.service(f"echo first; read x < {go}; echo second; exec sleep 1000\n", restart={"delay": "0s"})})
+        wait_for("the first", lambda: self.messages("s") == ["first"])
+        p = self.follow("s")
+        self.assertEqual(json.loads(p.stdout.readline())["message"], "first")
+        with open(go, "w") as f:
+            f.write("x\n")
+        self.assertEqual(json.loads(p.stdout.readline())["message"], "second")
+        self.ok("restart", "s")
+        self.assertEqual(json.loads(p.stdout.readline())["message"], "first")
+
+    def test_since(self):
+        self.apply({"s": self.service("echo old; exec sleep 1000\n")})
+        wait_for("the old", lambda: self.messages("s") == ["old"])
+        time.sleep(0.01)
+        after = time.time()
+        self.ok("restart", "s")
+        wait_for("two", lambda: len(self.messages("s")) == 2)
+        self.assertEqual(self.messages("s", "--since", "1h"), ["old", "old"])
+        stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(after)) + f".{int(after * 1e6) % 1000000:06d}Z"
+        self.assertEqual(self.messages("s", "--since", stamp), ["old"])
+
+    def test_several_services_are_merged_by_time(self):
+        self.apply({"a": self.service("echo a1; sleep 0.3; echo a2; exec sleep 1000\n"), "b": self.service("sleep 0.15; echo b1; exec sleep 1000\n")})
+        wait_for("three", lambda: len(self.messages("a", "b")) == 3)
+        self.assertEqual(self.messages("a", "b"), ["a1", "b1", "a2"])
+        self.assertRegex(self.ok("logs").out, r"(?m)^.*\ba\b.*a1$")
+
+    def test_rotation_loses_nothing(self):
+        self.apply({"s": self.service("n=0; while [ $n -lt 20000 ]; do echo this is line number $n; n=$((n+1)); done; exec sleep 1000\n",
+                                      log={"to": "file", "max_size": "64K", "keep": 100})})
+        wait_for("the last", lambda: self.messages("s", "-n", "1") == ["this is line number 19999"])
+        self.assertGreater(len([n for n in os.listdir(self.home + "/logs") if n.startswith("s.0.log")]), 5)
+        self.assertEqual(self.messages("s", "-n", "30000"), [f"this is line number {n}" for n in range(20000)])
+
+    def test_last_words_without_newline(self):
+        self.apply({"s": self.service("printf 'no newline at the end'; exit 1\n", restart={"when": "never"})}, "--no-wait")
+        self.until("s", state="failed")
+        wait_for("its words", lambda: self.messages("s") == ["no newline at the end"])
+
+    def test_none(self):
+        self.apply({"s": self.service("echo x; exec sleep 1000\n", log={"to": "none"})})
+        self.assertEqual(self.messages("s"), [])
+        self.assertEqual(os.path.exists(self.home + "/logs/s.0.log"), False)
+
+    def test_a_broken_pipe_ends_quietly(self):
+        self.apply({"s": self.service("n=0; while [ $n -lt 500 ]; do echo line $n; n=$((n+1)); done; exec sleep 1000\n")})
+        wait_for("all", lambda: len(self.messages("s", "-n", "1000")) == 500)
+        p = subprocess.run(f"{BIN}/kingctl logs s -n 1000 | head -n 1", shell=True, env=self.environment, capture_output=True, text=True)
+        self.assertEqual(p.stderr, "")
+        self.assertEqual(len(p.stdout.splitlines()), 1)

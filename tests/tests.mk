@@ -1,0 +1,80 @@
+# Tests. Each kind prints "kind: N passed, N failed[, N skipped]"; KINGLY_MUST_RUN=1 turns a skip into a failure.
+.PHONY: check-unit check-fuzz-corpus check-scenario check-guest check-valgrind check-docs
+
+UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(sort $(wildcard tests/unit/*/test_*.c)))
+FUZZ_TARGETS := $(patsubst tests/fuzz/%.c,$(BUILD)/tests/fuzz/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
+room_of = $(word 3,$(subst /, ,$(1)))
+
+# A unit test links the room it mirrors and what stands below; helpers shared by the tests of a room sit beside them as *.inc.h
+define UNIT_template
+$(patsubst tests/%.c,$(BUILD)/tests/%,$(1)): $(1) $(foreach l,$(LINK_$(call room_of,$(1))),$(call archive,$(l))) $(MAKEFILE_LIST)
+	@mkdir -p $$(@D)
+	$$(call say,test,$$@)
+	$(Q)$$(CC) $$(CPPFLAGS) $$(CFLAGS) -MMD -MP -MF $$@.d $$(LDFLAGS) -o $$@ $$< -Wl,--start-group $$(filter %.a,$$^) -Wl,--end-group \
+		$(LIBS_$(call room_of,$(1))) -lcmocka
+endef
+$(foreach t,$(wildcard tests/unit/*/test_*.c),$(eval $(call UNIT_template,$(t))))
+
+# fuzz_ROOM_what.c links ROOM and what stands below. Without FUZZER=1 each gets a main() that runs its corpus once.
+fuzz_room = $(word 2,$(subst _, ,$(notdir $(1))))
+define FUZZ_template
+$(patsubst tests/%.c,$(BUILD)/tests/%,$(1)): $(1) tests/fuzz/corpus_main.c $(foreach l,$(LINK_$(call fuzz_room,$(1))),$(call archive,$(l)))
+	@mkdir -p $$(@D)
+	$$(call say,test,$$@)
+	$(Q)$$(CC) $$(CPPFLAGS) $$(CFLAGS) $$(LDFLAGS) $$(if $$(FUZZER),-fsanitize=fuzzer) -o $$@ $$< $$(if $$(FUZZER),,tests/fuzz/corpus_main.c) \
+		-Wl,--start-group $$(filter %.a,$$^) -Wl,--end-group $(LIBS_$(call fuzz_room,$(1)))
+endef
+$(foreach t,$(wildcard tests/fuzz/fuzz_*.c),$(eval $(call FUZZ_template,$(t))))
+
+# One room's unit tests alone: make unit-model
+unit-%:
+	@$(MAKE) --no-print-directory -s $(filter $(BUILD)/tests/unit/$*/%,$(UNIT_TESTS))
+	@tests/run-units $(filter $(BUILD)/tests/unit/$*/%,$(UNIT_TESTS))
+
+# ---- everything ----
+# Unit tests, fuzz corpora and scenarios; the same under sanitizers; documents; valgrind; and the scenarios under a real systemd in guests.
+.PHONY: check-lint check-asan check-programs test-programs
+KINGLY_JOBS ?= 4
+scenario = KINGLY_BIN=$(abspath $(BUILD)/bin) KINGLY_JOBS=$(KINGLY_JOBS) KINGLY_ISOLATION=$(1) $(2) tests/scenario/run
+
+test-programs: all generated $(UNIT_TESTS) $(FUZZ_TARGETS)
+
+check-unit: test-programs
+	@tests/run-units $(UNIT_TESTS)
+check-fuzz-corpus: test-programs
+	@tests/fuzz/run-corpora $(BUILD)/tests/fuzz
+check-scenario: test-programs
+	@$(call scenario,session)
+	@$(call scenario,cgroup)
+check-docs: generated
+	@tests/lint/docs $(BUILD)
+check-valgrind: test-programs
+	@tests/lint/valgrind $(UNIT_TESTS)
+	@tests/lint/valgrind-manager $(BUILD)
+check-guest: test-programs
+	@tests/guest/check $(BUILD)
+
+check-fast: deps
+	@$(MAKE) --no-print-directory -j$$(nproc) test-programs
+	@$(MAKE) --no-print-directory check-unit check-fuzz-corpus
+	@$(call scenario,session)
+
+# Leaks count: the daemons are ended in order by every scenario.
+SANITIZER_OPTIONS = ASAN_OPTIONS=detect_leaks=1:abort_on_error=0 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
+asan:
+	@$(MAKE) --no-print-directory -j$$(nproc) BUILD=$(BUILD)/asan SANITIZE=1 OPTIMISE=-O1 test-programs
+	@$(SANITIZER_OPTIONS) $(MAKE) --no-print-directory BUILD=$(BUILD)/asan SANITIZE=1 OPTIMISE=-O1 check-unit check-fuzz-corpus
+	@$(SANITIZER_OPTIONS) KINGLY_PATIENCE=60 $(MAKE) --no-print-directory BUILD=$(BUILD)/asan SANITIZE=1 OPTIMISE=-O1 check-scenario
+
+check: deps
+	@KINGLY_MUST_RUN=$(KINGLY_MUST_RUN) tests/check $(BUILD)
+
+FUZZ_SECONDS ?= 60
+fuzz: deps
+	@$(MAKE) --no-print-directory -j$$(nproc) BUILD=$(BUILD)/fuzz CC=clang FUZZER=1 fuzz-targets
+	@tests/fuzz/run-fuzzers $(BUILD)/fuzz/tests/fuzz $(FUZZ_SECONDS)
+.PHONY: fuzz-targets
+fuzz-targets: $(FUZZ_TARGETS)
+
+bench: deps all
+	@tests/bench/run $(abspath $(BUILD))
