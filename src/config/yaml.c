@@ -43,7 +43,8 @@ static char character_at(const char *text, size_t n, size_t line, size_t column)
         return i < n ? text[i] : '\0';
 }
 
-/* libyaml names the token it could not read, often without the cause that people most often meet. */
+/* libyaml names the token it could not read, often without the cause that people most often meet. What was read before it is given up: its end is
+ * unknown, and other complaints about it would be guesses. */
 static int report(const YamlReader *y) {
         const yaml_parser_t *p = y->parser;
         const char *problem = p->problem ? p->problem : "this is not YAML";
@@ -51,6 +52,7 @@ static int report(const YamlReader *y) {
 
         if (p->error == YAML_MEMORY_ERROR)
                 return -ENOMEM;
+        y->builder->document->root = NULL;
         if (character_at(y->text, y->n, mark.line, mark.column) == '\t')
                 problem = "a tab cannot stand here: indent with spaces";
         if (p->context)

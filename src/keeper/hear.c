@@ -15,7 +15,6 @@ static void on_hello(Keeper *k, const void *packet, int *fds) {
                 log_warning("the manager speaks version %" PRIu32 " of our protocol, we speak %i", p->version, WIRE_VERSION);
         k->listening = k->greeted = k->hello_due = true;
         k->silent_ends = 0;
-        keeper_ready(k, 0);
 }
 
 static void on_spawn(Keeper *k, const void *packet, int *fds) {
@@ -72,6 +71,10 @@ static void on_drop(Keeper *k, const void *packet, int *fds) {
         hold_drop(&k->hold, ((const WireHold *) packet)->name);
 }
 
+static void on_ready(Keeper *k, const void *packet, int *fds) {
+        keeper_ready(k, 0);
+}
+
 static void on_shutdown(Keeper *k, const void *packet, int *fds) {
         keeper_close(k, ((const WireShutdown *) packet)->status);
 }
@@ -89,6 +92,7 @@ static const struct {
         { WIRE_HOLD, on_hold },
         { WIRE_DROP, on_drop },
         { WIRE_SHUTDOWN, on_shutdown },
+        { WIRE_READY, on_ready },
 };
 
 /* Whoever waits for a SPAWN must hear that nothing comes of it, if its run can be made out at all. */

@@ -6,7 +6,7 @@
 typedef struct KeeperOptions {
         char *const *argv;              /* of this program, handed on to the manager with its own path in the first place; NULL: none */
         const char *manager, *logger;   /* paths; NULL: beside our executable or in the directory of the installation */
-        void (*ready)(int status);      /* called once: with 0 at the first HELLO of a manager, or with the exit status when it never came. May be NULL */
+        void (*ready)(int status);      /* called once: with 0 when a manager first says that it serves, or with the exit status when it never came. May be NULL */
 } KeeperOptions;
 
 /* Becomes the keeper: blocks and takes signals, becomes subreaper, raises RLIMIT_NOFILE, starts the manager, and returns the exit status for the

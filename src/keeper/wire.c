@@ -52,6 +52,7 @@ static const WireRule rules[] = {
         { WIRE_HOLD, "HOLD", sizeof(WireHold), 1, check_name },
         { WIRE_DROP, "DROP", sizeof(WireHold), 0, check_name },
         { WIRE_SHUTDOWN, "SHUTDOWN", sizeof(WireShutdown), 0, NULL },
+        { WIRE_READY, "READY", sizeof(WireHeader), 0, NULL },
         { WIRE_SPAWNED, "SPAWNED", sizeof(WireSpawned), 0, check_run },
         { WIRE_EXECED, "EXECED", sizeof(WireRun), 0, check_run },
         { WIRE_FAILED, "FAILED", sizeof(WireFailed), 0, NULL }, /* run may be 0: of a malformed SPAWN */

@@ -35,6 +35,7 @@ typedef enum WireType {
         WIRE_HOLD,           /* WireHold + 1 fd: keep this descriptor over the manager's death; same name replaces */
         WIRE_DROP,           /* WireHold: close it */
         WIRE_SHUTDOWN,       /* WireShutdown: exit with this status */
+        WIRE_READY,          /* WireHeader: the manager serves; whoever started us in the background may go on */
         /* keeper → manager */
         WIRE_SPAWNED = 64,   /* WireSpawned: a child exists (gated or on its way to exec) */
         WIRE_EXECED,         /* WireRun: its command executes */

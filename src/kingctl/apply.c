@@ -1,4 +1,5 @@
-/* The verbs apply and check: files are read here, with the caller's environment and working directory; the daemon gets services, not files. */
+/* The verbs apply and check: files are read here, with the caller's environment and working directory; the daemon gets services, not files.
+ */
 #include <stdio.h>
 
 #include "base/fd.h"
@@ -21,7 +22,8 @@ static void print_diagnostics(const Ctl *ctl, const Diagnostics *d) {
         for (size_t i = 0; i < d->n; i++) {
                 _cleanup_free_ char *text = diagnostic_format(&d->items[i]);
 
-                print_coloured(stderr, ctl->colour_error, d->items[i].warning ? COLOUR_YELLOW : COLOUR_NONE, text ? text : d->items[i].message);
+                print_coloured(stderr, ctl->colour_error, d->items[i].warning ? COLOUR_YELLOW : COLOUR_NONE,
+                               text ? text : d->items[i].message);
                 fputc('\n', stderr);
         }
         if (d->dropped > 0)
@@ -147,7 +149,7 @@ int apply_service(Ctl *ctl, json_object *service) {
         if (r < 0)
                 return r;
         if (streq(verb, "keep"))
-                return start_names(ctl, (char *[]) { (char *) name, NULL });
+                return start_names(ctl, (char *[]){ (char *) name, NULL });
         if (!streq(verb, "add")) {
                 r = kl_error_set(&ctl->error, -EEXIST, KL_E_EXISTS, "%s: there is a service of that name with other settings", name);
                 kl_error_hint(&ctl->error, "choose another with --name, or remove it first: kingctl delete %s", name);
@@ -176,7 +178,7 @@ int verb_check(Ctl *ctl, char **args) {
 
         for (; *args; args++) {
                 _cleanup_specs_ SpecList specs = {};
-                int r = load(ctl, (const char *const[]) { *args, NULL }, &specs);
+                int r = load(ctl, (const char *const[]){ *args, NULL }, &specs);
 
                 if (r < 0)
                         return r;

@@ -1,5 +1,6 @@
-/* Owns the starting of a daemon when none runs: through systemd where it runs and has the unit, so that the daemon gets its cgroup, its watchdog
- * and its place in the journal; in the background otherwise. A private daemon (KINGLY_HOME, KINGLY_SOCKET, --socket) is nothing systemd knows. */
+/* Owns the starting of a daemon when none runs: through systemd where it runs and has the unit, so that the daemon gets its cgroup, its
+ * watchdog and its place in the journal; in the background otherwise. A private daemon (KINGLY_HOME, KINGLY_SOCKET, --socket) is nothing
+ * systemd knows. */
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
@@ -119,8 +120,10 @@ static int run(char *const *argv, char *const *env, usec_t timeout, KlError *ret
         if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
                 return 0;
         if (WIFEXITED(status))
-                return kl_error_set(reterr, -ECHILD, KL_E_NO_DAEMON, "%s: cannot start the daemon: exit status %d", argv[0], WEXITSTATUS(status));
-        return kl_error_set(reterr, -ECHILD, KL_E_NO_DAEMON, "%s: cannot start the daemon: ended by %s", argv[0], signal_name(WTERMSIG(status)));
+                return kl_error_set(reterr, -ECHILD, KL_E_NO_DAEMON, "%s: cannot start the daemon: exit status %d", argv[0],
+                                    WEXITSTATUS(status));
+        return kl_error_set(reterr, -ECHILD, KL_E_NO_DAEMON, "%s: cannot start the daemon: ended by %s", argv[0],
+                            signal_name(WTERMSIG(status)));
 }
 
 static int start_in_background(const Options *o, usec_t timeout, KlError *reterr) {
@@ -142,7 +145,7 @@ int daemon_start(const Options *o, KlError *reterr) {
 
         if (is_private(o) || !daemon_has_unit(user))
                 return start_in_background(o, timeout, reterr);
-        r = run((char *const[]) { "systemctl", user ? "--user" : "--system", "start", "kingd.service", NULL }, environ, timeout, reterr);
+        r = run((char *const[]){ "systemctl", user ? "--user" : "--system", "start", "kingd.service", NULL }, environ, timeout, reterr);
         if (r < 0)
                 kl_error_hint(reterr, "systemctl %sstatus kingd.service says why", user ? "--user " : "");
         return r;

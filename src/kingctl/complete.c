@@ -1,5 +1,5 @@
-/* Completion scripts for bash, zsh and fish, written from the tables of verbs and options. They ask `kingctl _names` for what runs, which starts no
- * daemon and is silent when there is none. */
+/* Completion scripts for bash, zsh and fish, written from the tables of verbs and options. They ask `kingctl _names` for what runs, which
+ * starts no daemon and is silent when there is none. */
 #include <stdio.h>
 
 #include "kingctl/verbs.h"
@@ -199,8 +199,12 @@ static bool overridden(const Verb *v, const Option *global) {
 
 static void zsh_verb(const Verb *v) {
         static const char *const operands[] = {
-                [OPERAND_NONE] = "", [OPERAND_SERVICE] = "'*:service:_kingctl_services'", [OPERAND_FILE] = "'*:file:_files'",
-                [OPERAND_START] = "'*::service or file:_kingctl_start'", [OPERAND_VERB] = "'1:verb:_kingctl_verbs'", [OPERAND_SHELL] = "",
+                [OPERAND_NONE] = "",
+                [OPERAND_SERVICE] = "'*:service:_kingctl_services'",
+                [OPERAND_FILE] = "'*:file:_files'",
+                [OPERAND_START] = "'*::service or file:_kingctl_start'",
+                [OPERAND_VERB] = "'1:verb:_kingctl_verbs'",
+                [OPERAND_SHELL] = "",
         };
 
         fputs("\t\t(", stdout);
@@ -339,8 +343,13 @@ static void complete_fish(void) {
 }
 
 int verb_complete(Ctl *ctl, char **args) {
-        static const struct { const char *shell; void (*print)(void); } shells[] = {
-                { "bash", complete_bash }, { "zsh", complete_zsh }, { "fish", complete_fish },
+        static const struct {
+                const char *shell;
+                void (*print)(void);
+        } shells[] = {
+                { "bash", complete_bash },
+                { "zsh", complete_zsh },
+                { "fish", complete_fish },
         };
 
         for (size_t i = 0; i < ARRAY_SIZE(shells); i++)

@@ -1,5 +1,5 @@
-/* Owns the talk with the daemon: where it listens, the deadlines, what is said when nobody answers. What must stay true: only verbs that need a
- * daemon to do their work start one, and it is said in one line. */
+/* Owns the talk with the daemon: where it listens, the deadlines, what is said when nobody answers. What must stay true: only verbs that
+ * need a daemon to do their work start one, and it is said in one line. */
 #include <stdio.h>
 
 #include "base/fd.h"
@@ -126,7 +126,11 @@ int ctl_more(Ctl *ctl, const char *method, json_object *parameters) {
 int ctl_next(Ctl *ctl, usec_t deadline, json_object **ret) {
         usec_t now = now_usec(CLOCK_MONOTONIC);
 
-        return varlink_client_next(ctl->client, deadline == USEC_INFINITY ? deadline : deadline > now ? deadline - now : 0, ret, &ctl->error);
+        return varlink_client_next(ctl->client,
+                                   deadline == USEC_INFINITY ? deadline
+                                   : deadline > now          ? deadline - now
+                                                             : 0,
+                                   ret, &ctl->error);
 }
 
 static int add_selectors(json_object *p, char *const *args, bool all) {

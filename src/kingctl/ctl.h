@@ -8,16 +8,16 @@ typedef struct Ctl {
         Options options;
         VarlinkClient *client;
         KlError error;
-        bool colour;         /* on stdout */
-        bool colour_error;   /* on stderr */
+        bool colour;       /* on stdout */
+        bool colour_error; /* on stderr */
 } Ctl;
 
 /* The whole program; returns the exit status. */
 int kingctl_run(int argc, char **argv);
 
 typedef enum ConnectMode {
-        CONNECT_ONLY,        /* no daemon: an error with exit status 4 */
-        CONNECT_START,       /* no daemon: start one, unless --no-autostart */
+        CONNECT_ONLY,  /* no daemon: an error with exit status 4 */
+        CONNECT_START, /* no daemon: start one, unless --no-autostart */
 } ConnectMode;
 
 /* Connects unless connected. 0, or negative with ctl->error. */
@@ -48,4 +48,4 @@ int socket_path(const Options *o, char **ret, KlError *reterr);
 int daemon_start(const Options *o, KlError *reterr);
 /* Whether systemd runs and knows kingd.service (of the user manager with `user`). */
 bool daemon_has_unit(bool user);
-bool options_user(const Options *o);   /* --user, --system, or by who calls */
+bool options_user(const Options *o); /* --user, --system, or by who calls */

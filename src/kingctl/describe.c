@@ -68,13 +68,20 @@ typedef struct FigureStyle {
 } FigureStyle;
 
 static const FigureStyle figures[] = {
-        { "cpu_usec", "cpu time", FIGURE_SPAN },        { "memory_bytes", "memory", FIGURE_BYTES },
-        { "memory_peak_bytes", "memory peak", FIGURE_BYTES }, { "tasks", "tasks", FIGURE_NUMBER },
-        { "io_read_bytes", "read", FIGURE_BYTES },      { "io_written_bytes", "written", FIGURE_BYTES },
+        { "cpu_usec", "cpu time", FIGURE_SPAN },
+        { "memory_bytes", "memory", FIGURE_BYTES },
+        { "memory_peak_bytes", "memory peak", FIGURE_BYTES },
+        { "tasks", "tasks", FIGURE_NUMBER },
+        { "io_read_bytes", "read", FIGURE_BYTES },
+        { "io_written_bytes", "written", FIGURE_BYTES },
 };
 
-static const struct { const char *field, *title; } pressures[] = {
-        { "cpu_pressure", "cpu pressure" }, { "memory_pressure", "mem pressure" }, { "io_pressure", "io pressure" },
+static const struct {
+        const char *field, *title;
+} pressures[] = {
+        { "cpu_pressure", "cpu pressure" },
+        { "memory_pressure", "mem pressure" },
+        { "io_pressure", "io pressure" },
 };
 
 static void print_usage(json_object *usage) {

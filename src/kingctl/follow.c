@@ -1,5 +1,5 @@
-/* Owns the following of streams. What must stay true: what has arrived is on the terminal before the next wait, and SIGINT or SIGTERM ends the
- * program at once and as a success, wherever it waits: for the daemon, or for a full pipe. */
+/* Owns the following of streams. What must stay true: what has arrived is on the terminal before the next wait, and SIGINT or SIGTERM ends
+ * the program at once and as a success, wherever it waits: for the daemon, or for a full pipe. */
 #include <signal.h>
 #include <stdio.h>
 

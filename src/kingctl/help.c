@@ -91,6 +91,10 @@ void help_print_verb(FILE *f, const Verb *v, bool colour) {
                 print_folded(f, p, n, "");
                 p += n + (end ? 2 : 0);
         }
+        if (verb_takes_selectors(v)) {
+                fputc('\n', f);
+                print_folded(f, selectors_help, strlen(selectors_help), "");
+        }
         if (v->options) {
                 print_title(f, "Options", colour);
                 print_options(f, v->options);

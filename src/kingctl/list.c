@@ -52,8 +52,8 @@ static int add_row(Table *t, const InstanceView *i, const Census *census) {
 
 static int print_table(Ctl *ctl, json_object *instances) {
         static const TableColumn all[] = {
-                { "NAME", false, 12 }, { "NAMESPACE", false, 9 }, { "PID", true }, { "STATE" }, { "UPTIME", true }, { "RESTARTS", true },
-                { "CPU", true }, { "MEM", true }, { "TASKS", true }, { "WHERE", false, 6 },
+                { "NAME", false, 12 }, { "NAMESPACE", false, 9 }, { "PID", true }, { "STATE" },       { "UPTIME", true },
+                { "RESTARTS", true },  { "CPU", true },           { "MEM", true }, { "TASKS", true }, { "WHERE", false, 6 },
         };
         _cleanup_(census_freep) Census *census = census_new(instances);
         _cleanup_(table_freep) Table *t = NULL;
@@ -85,7 +85,8 @@ static void print_names(json_object *instances, bool with_namespace) {
         for (size_t i = 0; i < array_length(instances); i++) {
                 json_object *o = json_object_array_get_idx(instances, i);
 
-                if (last && streq(field_text(o, "name"), field_text(last, "name")) && streq(field_text(o, "namespace"), field_text(last, "namespace")))
+                if (last && streq(field_text(o, "name"), field_text(last, "name")) &&
+                    streq(field_text(o, "namespace"), field_text(last, "namespace")))
                         continue;
                 if (with_namespace) {
                         print_text(stdout, field_text(o, "namespace"));

@@ -38,12 +38,12 @@ size_t log_tail_print(Ctl *ctl, FILE *f, const char *ns, const char *name, int64
         json_object *entries;
         const LogStyle style = { .time = true, .colour = ctl->colour_error, .indent = "    " };
 
-        p = selector ? ctl_selectors(ctl, (char *[]) { selector, NULL }, false) : NULL;
+        p = selector ? ctl_selectors(ctl, (char *[]){ selector, NULL }, false) : NULL;
         if (!p || json_add(p, "lines", json_object_new_int((int) lines)) < 0)
                 return 0;
         /* An error here must not hide the one that the lines are shown for. */
         kept = ctl->error;
-        ctl->error = (KlError) {};
+        ctl->error = (KlError){};
         (void) ctl_call(ctl, "Logs", TAKE_PTR(p), &reply);
         kl_error_done(&ctl->error);
         ctl->error = kept;
@@ -56,13 +56,14 @@ size_t log_tail_print(Ctl *ctl, FILE *f, const char *ns, const char *name, int64
 typedef struct LogView {
         Ctl *ctl;
         LogStyle style;
-        bool several;                    /* decided: more than one instance speaks */
-        char *only;                      /* the one that spoke so far */
+        bool several; /* decided: more than one instance speaks */
+        char *only;   /* the one that spoke so far */
 } LogView;
 
 /* Several speak when the selection says so, or as soon as a second one does: from then on lines carry names. */
 static void note_speaker(LogView *v, json_object *entry) {
-        _cleanup_free_ char *name = instance_name(field_text(entry, "namespace"), field_text(entry, "name"), field_number(entry, "instance", 0), false);
+        _cleanup_free_ char *name =
+                instance_name(field_text(entry, "namespace"), field_text(entry, "name"), field_number(entry, "instance", 0), false);
 
         if (v->several || !name)
                 return;

@@ -5,8 +5,8 @@
 #include "kingctl/output.h"
 
 typedef struct LogStyle {
-        bool time;      /* the time in front */
-        bool name;      /* "name:instance | " in front */
+        bool time; /* the time in front */
+        bool name; /* "name:instance | " in front */
         bool colour;
         const char *indent;
 } LogStyle;

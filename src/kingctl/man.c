@@ -4,7 +4,7 @@
 #include "config/config.h"
 #include "kingctl/verbs.h"
 
-/* Text of one line. A macro line takes words that start with a capital and are as short as a macro for one, so text goes on lines of its own. */
+/* Text of one line. A macro line takes short words that start with a capital for macros, so text goes on lines of its own. */
 static void print_roff(const char *s, size_t n, bool literal) {
         static const struct { char c; const char *roff; } escapes[] = {
                 { '\\', "\\e" }, { '\'', "\\(aq" }, { '`', "\\(ga" }, { '^', "\\(ha" }, { '~', "\\(ti" },
@@ -212,7 +212,8 @@ int verb_man(Ctl *ctl, char **args) {
         for (const Verb *v = verbs; v->name; v++)
                 if (!v->hidden)
                         print_verb(v);
-        fputs(".El\n", stdout);
+        fputs(".El\n.Sh SELECTORS\n", stdout);
+        print_paragraph(selectors_help, strlen(selectors_help));
         fputs(page_end, stdout);
         print_examples();
         fputs(".Sh SEE ALSO\n.Xr systemctl 1 ,\n.Xr kingly.yaml 5 ,\n.Xr kingd 8\n", stdout);

@@ -1,5 +1,5 @@
-/* Owns the reading of the command line. What must stay true: nothing is guessed silently; an option that is not known, not unique or has the
- * wrong kind of value ends the program before anything was done. */
+/* Owns the reading of the command line. What must stay true: nothing is guessed silently; an option that is not known, not unique or has
+ * the wrong kind of value ends the program before anything was done. */
 #include "base/strv.h"
 #include "base/text.h"
 #include "kingctl/options.h"
@@ -76,7 +76,8 @@ static int store(const Option *option, const char *value, Options *o, KlError *r
                 break;
         case OPTION_SPAN:
                 if (parse_span(value, field) < 0 || *(usec_t *) field == 0)
-                        return kl_error_set(reterr, -EINVAL, KL_E_INVALID, "--%s: \"%s\" is not a time such as 500ms, 10s or 2m", option->name, value);
+                        return kl_error_set(reterr, -EINVAL, KL_E_INVALID, "--%s: \"%s\" is not a time such as 500ms, 10s or 2m",
+                                            option->name, value);
                 break;
         case OPTION_CHOICE:
                 r = find_choice(option, value, reterr);

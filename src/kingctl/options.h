@@ -1,5 +1,5 @@
-/* The options of kingctl: where their values go, and the parser. A table says everything about an option: the parser, --help, the completions
- * and the manual page read it. */
+/* The options of kingctl: where their values go, and the parser. A table says everything about an option: the parser, --help, the
+ * completions and the manual page read it. */
 #pragma once
 
 #include "base/error.h"
@@ -11,15 +11,15 @@ typedef enum OutputFormat { OUTPUT_TABLE, OUTPUT_JSON, OUTPUT_JSONL } OutputForm
 /* Strings are borrowed from argv. */
 typedef struct Options {
         /* of every verb */
-        int output;              /* OutputFormat */
+        int output; /* OutputFormat */
         const char *namespace, *socket;
-        usec_t timeout;          /* 0: not given */
+        usec_t timeout; /* 0: not given */
         bool no_color, quiet, user, system, no_autostart, help, version;
         /* of some */
         bool no_wait, follow, diff, prune, no_autorestart;
         const char *name, *cwd, *instances, *memory_max, *since, *grep, *stream;
-        uint64_t lines;          /* UINT64_MAX: not given */
-        const char **env, **files;   /* NULL-terminated; the arrays are owned */
+        uint64_t lines;            /* UINT64_MAX: not given */
+        const char **env, **files; /* NULL-terminated; the arrays are owned */
         /* operands before "--", SIZE_MAX without one */
         size_t dashes;
 } Options;
@@ -28,28 +28,29 @@ void options_init(Options *o);
 void options_done(Options *o);
 
 typedef enum OptionType {
-        OPTION_FLAG,     /* bool */
-        OPTION_STRING,   /* const char * */
-        OPTION_STRINGS,  /* const char **, may be repeated */
-        OPTION_COUNT,    /* uint64_t, decimal */
-        OPTION_SPAN,     /* usec_t, more than 0 */
-        OPTION_CHOICE,   /* int, index into choices */
-        OPTION_WORD,     /* const char *, one of choices */
+        OPTION_FLAG,    /* bool */
+        OPTION_STRING,  /* const char * */
+        OPTION_STRINGS, /* const char **, may be repeated */
+        OPTION_COUNT,   /* uint64_t, decimal */
+        OPTION_SPAN,    /* usec_t, more than 0 */
+        OPTION_CHOICE,  /* int, index into choices */
+        OPTION_WORD,    /* const char *, one of choices */
 } OptionType;
 
 typedef struct Option {
-        char letter;                 /* 0: none */
-        const char *name;            /* without the dashes; NULL ends a table */
+        char letter;      /* 0: none */
+        const char *name; /* without the dashes; NULL ends a table */
         OptionType type;
-        size_t offset;               /* in Options */
-        const char *argument;        /* as help calls it; NULL for flags */
-        const char *const *choices;  /* NULL-terminated */
+        size_t offset;              /* in Options */
+        const char *argument;       /* as help calls it; NULL for flags */
+        const char *const *choices; /* NULL-terminated */
         const char *help;
 } Option;
 
 extern const Option global_options[];
 
-/* Reads args (NULL-terminated, without the program's name) as getopt_long(3) does: options and operands in any order, "--" ends the options,
+/* Reads args (NULL-terminated, without the program's name) as getopt_long(3) does: options and operands in any order, "--" ends the
+ * options,
  * "-fn20" and "-n 20", "--name=x", "--name x" and unambiguous abbreviations. An option is looked up in `options` (may be NULL) first, then
  * among the global ones. first_operand: stop there (it is the verb). The operands go to *operands, an array the caller frees, of
  * strings borrowed from args; *ret_used tells how many of args were read. -EINVAL with *reterr, -ENOMEM. */

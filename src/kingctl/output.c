@@ -1,5 +1,5 @@
-/* Owns the last step to the terminal. What must stay true: no byte that a service, a file or the daemon chose reaches a terminal as a control
- * character. */
+/* Owns the last step to the terminal. What must stay true: no byte that a service, a file or the daemon chose reaches a terminal as a
+ * control character. */
 #include <sys/ioctl.h>
 #include <time.h>
 
@@ -26,8 +26,9 @@ unsigned terminal_width(FILE *f) {
 
 const char *colour_begin(bool on, Colour c) {
         static const char *const sequences[_COLOUR_MAX] = {
-                [COLOUR_NONE] = "", [COLOUR_RED] = "\033[31m", [COLOUR_GREEN] = "\033[32m", [COLOUR_YELLOW] = "\033[33m", [COLOUR_BLUE] = "\033[34m",
-                [COLOUR_MAGENTA] = "\033[35m", [COLOUR_CYAN] = "\033[36m", [COLOUR_DIM] = "\033[2m", [COLOUR_BOLD] = "\033[1m",
+                [COLOUR_NONE] = "",           [COLOUR_RED] = "\033[31m",  [COLOUR_GREEN] = "\033[32m",
+                [COLOUR_YELLOW] = "\033[33m", [COLOUR_BLUE] = "\033[34m", [COLOUR_MAGENTA] = "\033[35m",
+                [COLOUR_CYAN] = "\033[36m",   [COLOUR_DIM] = "\033[2m",   [COLOUR_BOLD] = "\033[1m",
         };
 
         return on ? sequences[c] : "";
@@ -38,9 +39,12 @@ const char *colour_end(bool on) {
 }
 
 Colour state_colour(const char *state) {
-        static const struct { const char *state; Colour colour; } colours[] = {
-                { "running", COLOUR_GREEN }, { "starting", COLOUR_YELLOW }, { "reloading", COLOUR_YELLOW }, { "stopping", COLOUR_YELLOW },
-                { "waiting", COLOUR_YELLOW }, { "failed", COLOUR_RED }, { "stopped", COLOUR_DIM },
+        static const struct {
+                const char *state;
+                Colour colour;
+        } colours[] = {
+                { "running", COLOUR_GREEN },  { "starting", COLOUR_YELLOW }, { "reloading", COLOUR_YELLOW }, { "stopping", COLOUR_YELLOW },
+                { "waiting", COLOUR_YELLOW }, { "failed", COLOUR_RED },      { "stopped", COLOUR_DIM },
         };
 
         for (size_t i = 0; i < ARRAY_SIZE(colours); i++)
@@ -78,7 +82,7 @@ static void print_json_text(const char *s) {
                 if (*s == 0x7f)
                         fputs("\\u007f", stdout);
                 else if ((uint8_t) s[0] == 0xc2 && (uint8_t) s[1] >= 0x80 && (uint8_t) s[1] < 0xa0)
-                        printf("\\u%04x", (uint8_t) *++s);
+                        printf("\\u%04x", (uint8_t) * ++s);
                 else
                         fputc(*s, stdout);
         }

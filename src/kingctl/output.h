@@ -8,7 +8,18 @@
 #include "base/span.h"
 #include "kingctl/options.h"
 
-typedef enum Colour { COLOUR_NONE, COLOUR_RED, COLOUR_GREEN, COLOUR_YELLOW, COLOUR_BLUE, COLOUR_MAGENTA, COLOUR_CYAN, COLOUR_DIM, COLOUR_BOLD, _COLOUR_MAX } Colour;
+typedef enum Colour {
+        COLOUR_NONE,
+        COLOUR_RED,
+        COLOUR_GREEN,
+        COLOUR_YELLOW,
+        COLOUR_BLUE,
+        COLOUR_MAGENTA,
+        COLOUR_CYAN,
+        COLOUR_DIM,
+        COLOUR_BOLD,
+        _COLOUR_MAX
+} Colour;
 
 /* Whether to colour a stream: it is a terminal that understands, and neither NO_COLOR nor the option speaks against it. */
 bool colour_wanted(FILE *f, bool no_color);

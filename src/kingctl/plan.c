@@ -38,7 +38,8 @@ static void print_changes(const Ctl *ctl, json_object *changes) {
 static void print_item(const Ctl *ctl, const VerbStyle *style, json_object *item) {
         const char *ns = field_text(item, "namespace");
         bool plain = streq(ns, "default") || !*ns;
-        _cleanup_free_ char *line = text_printf("%s %s%s%s%s", style->sign, plain ? "" : ns, plain ? "" : "/", field_text(item, "name"), style->note);
+        _cleanup_free_ char *line =
+                text_printf("%s %s%s%s%s", style->sign, plain ? "" : ns, plain ? "" : "/", field_text(item, "name"), style->note);
 
         print_coloured(stdout, ctl->colour, style->colour, line ? line : style->sign);
         fputc('\n', stdout);

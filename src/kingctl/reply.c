@@ -6,7 +6,8 @@
 static json_object *field_of(json_object *o, const char *field, json_type type) {
         json_object *v;
 
-        return json_object_is_type(o, json_type_object) && json_object_object_get_ex(o, field, &v) && json_object_is_type(v, type) ? v : NULL;
+        return json_object_is_type(o, json_type_object) && json_object_object_get_ex(o, field, &v) && json_object_is_type(v, type) ? v
+                                                                                                                                   : NULL;
 }
 
 const char *field_text(json_object *o, const char *field) {
@@ -49,7 +50,7 @@ size_t array_length(json_object *l) {
 }
 
 InstanceView instance_view(json_object *o) {
-        return (InstanceView) {
+        return (InstanceView){
                 .name = field_text(o, "name"),
                 .ns = field_text(o, "namespace"),
                 .state = field_text(o, "state"),

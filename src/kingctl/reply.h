@@ -1,28 +1,28 @@
-/* What the daemon answers, in typed form. Everything is borrowed from the reply; a field that is missing has its empty value, so that a newer
- * daemon does not break an older kingctl. */
+/* What the daemon answers, in typed form. Everything is borrowed from the reply; a field that is missing has its empty value, so that a
+ * newer daemon does not break an older kingctl. */
 #pragma once
 
 #include "varlink/varlink.h"
 
-const char *field_text(json_object *o, const char *field);                        /* "" */
+const char *field_text(json_object *o, const char *field); /* "" */
 int64_t field_number(json_object *o, const char *field, int64_t missing);
 double field_float(json_object *o, const char *field, double missing);
 bool field_bool(json_object *o, const char *field);
-json_object *field_array(json_object *o, const char *field);                      /* NULL */
-json_object *field_object(json_object *o, const char *field);                     /* NULL */
-size_t array_length(json_object *l);                                              /* NULL: 0 */
+json_object *field_array(json_object *o, const char *field);  /* NULL */
+json_object *field_object(json_object *o, const char *field); /* NULL */
+size_t array_length(json_object *l);                          /* NULL: 0 */
 
 typedef struct InstanceView {
         const char *name, *ns, *state, *isolation, *unit, *status;
-        int64_t instance, pid, restarts, memory, tasks;   /* pid 0, memory and tasks -1: not known */
+        int64_t instance, pid, restarts, memory, tasks; /* pid 0, memory and tasks -1: not known */
         usec_t since;
-        double cpu;                                       /* negative: not known */
+        double cpu; /* negative: not known */
         bool ready;
-        json_object *exit;                                /* NULL: none */
+        json_object *exit; /* NULL: none */
 } InstanceView;
 InstanceView instance_view(json_object *o);
 
-bool state_lives(const char *state);   /* a process may be there */
+bool state_lives(const char *state); /* a process may be there */
 bool state_wrong(const InstanceView *i);
 
 /* "web:0", or "web" when it is the only one; malloc'ed. ns is put before it ("shop/web:0") when not NULL. */
@@ -32,7 +32,7 @@ char *exit_text(json_object *exit);
 
 /* How many instances of each service a list of objects with name and namespace holds, and how many namespaces. */
 typedef struct Census Census;
-Census *census_new(json_object *instances);   /* NULL on OOM */
+Census *census_new(json_object *instances); /* NULL on OOM */
 Census *census_free(Census *c);
 DEFINE_CLEANUP(Census *, census_free);
 size_t census_instances(const Census *c, const char *ns, const char *name);

@@ -1,5 +1,6 @@
-/* Owns the wait of start, stop, restart, delete and apply: one line as each instance settles, then for each that failed the reason, what to do and
- * the end of its log. What must stay true: an instance is told of once, whether the daemon says it as it happens, in the end, or both. */
+/* Owns the wait of start, stop, restart, delete and apply: one line as each instance settles, then for each that failed the reason, what to
+ * do and the end of its log. What must stay true: an instance is told of once, whether the daemon says it as it happens, in the end, or
+ * both. */
 #include <stdio.h>
 
 #include "base/text.h"
@@ -9,7 +10,7 @@
 #include "kingctl/settle.h"
 
 #define FAILURES_WITH_LOG 5
-#define LOG_LINES 10
+#define LOG_LINES         10
 
 static const char *result_error(json_object *result) {
         const char *e = field_text(result, "error");
@@ -37,7 +38,8 @@ static void print_result(const Settle *s, json_object *result) {
 }
 
 static int take_result(Settle *s, json_object *result) {
-        _cleanup_free_ char *key = instance_name(field_text(result, "namespace"), field_text(result, "name"), field_number(result, "instance", 0), false);
+        _cleanup_free_ char *key =
+                instance_name(field_text(result, "namespace"), field_text(result, "name"), field_number(result, "instance", 0), false);
 
         if (!key)
                 return ctl_oom(s->ctl);

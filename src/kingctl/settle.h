@@ -5,12 +5,12 @@
 
 typedef struct Settle {
         Ctl *ctl;
-        const char *done;        /* said instead of the state of what went well ("deleted"), or NULL */
-        bool plan;               /* the replies are those of Apply: a plan and warnings come with the results */
+        const char *done; /* said instead of the state of what went well ("deleted"), or NULL */
+        bool plan;        /* the replies are those of Apply: a plan and warnings come with the results */
         /* private */
         usec_t begun;
-        json_object *seen;       /* "namespace/name:instance" → result */
-        json_object *reply;      /* the first with a plan or warnings */
+        json_object *seen;  /* "namespace/name:instance" → result */
+        json_object *reply; /* the first with a plan or warnings */
         size_t failures, changes;
 } Settle;
 

@@ -35,9 +35,11 @@ static bool means_program(const char *arg) {
 
 /* The interpreter for a script that is not executable itself, by the end of its name. */
 static const char *interpreter_for(const char *path) {
-        static const struct { const char *suffix, *program; } known[] = {
-                { ".js", "node" }, { ".mjs", "node" }, { ".cjs", "node" }, { ".py", "python3" }, { ".sh", "sh" },
-                { ".rb", "ruby" }, { ".pl", "perl" }, { ".php", "php" },
+        static const struct {
+                const char *suffix, *program;
+        } known[] = {
+                { ".js", "node" }, { ".mjs", "node" }, { ".cjs", "node" }, { ".py", "python3" },
+                { ".sh", "sh" },   { ".rb", "ruby" },  { ".pl", "perl" },  { ".php", "php" },
         };
         const char *dot = strrchr(path, '.');
 
@@ -81,7 +83,8 @@ static int resolve(Ctl *ctl, char *const *words, char ***ret) {
                 }
                 found = interpreter ? find_in_path(interpreter) : NULL;
                 if (interpreter && !found)
-                        return kl_error_set(&ctl->error, -ENOENT, KL_E_INVALID, "%s: its interpreter %s is not in PATH", words[0], interpreter);
+                        return kl_error_set(&ctl->error, -ENOENT, KL_E_INVALID, "%s: its interpreter %s is not in PATH", words[0],
+                                            interpreter);
         }
         if (!found && !path)
                 return kl_error_set(&ctl->error, -ENOENT, KL_E_INVALID, "%s: no such command", words[0]);
@@ -194,9 +197,16 @@ static int start_command(Ctl *ctl, char *const *words) {
 
 static int refuse_command_options(Ctl *ctl) {
         const Options *o = &ctl->options;
-        const struct { bool given; const char *name; } options[] = {
-                { o->name, "name" }, { o->cwd, "cwd" }, { o->instances, "instances" }, { o->env, "env" },
-                { o->memory_max, "memory-max" }, { o->no_autorestart, "no-autorestart" },
+        const struct {
+                bool given;
+                const char *name;
+        } options[] = {
+                { o->name, "name" },
+                { o->cwd, "cwd" },
+                { o->instances, "instances" },
+                { o->env, "env" },
+                { o->memory_max, "memory-max" },
+                { o->no_autorestart, "no-autorestart" },
         };
 
         for (size_t i = 0; i < ARRAY_SIZE(options); i++)

@@ -9,7 +9,7 @@
 #include "kingctl/verbs.h"
 
 #define PROBLEMS_WITH_LOG 10
-#define EVENTS_SHOWN 5
+#define EVENTS_SHOWN      5
 
 static void print_daemon(const Ctl *ctl, json_object *status) {
         char ago[FORMAT_MAX];

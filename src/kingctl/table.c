@@ -1,5 +1,5 @@
-/* Owns the layout of tables. What must stay true: rows are never wider than the terminal unless only uncuttable columns remain, and no line ends
- * in blanks. */
+/* Owns the layout of tables. What must stay true: rows are never wider than the terminal unless only uncuttable columns remain, and no line
+ * ends in blanks. */
 #include "base/text.h"
 #include "kingctl/table.h"
 
@@ -22,7 +22,7 @@ Table *table_new(const TableColumn *columns, size_t n) {
         Table *t = calloc(1, sizeof(*t));
 
         if (t)
-                *t = (Table) { .columns = columns, .n_columns = n };
+                *t = (Table){ .columns = columns, .n_columns = n };
         return t;
 }
 
@@ -53,7 +53,7 @@ int table_add(Table *t, Colour colour, const char *text) {
         copy = text_escape(text, strlen(text));
         if (!copy)
                 return -ENOMEM;
-        t->cells[t->n_cells++] = (Cell) { copy, utf8_columns(copy), colour };
+        t->cells[t->n_cells++] = (Cell){ copy, utf8_columns(copy), colour };
         return 0;
 }
 
@@ -100,7 +100,8 @@ static void fit(const Table *t, size_t *widths, size_t limit) {
                 size_t widest = SIZE_MAX;
 
                 for (size_t i = 0; i < t->n_columns; i++)
-                        if (t->columns[i].floor > 0 && widths[i] > t->columns[i].floor && (widest == SIZE_MAX || widths[i] > widths[widest]))
+                        if (t->columns[i].floor > 0 && widths[i] > t->columns[i].floor &&
+                            (widest == SIZE_MAX || widths[i] > widths[widest]))
                                 widest = i;
                 if (widest == SIZE_MAX)
                         return;

@@ -5,13 +5,13 @@
 
 typedef struct TableColumn {
         const char *title;
-        bool right;      /* aligned to the right, for figures */
-        unsigned floor;  /* may be cut down to this many columns; 0: never cut */
+        bool right;     /* aligned to the right, for figures */
+        unsigned floor; /* may be cut down to this many columns; 0: never cut */
 } TableColumn;
 
 typedef struct Table Table;
 
-Table *table_new(const TableColumn *columns, size_t n);   /* columns are borrowed; NULL on OOM */
+Table *table_new(const TableColumn *columns, size_t n); /* columns are borrowed; NULL on OOM */
 Table *table_free(Table *t);
 DEFINE_CLEANUP(Table *, table_free);
 /* The next cell, row by row, escaped. NULL text is shown as "-". 0 or -ENOMEM. */

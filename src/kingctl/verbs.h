@@ -9,8 +9,13 @@ typedef struct VerbExample {
         const char *command, *what;
 } VerbExample;
 
-typedef enum Operand {      /* what may stand behind the verb; for completion */
-        OPERAND_NONE, OPERAND_SERVICE, OPERAND_FILE, OPERAND_START, OPERAND_VERB, OPERAND_SHELL,
+typedef enum Operand { /* what may stand behind the verb; for completion */
+                       OPERAND_NONE,
+                       OPERAND_SERVICE,
+                       OPERAND_FILE,
+                       OPERAND_START,
+                       OPERAND_VERB,
+                       OPERAND_SHELL,
 } Operand;
 
 /* args: the operands, NULL-terminated. 0; an exit status above 0 when everything is said; negative with ctl->error. */
@@ -26,13 +31,15 @@ typedef struct Verb {
         const Option *options;       /* beside the global ones, or NULL */
         VerbRun run;
         Operand operand;
-        unsigned min, max;           /* operands; max 0: none, UINT_MAX: any number */
+        unsigned min, max; /* operands; max 0: none, UINT_MAX: any number */
         bool hidden;
 } Verb;
 
 extern const Verb verbs[];
+extern const char *const selectors_help; /* what a SELECTOR is, one paragraph */
+bool verb_takes_selectors(const Verb *v);
 
-const Verb *verb_find(const char *name);   /* by name or alias; NULL */
+const Verb *verb_find(const char *name); /* by name or alias; NULL */
 /* The name nearest to a mistyped one, NULL. */
 const char *verb_nearest(const char *name);
 

@@ -250,7 +250,7 @@ static void act_changed(Instance *i, LcInput *next) {
         books_mark_instance(i);
         wait_changed(i);
         service_tell_dependents(i->service);
-        if (i->removing || i->service->deleting || m->shutdown == SHUTDOWN_STOP_ALL || i->stop_deferred)
+        if (i->removing || i->service->deleting || m->shutdown == SHUTDOWN_STOP_ALL || m->stops_deferred)
                 (void) sd_event_source_set_enabled(m->pump, SD_EVENT_ONESHOT);
 }
 

@@ -141,6 +141,11 @@ int link_hold(Link *l, const char *name, int fd) {
         return link_send(l, &p, sizeof p, fd);
 }
 
+int link_ready(Link *l) {
+        WireHeader p = { WIRE_READY, sizeof p };
+        return link_send(l, &p, sizeof p, -EBADF);
+}
+
 void link_goodbye(Link *l, int status) {
         WireShutdown p = { .h = { WIRE_SHUTDOWN, sizeof p }, .status = status };
 

@@ -18,6 +18,7 @@ int link_release(Link *l, uint64_t run);
 int link_ack(Link *l, uint64_t run);
 int link_signal(Link *l, uint64_t run, int sig, int target);
 int link_hold(Link *l, const char *name, int fd);
+int link_ready(Link *l);                           /* we serve: a kingd in the background lets its starter go */
 /* The last word, after all that is queued; may block for as long as the keeper takes to read it. */
 void link_goodbye(Link *l, int status);
 

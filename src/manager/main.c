@@ -13,6 +13,7 @@
 typedef struct Arguments {
         char **config_files;
         int isolation, system, level;
+        bool background;
 } Arguments;
 
 enum { OPT_SYSTEM = 256, OPT_USER, OPT_ISOLATION, OPT_LOG_LEVEL, OPT_DAEMONIZE };
@@ -52,7 +53,8 @@ static int parse_option(int c, Arguments *a) {
                 a->level = parse_level(optarg);
                 return a->level < 0 ? bad("--log-level is none of error, warning, notice, info, debug", optarg) : 0;
         case OPT_DAEMONIZE:
-                return 0;      /* the keeper's business */
+                a->background = true;
+                return 0;
         default:
                 return -EINVAL;
         }
@@ -70,7 +72,7 @@ static int parse_arguments(int argc, char *argv[], Arguments *a) {
 
 static int run(const Arguments *a, Places *places, int *ret_status) {
         _cleanup_(sd_event_unrefp) sd_event *event = NULL;
-        ManagerOptions o = { .config_files = a->config_files, .isolation = a->isolation };
+        ManagerOptions o = { .config_files = a->config_files, .isolation = a->isolation, .background = a->background };
         _cleanup_error_ KlError e = {};
         Manager *m = NULL;
         int r;

@@ -234,6 +234,15 @@ static void start_wanted(Manager *m) {
         }
 }
 
+/* In the background nobody reads our stderr, and whoever waits for its end must not wait for ours: from now on it is a file. */
+static void log_to_file(Manager *m) {
+        _cleanup_free_ char *path = path_join(m->places.logs, "kingd.log");
+        _cleanup_fd_ int fd = path ? open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0640) : -EBADF;
+
+        if (fd < 0 || dup2(fd, STDERR_FILENO) < 0)
+                log_warning("cannot log to %s: %m", path ?: m->places.logs);
+}
+
 int manager_start(Manager *m, KlError *reterr) {
         int r;
 
@@ -260,7 +269,10 @@ int manager_start(Manager *m, KlError *reterr) {
         instance_pump(m);
         m->loading = false;
         event_emit(m, NULL, NULL, "kingd", "kingd " KINGLY_VERSION " began, isolation %s", isolate_kind_name(isolate_kind(m->isolate)));
+        if (m->options.background)
+                log_to_file(m);
         upward_ready(m);
+        (void) link_ready(m->link);
         (void) sd_event_set_watchdog(m->event, true);
         return 0;
 }

@@ -90,6 +90,7 @@ typedef enum ShutdownMode { SHUTDOWN_NO, SHUTDOWN_STOP_ALL, SHUTDOWN_LEAVE } Shu
 typedef struct ManagerOptions {
         char **config_files;
         int isolation;                     /* IsolateKind or -1 */
+        bool background;                   /* --daemonize: log to a file */
 } ManagerOptions;
 
 struct Manager {
@@ -141,6 +142,7 @@ struct Manager {
         bool store_failed;                 /* until the next try */
         char *store_problem;               /* why the store cannot be written, or NULL */
         bool set_changed;                  /* dependents must be rebuilt */
+        bool stops_deferred;               /* some instance's stop waits for its dependents */
 };
 
 /* manager.c */

@@ -254,14 +254,20 @@ static bool dependents_down(const Service *s) {
 }
 
 void service_stop_pump(Manager *m) {
+        m->stops_deferred = false;
         for (size_t k = m->n_order; k > 0; k--) {
                 Service *s = m->order[k - 1];
                 bool free_to_stop = dependents_down(s);
 
-                for (size_t n = 0; n < s->n_instances; n++)
-                        if (s->instances[n]->stop_deferred && free_to_stop) {
-                                s->instances[n]->stop_deferred = false;
-                                instance_event(s->instances[n], EV_STOP);
+                for (size_t n = 0; n < s->n_instances; n++) {
+                        if (!s->instances[n]->stop_deferred)
+                                continue;
+                        if (!free_to_stop) {
+                                m->stops_deferred = true;
+                                continue;
                         }
+                        s->instances[n]->stop_deferred = false;
+                        instance_event(s->instances[n], EV_STOP);
+                }
         }
 }

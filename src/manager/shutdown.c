@@ -10,6 +10,9 @@
 #include "manager/upward.h"
 
 static void finish(Manager *m) {
+        /* From here on there is no daemon for whoever comes: not one that accepts and then hangs up. */
+        (void) unlink(m->places.socket);
+        (void) unlink(m->places.pid_file);
         if (m->shutdown_call) {
                 (void) varlink_reply(m->shutdown_call, NULL);
                 m->shutdown_call = varlink_call_unref(m->shutdown_call);

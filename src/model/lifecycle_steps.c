@@ -324,6 +324,7 @@ unsigned lc_adopt(const Step *s) {
 
         l->wanted = l->main_alive = true;
         l->failing = l->stop_sent = l->was_ready = false;
+        l->attempts = 0;
         l->run_since = s->now;
         l->ready_since = 0;
         if (ready_by_itself(s->spec) || (s->in->was_ready && s->spec->type == SERVICE_SIMPLE))
@@ -348,7 +349,7 @@ unsigned lc_stops_itself(const Step *s) {
 
 /* Never shortens, and never makes a wait endless. */
 unsigned lc_extend(const Step *s) {
-        if (s->l->deadline != USEC_INFINITY && s->in->until != USEC_INFINITY)
+        if (s->in->until != USEC_INFINITY)
                 s->l->deadline = MAX(s->l->deadline, s->in->until);
         return 0;
 }

@@ -1,5 +1,5 @@
-/* Owns calls: who may still answer, and the answers. What must stay true: a call gets exactly one final answer; it knows its connection only
- * until then or until the client goes away, so a late answer finds nobody and harms nobody. */
+/* Owns calls: who may still answer, and the answers. What must stay true: a call gets exactly one final answer; it knows its connection
+ * only until then or until the client goes away, so a late answer finds nobody and harms nobody. */
 #include <stdio.h>
 
 #include "varlink/internal.h"
@@ -9,7 +9,7 @@ VarlinkCall *call_new(Connection *c, bool more, bool oneway) {
 
         if (!call)
                 return NULL;
-        *call = (VarlinkCall) { .refs = 1, .connection = c, .uid = c->uid, .pid = c->pid, .more = more && !oneway, .oneway = oneway };
+        *call = (VarlinkCall){ .refs = 1, .connection = c, .uid = c->uid, .pid = c->pid, .more = more && !oneway, .oneway = oneway };
         return call;
 }
 

@@ -13,7 +13,7 @@
 struct VarlinkClient {
         int fd;
         bool broken;
-        char *method;        /* of the call under way, for messages */
+        char *method; /* of the call under way, for messages */
         FrameReader input;
         ByteQueue output;
 };
@@ -42,7 +42,7 @@ static int socket_address(const char *path, struct sockaddr_un *ret, int *ret_di
         _cleanup_free_ char *dir = NULL;
         const char *slash;
 
-        *ret = (struct sockaddr_un) { .sun_family = AF_UNIX };
+        *ret = (struct sockaddr_un){ .sun_family = AF_UNIX };
         if (strlen(path) < sizeof(ret->sun_path)) {
                 strcpy(ret->sun_path, path);
                 return 0;
@@ -107,7 +107,7 @@ static int wait_ready(int fd, short events, usec_t deadline) {
                 if (deadline != USEC_INFINITY && now >= deadline)
                         return -ETIMEDOUT;
                 left = deadline - now;
-                ts = (struct timespec) { .tv_sec = (time_t) (left / USEC_PER_SEC), .tv_nsec = (long) (left % USEC_PER_SEC) * 1000 };
+                ts = (struct timespec){ .tv_sec = (time_t) (left / USEC_PER_SEC), .tv_nsec = (long) (left % USEC_PER_SEC) * 1000 };
                 r = ppoll(&p, 1, deadline == USEC_INFINITY ? NULL : &ts, NULL);
                 if (r < 0)
                         return -errno;
@@ -190,7 +190,8 @@ static int receive(VarlinkClient *c, usec_t deadline, json_object **ret) {
 
 static const char *known_id(const char *id) {
         static const char *const ids[] = {
-                KL_E_FAILED, KL_E_INVALID, KL_E_NOT_FOUND, KL_E_NO_DAEMON, KL_E_PERMISSION, KL_E_TIMEOUT, KL_E_EXISTS, KL_E_BUSY, KL_E_NO_MEMORY,
+                KL_E_FAILED,  KL_E_INVALID, KL_E_NOT_FOUND, KL_E_NO_DAEMON, KL_E_PERMISSION,
+                KL_E_TIMEOUT, KL_E_EXISTS,  KL_E_BUSY,      KL_E_NO_MEMORY,
         };
 
         for (size_t i = 0; i < ARRAY_SIZE(ids); i++)

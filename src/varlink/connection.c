@@ -1,7 +1,7 @@
 /* Owns one client: its socket, what it sent and what it has yet to read. Level-triggered state, one settling point: every event ends in
- * connection_settle, the only place where the loop closes a connection, so that a handler may answer from anywhere without losing the ground
- * under its feet. What must stay true: nothing is read while a call is pending or too much is unsent, and a client that stopped half way
- * through a message, or never reads a finished reply, meets a deadline. A paused stream does not: a person may be reading it. */
+ * connection_settle, the only place where the loop closes a connection, so that a handler may answer from anywhere without losing the
+ * ground under its feet. What must stay true: nothing is read while a call is pending or too much is unsent, and a client that stopped half
+ * way through a message, or never reads a finished reply, meets a deadline. A paused stream does not: a person may be reading it. */
 #include <sys/socket.h>
 
 #include "base/fd.h"
@@ -131,8 +131,8 @@ static int update_deadline(Connection *c) {
                 return 0;
         }
         if (!c->deadline) {
-                r = sd_event_add_time_relative(c->server->options.event, &c->deadline, CLOCK_MONOTONIC, VARLINK_MESSAGE_TIMEOUT, USEC_PER_SEC,
-                                               on_deadline, c);
+                r = sd_event_add_time_relative(c->server->options.event, &c->deadline, CLOCK_MONOTONIC, VARLINK_MESSAGE_TIMEOUT,
+                                               USEC_PER_SEC, on_deadline, c);
                 if (r < 0)
                         return r;
                 (void) sd_event_source_set_priority(c->deadline, c->server->options.priority);

@@ -6,12 +6,12 @@
 #include "varlink/frame.h"
 
 #define QUEUE_KEEP 4096
-#define FILL_MIN 4096
-#define FILL_MAX (256 * 1024)
+#define FILL_MIN   4096
+#define FILL_MAX   (256 * 1024)
 
 void byte_queue_done(ByteQueue *q) {
         free(q->data);
-        *q = (ByteQueue) {};
+        *q = (ByteQueue){};
 }
 
 int byte_queue_reserve(ByteQueue *q, size_t n) {

@@ -26,7 +26,7 @@ struct Connection {
         sd_event_source *io, *deadline;
         FrameReader input;
         ByteQueue output;
-        VarlinkCall *pending;   /* holds one reference */
+        VarlinkCall *pending; /* holds one reference */
         bool eof, deaf, failed, congested, unserved, deadline_armed;
 };
 
@@ -42,15 +42,15 @@ struct VarlinkCall {
 };
 
 /* connection.c */
-int connection_new(VarlinkServer *s, int fd, Connection **ret);     /* takes fd on success; -EUSERS */
-Connection *connection_free(Connection *c);                         /* tells the pending call that the client is gone */
-int connection_write(Connection *c, json_object *message);          /* queues; 0, -ENOMEM, -ENOTCONN */
-void connection_flush(Connection *c);                               /* sends what the socket takes; never frees */
-void connection_update(Connection *c);                              /* asks the loop for what the state needs */
+int connection_new(VarlinkServer *s, int fd, Connection **ret); /* takes fd on success; -EUSERS */
+Connection *connection_free(Connection *c);                     /* tells the pending call that the client is gone */
+int connection_write(Connection *c, json_object *message);      /* queues; 0, -ENOMEM, -ENOTCONN */
+void connection_flush(Connection *c);                           /* sends what the socket takes; never frees */
+void connection_update(Connection *c);                          /* asks the loop for what the state needs */
 
 /* call.c */
 VarlinkCall *call_new(Connection *c, bool more, bool oneway);
 void call_client_gone(VarlinkCall *c);
 
 /* service.c */
-int service_handle(Connection *c, const char *message, size_t n);   /* one message; negative: the connection must be closed */
+int service_handle(Connection *c, const char *message, size_t n); /* one message; negative: the connection must be closed */

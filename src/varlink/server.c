@@ -1,5 +1,5 @@
-/* Owns the listening sockets and the list of connections. What must stay true: a refused or failing accept never makes the loop spin, and the
- * number of connections stays within the limits of server.h. */
+/* Owns the listening sockets and the list of connections. What must stay true: a refused or failing accept never makes the loop spin, and
+ * the number of connections stays within the limits of server.h. */
 #include <sys/socket.h>
 
 #include "base/fd.h"

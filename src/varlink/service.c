@@ -33,8 +33,13 @@ static int refuse(VarlinkCall *call, const char *error, const char *field, const
 
 static int handle_get_info(VarlinkCall *call, json_object *parameters, void *userdata) {
         const VarlinkServerOptions *o = &call->connection->server->options;
-        const struct { const char *field, *value; } texts[] = {
-                { "vendor", o->vendor }, { "product", o->product }, { "version", o->version }, { "url", o->url },
+        const struct {
+                const char *field, *value;
+        } texts[] = {
+                { "vendor", o->vendor },
+                { "product", o->product },
+                { "version", o->version },
+                { "url", o->url },
         };
         _cleanup_json_ json_object *p = json_object_new_object(), *l = json_object_new_array_ext(2);
         int r;
@@ -99,7 +104,8 @@ static void answer_failure(VarlinkCall *call, const char *method, int r) {
 
         if (!call->connection)
                 return;
-        kl_error_set(&e, r, r == -ENOMEM ? KL_E_NO_MEMORY : KL_E_FAILED, "%s: %s", method, r < 0 ? strerror(-r) : "the call was left without an answer");
+        kl_error_set(&e, r, r == -ENOMEM ? KL_E_NO_MEMORY : KL_E_FAILED, "%s: %s", method,
+                     r < 0 ? strerror(-r) : "the call was left without an answer");
         (void) varlink_error_kl(call, &e);
 }
 
@@ -143,7 +149,8 @@ static void route(VarlinkCall *call, const char *method, json_object *parameters
 }
 
 /* The fields of a call. 0, or -EINVAL with the name of the wrong one in *ret_wrong. */
-static int read_call(json_object *o, const char **ret_method, bool *ret_more, bool *ret_oneway, json_object **ret_parameters, const char **ret_wrong) {
+static int read_call(json_object *o, const char **ret_method, bool *ret_more, bool *ret_oneway, json_object **ret_parameters,
+                     const char **ret_wrong) {
         const char *method = NULL;
 
         if (json_get_string(o, "method", &method, NULL) < 0 || !method)

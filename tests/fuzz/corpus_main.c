@@ -1,4 +1,5 @@
-/* main() of a fuzz target that is not built with a fuzzer: runs every file given, and every file in the directories given, through it once. */
+/* main() of a fuzz target that is not built with a fuzzer: runs every file given, and every file in the directories given, through it once.
+ */
 #include <dirent.h>
 #include <stdint.h>
 #include <stdio.h>

@@ -15,7 +15,8 @@ class Basics(Scenario):
         self.assertEqual((row["name"], row["namespace"], row["instance"], row["state"], row["ready"], row["restarts"]), ("nap", "default", 0, "running", True, 0))
         self.assertEqual(row["isolation"], self.isolation)
         self.assertIsNone(row["exit"])
-        self.assertEqual(open(f"/proc/{row['pid']}/cmdline").read(), "sleep\0" + "1000\0")
+        program, argument = open(f"/proc/{row['pid']}/cmdline").read().split("\0")[:2]
+        self.assertEqual((os.path.basename(program), argument), ("sleep", "1000"))
         self.assertGreater(row["memory_bytes"], 0)
         self.assertEqual(row["tasks"], 1)
         self.ok("stop", "nap")

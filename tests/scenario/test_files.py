@@ -94,7 +94,10 @@ class Hostile(Scenario):
             s.connect(self.home + "/kingd.sock")
             s.sendall(garbage)
             s.shutdown(socket.SHUT_WR)
-            while s.recv(65536):
+            try:
+                while s.recv(65536):
+                    pass
+            except ConnectionResetError:
                 pass
             s.close()
         self.ok("ping")
@@ -123,10 +126,10 @@ class Hostile(Scenario):
         self.assertEqual(r.returncode, 5, r)
 
     def test_notify_socket_takes_no_harm(self):
-        import socket
+        import socket, struct
         s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         for text in (b"", b"\0", b"READY=1", b"x" * 5000, b"READY=1\0READY=1", b"STATUS=\xff", os.urandom(1000)):
             s.sendto(text, self.home + "/notify")
         a, b = socket.socketpair()
-        socket.send_fds(s, [b"FDSTORE=1"], [a.fileno()], 0, self.home + "/notify")
+        s.sendmsg([b"FDSTORE=1"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, struct.pack("i", a.fileno()))], 0, self.home + "/notify")
         self.ok("ping")

@@ -152,7 +152,7 @@ class Init(Scenario):
             self.not_applicable("the isolation of a plain container is session")
 
     def test_status_of_the_essential_service(self):
-        for command, status in ((["sh", "-c", "exit 5"], 5), (["sh", "-c", "kill -USR1 $$"], 128 + signal.SIGUSR1)):
+        for command, status in ((["sh", "-c", "exit 5"], 5), (["sh", "-c", "kill -USR1 $$$$"], 128 + signal.SIGUSR1)):
             p = self.run_init({"main": {"command": command, "essential": True, "restart": {"when": "never"}}, "side": {"command": "sleep 1000"}})
             out, _ = p.communicate(timeout=120)
             self.assertEqual(p.returncode, status, out)

@@ -105,22 +105,27 @@ static void test_signal_reaches_all(void **state) {
 /* What is left goes one after the other: empty is said after the last, once. */
 static void test_watch_follows(void **state) {
         World *w = &world;
-        PidRef refs[3] = { PIDREF_NULL, PIDREF_NULL, PIDREF_NULL };
+        PidRef left[2] = { PIDREF_NULL, PIDREF_NULL };
+        size_t n = 0;
         Child ch;
 
         open_session(state);
         cell_start(w, &ch, "shop", "web", "family");
-        for (size_t k = 0; k < 3; k++)
-                refs[k] = ref_to(read_pid(ch.out));
+        for (size_t k = 0; k < 3; k++) {
+                pid_t pid = read_pid(ch.out);
+
+                if (pid != ch.ref.pid)
+                        left[n++] = ref_to(pid);
+        }
+        assert_int_equal(n, 2);
         main_end(&ch);
         assert_return_code(cell_watch_empty(ch.cell), 0);
-        for (size_t k = 0; k < 3; k++) {
+        for (size_t k = 0; k < 2; k++) {
+                turn(w);
                 assert_int_equal(w->n_empty, 0);
-                (void) pidref_signal(refs + k, SIGKILL);
-                await_end(refs + k);
-                pidref_done(refs + k);
-                if (k < 2)
-                        turn(w);
+                assert_return_code(pidref_signal(left + k, SIGKILL), 0);
+                await_end(left + k);
+                pidref_done(left + k);
         }
         await_empty(w, 1);
         child_done(&ch);

@@ -10,12 +10,9 @@
 #define FIELD(f) offsetof(Options, f)
 static const char *const streams[] = { "out", "err", NULL };
 static const Option own[] = {
-        { 'n', "lines", OPTION_COUNT, FIELD(lines), "N", NULL, "" },
-        { 'f', "follow", OPTION_FLAG, FIELD(follow), NULL, NULL, "" },
-        { 0, "since", OPTION_STRING, FIELD(since), "TIME", NULL, "" },
-        { 0, "stream", OPTION_WORD, FIELD(stream), "STREAM", streams, "" },
-        { 'e', "env", OPTION_STRINGS, FIELD(env), "K=V", NULL, "" },
-        {},
+        { 'n', "lines", OPTION_COUNT, FIELD(lines), "N", NULL, "" },   { 'f', "follow", OPTION_FLAG, FIELD(follow), NULL, NULL, "" },
+        { 0, "since", OPTION_STRING, FIELD(since), "TIME", NULL, "" }, { 0, "stream", OPTION_WORD, FIELD(stream), "STREAM", streams, "" },
+        { 'e', "env", OPTION_STRINGS, FIELD(env), "K=V", NULL, "" },   {},
 };
 
 typedef struct Parsed {
@@ -40,8 +37,8 @@ static Parsed parse(const Option *options, bool first, char **words) {
         p.r = options_parse(options, words, first, &p.o, &p.operands, &p.used, &p.error);
         return p;
 }
-#define PARSE(...) parse(own, false, (char *[]) { __VA_ARGS__, NULL })
-#define PARSE_GLOBAL(...) parse(NULL, true, (char *[]) { __VA_ARGS__, NULL })
+#define PARSE(...)        parse(own, false, (char *[]){ __VA_ARGS__, NULL })
+#define PARSE_GLOBAL(...) parse(NULL, true, (char *[]){ __VA_ARGS__, NULL })
 
 static void clusters_and_values(void **state) {
         _cleanup_parsed_ Parsed a = PARSE("-fn20", "web"), b = PARSE("-f", "-n", "20", "web"), c = PARSE("--lines=20", "--follow", "web"),
@@ -71,7 +68,8 @@ static void dashes_end_options(void **state) {
 }
 
 static void own_options_come_first(void **state) {
-        _cleanup_parsed_ Parsed p = PARSE("-n", "3", "--namespace", "shop", "-o", "jsonl"), g = PARSE_GLOBAL("-n", "shop", "logs", "-n", "3");
+        _cleanup_parsed_ Parsed p = PARSE("-n", "3", "--namespace", "shop", "-o", "jsonl"),
+                                g = PARSE_GLOBAL("-n", "shop", "logs", "-n", "3");
 
         assert_int_equal(p.r, 0);
         assert_int_equal(p.o.lines, 3);
@@ -105,9 +103,15 @@ static void lists_keep_order(void **state) {
 }
 
 static void refusals(void **state) {
-        static const struct { const char *words[3]; const char *message, *hint; } cases[] = {
+        static const struct {
+                const char *words[3];
+                const char *message, *hint;
+        } cases[] = {
                 { { "--folow" }, "--folow: no such option", "did you mean --follow?" },
-                { { "--" "=x" }, "--: no such option", NULL },
+                { { "--"
+                    "=x" },
+                  "--: no such option",
+                  NULL },
                 { { "-x" }, "-x: no such option", NULL },
                 { { "--follow=1" }, "--follow: takes no value", NULL },
                 { { "--lines" }, "--lines: needs a value (N)", NULL },
@@ -139,8 +143,12 @@ static void spans(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(clusters_and_values), cmocka_unit_test(dashes_end_options), cmocka_unit_test(own_options_come_first),
-                cmocka_unit_test(abbreviations),       cmocka_unit_test(lists_keep_order),   cmocka_unit_test(refusals),
+                cmocka_unit_test(clusters_and_values),
+                cmocka_unit_test(dashes_end_options),
+                cmocka_unit_test(own_options_come_first),
+                cmocka_unit_test(abbreviations),
+                cmocka_unit_test(lists_keep_order),
+                cmocka_unit_test(refusals),
                 cmocka_unit_test(spans),
         };
 

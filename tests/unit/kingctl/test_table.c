@@ -48,7 +48,7 @@ static void cuts_to_width(void **state) {
         table_add(t, COLOUR_NONE, "somewhere");
         narrow = printed(t, 30, false);
         assert_string_equal(narrow, "NAME              N  WHERE\n"
-                                    "a-very-lon\u2026  12345  somewhere\n");
+                                    "a-very-long\u2026  12345  somewhere\n");
         tiny = printed(t, 5, false);
         assert_string_equal(tiny, "NAME        N  WHE\u2026\n"
                                   "a-ver\u2026  12345  som\u2026\n");
@@ -94,9 +94,17 @@ static void cells_are_escaped(void **state) {
 }
 
 static void ellipsis(void **state) {
-        static const struct { const char *text; size_t columns; const char *wanted; } cases[] = {
-                { "abc", 3, "abc" }, { "abcd", 3, "ab\u2026" }, { "abcd", 1, "\u2026" }, { "abcd", 0, "" },
-                { "\u5b57\u5b57\u5b57", 5, "\u5b57\u5b57\u2026" }, { "\u5b57\u5b57\u5b57", 4, "\u5b57\u2026" },
+        static const struct {
+                const char *text;
+                size_t columns;
+                const char *wanted;
+        } cases[] = {
+                { "abc", 3, "abc" },
+                { "abcd", 3, "ab\u2026" },
+                { "abcd", 1, "\u2026" },
+                { "abcd", 0, "" },
+                { "\u5b57\u5b57\u5b57", 5, "\u5b57\u5b57\u2026" },
+                { "\u5b57\u5b57\u5b57", 4, "\u5b57\u2026" },
         };
 
         for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
@@ -122,7 +130,9 @@ static void replies_may_lack_anything(void **state) {
 }
 
 static void exits_are_told(void **state) {
-        static const struct { const char *json, *wanted; } cases[] = {
+        static const struct {
+                const char *json, *wanted;
+        } cases[] = {
                 { "{\"code\":3,\"signal\":null,\"reason\":\"\"}", "exit status 3" },
                 { "{\"code\":null,\"signal\":\"SIGKILL\",\"reason\":\"out of memory\"}", "SIGKILL (out of memory)" },
                 { "{\"code\":null,\"signal\":null,\"reason\":\"ready timeout\"}", "ready timeout" },
@@ -150,9 +160,14 @@ static void census_counts(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(aligns),           cmocka_unit_test(cuts_to_width), cmocka_unit_test(random_tables_fit),
-                cmocka_unit_test(cells_are_escaped), cmocka_unit_test(ellipsis),      cmocka_unit_test(replies_may_lack_anything),
-                cmocka_unit_test(exits_are_told),   cmocka_unit_test(census_counts),
+                cmocka_unit_test(aligns),
+                cmocka_unit_test(cuts_to_width),
+                cmocka_unit_test(random_tables_fit),
+                cmocka_unit_test(cells_are_escaped),
+                cmocka_unit_test(ellipsis),
+                cmocka_unit_test(replies_may_lack_anything),
+                cmocka_unit_test(exits_are_told),
+                cmocka_unit_test(census_counts),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -475,6 +475,28 @@ TEST(verdict_does_not_change_an_order, "", {
         expect_end(f, REASON_SIGNALED, true, -1, SIGKILL);
 });
 
+/* Where main has ended, its end counts. */
+TEST(verdict_after_the_end, "restart.when=on-failure", {
+        PLAY(f, UP, { 0, EXIT(0), LC_STOPPING, CHECK | DISARM, 5 * SEC }, { 0, ON(EV_REMAINS), LC_STOPPING, SIGNAL, SAME },
+             { 0, WITH(.event = EV_FAIL, .reason = REASON_ISOLATION), LC_KILLING, KILL | CHECK | DISARM, 2 * SEC },
+             { 0, ON(EV_EMPTY), LC_EXITED, CLEAN, NEVER });
+        expect_end(f, REASON_EXITED, true, 0, 0);
+});
+
+TEST(slow_end_is_no_health, "watchdog=10s", {
+        PLAY(f, PLACED, { 0, ON(EV_EXECED), LC_RUNNING, ARM, NEVER });
+        f->l.attempts = 2;
+        PLAY(f, { 59 * SEC, ON(EV_WATCHDOG), LC_STOPPING, ABORT | DISARM, 5 * SEC }, { 3 * SEC, ON(EV_FAIL), LC_KILLING, KILL | DISARM, 2 * SEC },
+             { 0, DIED(SIGKILL), LC_KILLING, CHECK | TOLD, SAME }, { 0, ON(EV_EMPTY), LC_WAIT_BACKOFF, CLEAN, 400 * MS });
+        expect_end(f, REASON_WATCHDOG, true, -1, SIGKILL);
+});
+
+/* A code that excuses an end excuses no failure that we saw ourselves. */
+TEST(except_codes_do_not_excuse_a_timeout, "ready.by=notify restart.except_codes=3", {
+        PLAY(f, STARTING_UP, { 30 * SEC, DUE, LC_STOPPING, SIGNAL | DISARM, 5 * SEC }, { 0, EXIT(3), LC_STOPPING, CHECK | TOLD, SAME },
+             { 0, ON(EV_EMPTY), LC_WAIT_BACKOFF, CLEAN, 100 * MS });
+});
+
 /* ---- what the service says of itself ---- */
 
 TEST(reload, "ready.timeout=10s watchdog=1s", {
@@ -552,6 +574,179 @@ TEST(since_follows_the_public_state, "", {
         assert_int_equal(f->l.since, begun + 3 * SEC);
 });
 
+/* ---- every pair of state and event ---- */
+
+/* From nothing to each state, for a service that is ready by notify. */
+static void reach(Fixture *f, LcState state) {
+        static const Row to_wait[] = { { 0, ON(EV_START), LC_WAIT_DEPS, DEPS, NEVER } };
+        static const Row to_placing[] = { PLACED };
+        static const Row to_starting[] = { STARTING_UP };
+        static const Row to_backoff[] = { PLACED, { 0, ON(EV_SPAWN_FAILED), LC_WAIT_BACKOFF, CLEAN | DISARM, 100 * MS } };
+        static const Row to_running[] = { STARTING_UP, { 0, ON(EV_READY), LC_RUNNING, ARM, NEVER } };
+        static const Row to_reloading[] = { STARTING_UP, { 0, ON(EV_READY), LC_RUNNING, ARM, NEVER }, { 0, ON(EV_RELOADING), LC_RELOADING, 0, 30 * SEC } };
+        static const Row to_stopping[] = { STARTING_UP, { 30 * SEC, DUE, LC_STOPPING, SIGNAL | DISARM, 5 * SEC } };
+        static const Row to_killing[] = { PLACED, { 60 * SEC, DUE, LC_KILLING, KILL | DISARM, 2 * SEC } };
+        static const Row to_exited[] = { STARTING_UP, { 0, EXIT(3), LC_STOPPING, CHECK | DISARM, 5 * SEC }, { 0, ON(EV_EMPTY), LC_EXITED, CLEAN, NEVER } };
+        static const Row to_failed[] = { { 0, ON(EV_START), LC_WAIT_DEPS, DEPS, NEVER }, { 0, ON(EV_DEPS_FAILED), LC_FAILED, 0, NEVER } };
+        static const struct { const Row *rows; size_t n; } ways[_LC_STATE_MAX] = {
+                [LC_WAIT_DEPS] = { to_wait, ARRAY_SIZE(to_wait) },         [LC_WAIT_BACKOFF] = { to_backoff, ARRAY_SIZE(to_backoff) },
+                [LC_PLACING] = { to_placing, ARRAY_SIZE(to_placing) },     [LC_STARTING] = { to_starting, ARRAY_SIZE(to_starting) },
+                [LC_RUNNING] = { to_running, ARRAY_SIZE(to_running) },     [LC_RELOADING] = { to_reloading, ARRAY_SIZE(to_reloading) },
+                [LC_STOPPING] = { to_stopping, ARRAY_SIZE(to_stopping) },  [LC_KILLING] = { to_killing, ARRAY_SIZE(to_killing) },
+                [LC_EXITED] = { to_exited, ARRAY_SIZE(to_exited) },        [LC_FAILED] = { to_failed, ARRAY_SIZE(to_failed) },
+        };
+
+        play(f, __func__, ways[state].rows, ways[state].n);
+        assert_int_equal(f->l.state, state);
+        f->l.restarts = 5;
+        if (f->l.deadline != NEVER)
+                f->now = f->l.deadline;
+}
+
+enum { FORGETS = 1, EXTENDS = 2 };
+
+/* A pair that is not here must change nothing at all. */
+static const struct Pair { LcState state; LcEvent event; LcState next; unsigned actions, and; } pairs[] = {
+        { LC_STOPPED, EV_START, LC_WAIT_DEPS, DEPS | TOLD, FORGETS },
+        { LC_STOPPED, EV_RESTART, LC_WAIT_DEPS, DEPS | TOLD, FORGETS },
+        { LC_STOPPED, EV_RESET, LC_STOPPED, TOLD, FORGETS },
+        { LC_STOPPED, EV_ADOPT, LC_STARTING, TOLD },
+
+        { LC_WAIT_DEPS, EV_START, LC_WAIT_DEPS, 0, FORGETS },
+        { LC_WAIT_DEPS, EV_RESTART, LC_WAIT_DEPS, 0, FORGETS },
+        { LC_WAIT_DEPS, EV_STOP, LC_STOPPED, TOLD },
+        { LC_WAIT_DEPS, EV_RESET, LC_WAIT_DEPS, TOLD, FORGETS },
+        { LC_WAIT_DEPS, EV_DEPS_MET, LC_PLACING, SPAWN | TOLD },
+        { LC_WAIT_DEPS, EV_DEPS_FAILED, LC_FAILED, TOLD },
+        { LC_WAIT_DEPS, EV_ADOPT, LC_STARTING, TOLD },
+
+        { LC_WAIT_BACKOFF, EV_START, LC_WAIT_DEPS, DEPS | TOLD, FORGETS },
+        { LC_WAIT_BACKOFF, EV_RESTART, LC_WAIT_DEPS, DEPS | TOLD, FORGETS },
+        { LC_WAIT_BACKOFF, EV_STOP, LC_STOPPED, TOLD },
+        { LC_WAIT_BACKOFF, EV_RESET, LC_WAIT_BACKOFF, TOLD, FORGETS },
+        { LC_WAIT_BACKOFF, EV_DEADLINE, LC_WAIT_DEPS, DEPS | TOLD },
+        { LC_WAIT_BACKOFF, EV_ADOPT, LC_STARTING, TOLD },
+
+        { LC_PLACING, EV_STOP, LC_KILLING, KILL | DISARM | TOLD },
+        { LC_PLACING, EV_RESTART, LC_KILLING, KILL | DISARM | TOLD, FORGETS },
+        { LC_PLACING, EV_RESET, LC_PLACING, TOLD, FORGETS },
+        { LC_PLACING, EV_EXECED, LC_STARTING, TOLD },
+        { LC_PLACING, EV_READY, LC_RUNNING, ARM | TOLD },
+        { LC_PLACING, EV_RELOADING, LC_STARTING, TOLD },
+        { LC_PLACING, EV_STOPPING, LC_STOPPING, DISARM | TOLD },
+        { LC_PLACING, EV_EXTEND, LC_STARTING, TOLD, EXTENDS },
+        { LC_PLACING, EV_MAIN_EXIT, LC_STOPPING, CHECK | DISARM | TOLD },
+        { LC_PLACING, EV_GONE, LC_STOPPING, CHECK | DISARM | TOLD },
+        { LC_PLACING, EV_SPAWN_FAILED, LC_WAIT_BACKOFF, CLEAN | DISARM | TOLD },
+        { LC_PLACING, EV_FAIL, LC_KILLING, KILL | DISARM | TOLD },
+        { LC_PLACING, EV_DEADLINE, LC_KILLING, KILL | DISARM | TOLD },
+
+        { LC_STARTING, EV_STOP, LC_STOPPING, SIGNAL | DISARM | TOLD },
+        { LC_STARTING, EV_RESTART, LC_STOPPING, SIGNAL | DISARM | TOLD, FORGETS },
+        { LC_STARTING, EV_RESET, LC_STARTING, TOLD, FORGETS },
+        { LC_STARTING, EV_READY, LC_RUNNING, ARM | TOLD },
+        { LC_STARTING, EV_STOPPING, LC_STOPPING, DISARM | TOLD },
+        { LC_STARTING, EV_EXTEND, LC_STARTING, 0, EXTENDS },
+        { LC_STARTING, EV_MAIN_EXIT, LC_STOPPING, CHECK | DISARM | TOLD },
+        { LC_STARTING, EV_GONE, LC_STOPPING, CHECK | DISARM | TOLD },
+        { LC_STARTING, EV_SPAWN_FAILED, LC_WAIT_BACKOFF, CLEAN | DISARM | TOLD },
+        { LC_STARTING, EV_FAIL, LC_KILLING, KILL | DISARM | TOLD },
+        { LC_STARTING, EV_DEADLINE, LC_STOPPING, SIGNAL | DISARM | TOLD },
+
+        { LC_RUNNING, EV_STOP, LC_STOPPING, SIGNAL | DISARM | TOLD },
+        { LC_RUNNING, EV_RESTART, LC_STOPPING, SIGNAL | DISARM | TOLD, FORGETS },
+        { LC_RUNNING, EV_RESET, LC_RUNNING, TOLD, FORGETS },
+        { LC_RUNNING, EV_RELOADING, LC_RELOADING, TOLD },
+        { LC_RUNNING, EV_STOPPING, LC_STOPPING, DISARM | TOLD },
+        { LC_RUNNING, EV_MAIN_EXIT, LC_STOPPING, CHECK | DISARM | TOLD },
+        { LC_RUNNING, EV_GONE, LC_STOPPING, CHECK | DISARM | TOLD },
+        { LC_RUNNING, EV_SPAWN_FAILED, LC_WAIT_BACKOFF, CLEAN | DISARM | TOLD },
+        { LC_RUNNING, EV_WATCHDOG, LC_STOPPING, ABORT | DISARM | TOLD },
+        { LC_RUNNING, EV_FAIL, LC_KILLING, KILL | DISARM | TOLD },
+
+        { LC_RELOADING, EV_STOP, LC_STOPPING, SIGNAL | DISARM | TOLD },
+        { LC_RELOADING, EV_RESTART, LC_STOPPING, SIGNAL | DISARM | TOLD, FORGETS },
+        { LC_RELOADING, EV_RESET, LC_RELOADING, TOLD, FORGETS },
+        { LC_RELOADING, EV_READY, LC_RUNNING, TOLD },
+        { LC_RELOADING, EV_STOPPING, LC_STOPPING, DISARM | TOLD },
+        { LC_RELOADING, EV_EXTEND, LC_RELOADING, 0, EXTENDS },
+        { LC_RELOADING, EV_MAIN_EXIT, LC_STOPPING, CHECK | DISARM | TOLD },
+        { LC_RELOADING, EV_GONE, LC_STOPPING, CHECK | DISARM | TOLD },
+        { LC_RELOADING, EV_SPAWN_FAILED, LC_WAIT_BACKOFF, CLEAN | DISARM | TOLD },
+        { LC_RELOADING, EV_WATCHDOG, LC_STOPPING, ABORT | DISARM | TOLD },
+        { LC_RELOADING, EV_FAIL, LC_KILLING, KILL | DISARM | TOLD },
+        { LC_RELOADING, EV_DEADLINE, LC_RUNNING, TOLD },
+
+        { LC_STOPPING, EV_START, LC_STOPPING, TOLD, FORGETS },
+        { LC_STOPPING, EV_RESTART, LC_STOPPING, TOLD, FORGETS },
+        { LC_STOPPING, EV_STOP, LC_STOPPING, TOLD },
+        { LC_STOPPING, EV_RESET, LC_STOPPING, TOLD, FORGETS },
+        { LC_STOPPING, EV_EXTEND, LC_STOPPING, 0, EXTENDS },
+        { LC_STOPPING, EV_MAIN_EXIT, LC_STOPPING, CHECK | TOLD },
+        { LC_STOPPING, EV_GONE, LC_STOPPING, CHECK | TOLD },
+        { LC_STOPPING, EV_SPAWN_FAILED, LC_WAIT_BACKOFF, CLEAN | DISARM | TOLD },
+        { LC_STOPPING, EV_FAIL, LC_KILLING, KILL | DISARM | TOLD },
+        { LC_STOPPING, EV_DEADLINE, LC_KILLING, KILL | DISARM | TOLD },
+
+        { LC_KILLING, EV_START, LC_KILLING, TOLD, FORGETS },
+        { LC_KILLING, EV_RESTART, LC_KILLING, TOLD, FORGETS },
+        { LC_KILLING, EV_STOP, LC_KILLING, TOLD },
+        { LC_KILLING, EV_RESET, LC_KILLING, TOLD, FORGETS },
+        { LC_KILLING, EV_EXECED, LC_KILLING, KILL },
+        { LC_KILLING, EV_MAIN_EXIT, LC_KILLING, CHECK | TOLD },
+        { LC_KILLING, EV_GONE, LC_KILLING, CHECK | TOLD },
+        { LC_KILLING, EV_SPAWN_FAILED, LC_WAIT_BACKOFF, CLEAN | DISARM | TOLD },
+        { LC_KILLING, EV_DEADLINE, LC_KILLING, KILL, EXTENDS },
+
+        { LC_EXITED, EV_START, LC_WAIT_DEPS, DEPS | TOLD, FORGETS },
+        { LC_EXITED, EV_RESTART, LC_WAIT_DEPS, DEPS | TOLD, FORGETS },
+        { LC_EXITED, EV_STOP, LC_STOPPED, TOLD },
+        { LC_EXITED, EV_RESET, LC_EXITED, TOLD, FORGETS },
+        { LC_EXITED, EV_ADOPT, LC_STARTING, TOLD },
+
+        { LC_FAILED, EV_START, LC_WAIT_DEPS, DEPS | TOLD, FORGETS },
+        { LC_FAILED, EV_RESTART, LC_WAIT_DEPS, DEPS | TOLD, FORGETS },
+        { LC_FAILED, EV_STOP, LC_STOPPED, TOLD },
+        { LC_FAILED, EV_RESET, LC_STOPPED, TOLD, FORGETS },
+        { LC_FAILED, EV_ADOPT, LC_STARTING, TOLD },
+};
+
+static const struct Pair *find_pair(LcState state, LcEvent event) {
+        for (size_t i = 0; i < ARRAY_SIZE(pairs); i++)
+                if (pairs[i].state == state && pairs[i].event == event)
+                        return pairs + i;
+        return NULL;
+}
+
+static void check_pair(Fixture *f, LcState state, LcEvent event) {
+        const struct Pair *p = find_pair(state, event);
+        Lifecycle before;
+        unsigned actions;
+
+        reach(f, state);
+        before = f->l;
+        actions = lifecycle_step(&f->l, f->spec, &(LcInput) { .event = event, .until = f->now + 100 * SEC }, f->now, 0);
+        if (actions != (p ? p->actions : 0) || f->l.state != (p ? p->next : state))
+                fail_msg("%s in %s: %s, %#x", lifecycle_event_name(event), lifecycle_state_name(state), lifecycle_state_name(f->l.state), actions);
+        if (!p && memcmp(&before, &f->l, sizeof(before)) != 0)
+                fail_msg("%s in %s changes something", lifecycle_event_name(event), lifecycle_state_name(state));
+        if ((f->l.restarts == 0) != (p && (p->and & FORGETS)))
+                fail_msg("%s in %s: %u restarts", lifecycle_event_name(event), lifecycle_state_name(state), f->l.restarts);
+        if (p && (p->and & EXTENDS) && f->l.deadline != f->now + (event == EV_EXTEND ? 100 * SEC : 2 * SEC))
+                fail_msg("%s in %s does not extend", lifecycle_event_name(event), lifecycle_state_name(state));
+}
+
+static void test_every_pair(void **state) {
+        for (LcState s = 0; s < _LC_STATE_MAX; s++)
+                for (LcEvent e = 0; e < _LC_EVENT_MAX; e++) {
+                        Fixture f;
+
+                        fixture_init(&f, "ready.by=notify watchdog=10s restart.except_codes=3");
+                        check_pair(&f, s, e);
+                        fixture_done(&f);
+                }
+}
+
 static void test_names(void **state) {
         static const char *const publics[] = { "stopped", "waiting", "waiting", "starting", "starting", "running", "reloading", "stopping", "stopping",
                                                "exited", "failed" };
@@ -594,7 +789,8 @@ int main(void) {
                 T(oneshot_failure_never), T(spawn_failed_for_good), T(spawn_failed_for_now), T(placing_takes_too_long), T(placing_refused),
                 T(dependency_failed), T(watchdog_expires), T(watchdog_means_nothing_before_ready), T(stop_during_failure),
                 T(start_during_failure_skips_the_backoff), T(verdict_from_outside), T(verdict_does_not_change_an_order), T(reload),
-                T(stop_while_reloading), T(stopping_by_itself), T(stopping_by_itself_but_never_done), T(adopted), T(adopted_before_ready),
+                T(verdict_after_the_end), T(slow_end_is_no_health),
+                T(except_codes_do_not_excuse_a_timeout), T(test_every_pair), T(stop_while_reloading), T(stopping_by_itself), T(stopping_by_itself_but_never_done), T(adopted), T(adopted_before_ready),
                 T(adopted_oneshot), T(adopted_but_never_executed), T(reset), T(reset_counters_only), T(stop_forgets_a_failure_but_not_its_reason),
                 T(since_follows_the_public_state), T(test_names), T(test_settled),
         };

@@ -15,7 +15,7 @@
 typedef struct Service {
         sd_event *event;
         VarlinkServer *server;
-        VarlinkCall *held;       /* by Hold and Stream */
+        VarlinkCall *held; /* by Hold and Stream */
         unsigned calls, gone, drained, left;
         int permission;
         char *blob;
@@ -112,8 +112,17 @@ static int on_who(VarlinkCall *c, json_object *p, void *u) {
 }
 
 static const VarlinkEntry entries[] = {
-        { "Echo", on_echo }, { "Fail", on_fail }, { "Silent", on_silent }, { "Refuse", on_refuse }, { "Hold", on_hold },
-        { "Count", on_count }, { "Stream", on_stream }, { "Flood", on_flood }, { "Who", on_who }, { "Write", on_echo, true }, {},
+        { "Echo", on_echo },
+        { "Fail", on_fail },
+        { "Silent", on_silent },
+        { "Refuse", on_refuse },
+        { "Hold", on_hold },
+        { "Count", on_count },
+        { "Stream", on_stream },
+        { "Flood", on_flood },
+        { "Who", on_who },
+        { "Write", on_echo, true },
+        {},
 };
 static const VarlinkInterface interface = { "io.kingly.Manager", "interface io.kingly.Manager\nmethod Echo() -> ()\n", entries };
 
@@ -122,9 +131,11 @@ static int on_permission(void *u, uid_t uid, gid_t gid, pid_t pid) {
 }
 
 static void service_open(Service *s) {
-        VarlinkServerOptions o = { .interface = &interface, .vendor = "v", .product = "p", .version = "1", .url = "u", .permission = on_permission };
+        VarlinkServerOptions o = {
+                .interface = &interface, .vendor = "v", .product = "p", .version = "1", .url = "u", .permission = on_permission
+        };
 
-        *s = (Service) { .permission = 2 };
+        *s = (Service){ .permission = 2 };
         s->blob = malloc(10001);
         memset(s->blob, 'x', 10000);
         s->blob[10000] = 0;

@@ -7,7 +7,7 @@
 #include "base/text.h"
 #include "varlink/client.h"
 
-#define TIMEOUT (20 * USEC_PER_SEC)
+#define TIMEOUT    (20 * USEC_PER_SEC)
 #define CALL(name) "io.kingly.Manager." name
 
 typedef struct Place {
@@ -174,8 +174,7 @@ static void deadlines(void **state) {
         assert_null(o);
 }
 
-static void on_alarm(int sig) {
-}
+static void on_alarm(int sig) {}
 
 static void signals_interrupt_streams(void **state) {
         _cleanup_(varlink_client_freep) VarlinkClient *c = connected(*state);
@@ -184,7 +183,7 @@ static void signals_interrupt_streams(void **state) {
         json_object *o = NULL;
 
         assert_int_equal(varlink_client_more(c, CALL("Hold"), NULL, &e), 0);
-        assert_int_equal(sigaction(SIGALRM, &(struct sigaction) { .sa_handler = on_alarm }, NULL), 0);
+        assert_int_equal(sigaction(SIGALRM, &(struct sigaction){ .sa_handler = on_alarm }, NULL), 0);
         setitimer(ITIMER_REAL, &t, NULL);
         assert_int_equal(varlink_client_next(c, TIMEOUT, &o, &e), -EINTR);
         setitimer(ITIMER_REAL, &off, NULL);
@@ -237,9 +236,18 @@ static void long_paths(void **state) {
 }
 
 static void bad_peers(void **state) {
-        static const struct { const char *bytes; size_t n; int error; } peers[] = {
-                { "garbage", 8, -EBADMSG }, { "[]", 3, -EBADMSG }, { "{\"parameters\":[]}", 18, -EBADMSG }, { "{\"error\":1}", 12, -EBADMSG },
-                { "{\"parameters\":{},\"continues\":true}", 36, -EBADMSG }, { "{\"parameters\"", 13, -ECONNRESET }, { "\xff", 2, -EBADMSG },
+        static const struct {
+                const char *bytes;
+                size_t n;
+                int error;
+        } peers[] = {
+                { "garbage", 8, -EBADMSG },
+                { "[]", 3, -EBADMSG },
+                { "{\"parameters\":[]}", 18, -EBADMSG },
+                { "{\"error\":1}", 12, -EBADMSG },
+                { "{\"parameters\":{},\"continues\":true}", 36, -EBADMSG },
+                { "{\"parameters\"", 13, -ECONNRESET },
+                { "\xff", 2, -EBADMSG },
                 { "", 0, -ETIMEDOUT },
         };
 
@@ -255,7 +263,8 @@ static void bad_peers(void **state) {
                         serve_bytes(fd, peers[i].bytes, peers[i].n);
                 close(fd);
                 c = connected(&p);
-                assert_int_equal(varlink_client_call(c, CALL("X"), NULL, peers[i].n ? TIMEOUT : 50 * USEC_PER_MSEC, &o, &e), peers[i].error);
+                assert_int_equal(varlink_client_call(c, CALL("X"), NULL, peers[i].n ? TIMEOUT : 50 * USEC_PER_MSEC, &o, &e),
+                                 peers[i].error);
                 assert_non_null(e.message);
                 assert_null(o);
                 kill(p.pid, SIGKILL);
@@ -269,8 +278,16 @@ static void bad_peers(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                TEST(calls), TEST(remote_errors), TEST(streams), TEST(large_messages), TEST(deadlines), TEST(signals_interrupt_streams), TEST(long_paths),
-                cmocka_unit_test(nobody_listens), cmocka_unit_test(full_queue_meets_deadline), cmocka_unit_test(bad_peers),
+                TEST(calls),
+                TEST(remote_errors),
+                TEST(streams),
+                TEST(large_messages),
+                TEST(deadlines),
+                TEST(signals_interrupt_streams),
+                TEST(long_paths),
+                cmocka_unit_test(nobody_listens),
+                cmocka_unit_test(full_queue_meets_deadline),
+                cmocka_unit_test(bad_peers),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

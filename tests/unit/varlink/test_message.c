@@ -20,8 +20,25 @@ static void accepts_objects_only(void **state) {
         assert_int_equal(parse("{\"a\":[1,2,{\"b\":null}]} \n"), 0);
         assert_int_equal(parse("{\"\u00e9\":\"\u20ac\"}"), 0);
         static const char *const bad[] = {
-                "", " ", "null", "[]", "1", "\"x\"", "{", "{}{}", "{} x", "{\"a\":}", "{\"a\" 1}", "{a:1}", "{\"a\":1,}", "{\"a\":\"\xff\"}",
-                "{\"a\":\"\xc0\xaf\"}", "{\"a\":\"\xed\xa0\x80\"}", "{\"a\":tru}", "{\"a\":\"x", "/* c */ {}",
+                "",
+                " ",
+                "null",
+                "[]",
+                "1",
+                "\"x\"",
+                "{",
+                "{}{}",
+                "{} x",
+                "{\"a\":}",
+                "{\"a\" 1}",
+                "{a:1}",
+                "{\"a\":1,}",
+                "{\"a\":\"\xff\"}",
+                "{\"a\":\"\xc0\xaf\"}",
+                "{\"a\":\"\xed\xa0\x80\"}",
+                "{\"a\":tru}",
+                "{\"a\":\"x",
+                "/* c */ {}",
         };
         for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
                 if (parse(bad[i]) != -EBADMSG)
@@ -47,7 +64,8 @@ static void depth_is_limited(void **state) {
 static void getters_check_types(void **state) {
         _cleanup_json_ json_object *o = NULL;
         _cleanup_error_ KlError e = {};
-        const char *text = "{\"s\":\"x\",\"b\":true,\"n\":7,\"neg\":-1,\"big\":18446744073709551615,\"f\":1.5,\"z\":null,\"l\":[1],\"o\":{},\"nul\":\"a\\u0000b\"}";
+        const char *text = "{\"s\":\"x\",\"b\":true,\"n\":7,\"neg\":-1,\"big\":18446744073709551615,\"f\":1.5,\"z\":null,\"l\":[1],\"o\":{}"
+                           ",\"nul\":\"a\\u0000b\"}";
         const char *s = "kept";
         uint64_t n = 42;
         bool b = false;

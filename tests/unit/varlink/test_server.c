@@ -80,7 +80,8 @@ static void answers(void **state) {
                "{\"error\":\"io.kingly.Manager.Failed\",\"parameters\":{\"message\":\"Silent: the call was left without an answer\"}}|");
         expect(s, fd, "{\"method\":\"io.kingly.Manager.Silent\",\"oneway\":true}", "");
         expect(s, fd, "{\"method\":\"io.kingly.Manager.Refuse\"}",
-               "{\"error\":\"io.kingly.Manager.NoSuchService\",\"parameters\":{\"message\":\"web: no such service\",\"hint\":\"did you mean wub?\"}}|");
+               "{\"error\":\"io.kingly.Manager.NoSuchService\",\"parameters\":{\"message\":\"web: no such service\",\"hint\":\"did you "
+               "mean wub?\"}}|");
         expect(s, fd, "{\"method\":\"io.kingly.Manager.Count\",\"more\":true,\"parameters\":{\"n\":2}}",
                "{\"parameters\":{\"n\":0},\"continues\":true}|{\"parameters\":{\"n\":1},\"continues\":true}|{\"parameters\":{\"n\":2}}|");
         expect(s, fd, "{\"method\":\"io.kingly.Manager.Count\"}", "{\"parameters\":{\"n\":3}}|");
@@ -95,7 +96,8 @@ static void introspects(void **state) {
         _cleanup_free_ char *got = NULL;
 
         expect(s, fd, "{\"method\":\"org.varlink.service.GetInfo\"}",
-               "{\"parameters\":{\"vendor\":\"v\",\"product\":\"p\",\"version\":\"1\",\"url\":\"u\",\"interfaces\":[\"org.varlink.service\",\"io.kingly.Manager\"]}}|");
+               "{\"parameters\":{\"vendor\":\"v\",\"product\":\"p\",\"version\":\"1\",\"url\":\"u\",\"interfaces\":[\"org.varlink."
+               "service\",\"io.kingly.Manager\"]}}|");
         expect(s, fd, "{\"method\":\"org.varlink.service.GetInterfaceDescription\",\"parameters\":{\"interface\":\"io.kingly.Manager\"}}",
                "{\"parameters\":{\"description\":\"interface io.kingly.Manager\\nmethod Echo() -> ()\\n\"}}|");
         expect(s, fd, "{\"method\":\"org.varlink.service.GetInterfaceDescription\",\"parameters\":{\"interface\":\"a.b\"}}",
@@ -117,11 +119,14 @@ static void names_what_is_wrong(void **state) {
                "{\"error\":\"org.varlink.service.MethodNotFound\",\"parameters\":{\"method\":\"io.kingly.Manager.Nothing\"}}|");
         expect(s, fd, "{\"method\":\"org.varlink.service.Nothing\"}",
                "{\"error\":\"org.varlink.service.MethodNotFound\",\"parameters\":{\"method\":\"org.varlink.service.Nothing\"}}|");
-        expect(s, fd, "{\"method\":\"a.b.C\"}", "{\"error\":\"org.varlink.service.InterfaceNotFound\",\"parameters\":{\"interface\":\"a.b\"}}|");
-        expect(s, fd, "{\"method\":\"plain\"}", "{\"error\":\"org.varlink.service.InterfaceNotFound\",\"parameters\":{\"interface\":\"plain\"}}|");
+        expect(s, fd, "{\"method\":\"a.b.C\"}",
+               "{\"error\":\"org.varlink.service.InterfaceNotFound\",\"parameters\":{\"interface\":\"a.b\"}}|");
+        expect(s, fd, "{\"method\":\"plain\"}",
+               "{\"error\":\"org.varlink.service.InterfaceNotFound\",\"parameters\":{\"interface\":\"plain\"}}|");
         expect(s, fd, "{}", "{\"error\":\"org.varlink.service.InvalidParameter\",\"parameters\":{\"parameter\":\"method\"}}|");
         expect(s, fd, "{\"method\":7}", "{\"error\":\"org.varlink.service.InvalidParameter\",\"parameters\":{\"parameter\":\"method\"}}|");
-        expect(s, fd, "{\"method\":\"a.b.C\",\"more\":1}", "{\"error\":\"org.varlink.service.InvalidParameter\",\"parameters\":{\"parameter\":\"more\"}}|");
+        expect(s, fd, "{\"method\":\"a.b.C\",\"more\":1}",
+               "{\"error\":\"org.varlink.service.InvalidParameter\",\"parameters\":{\"parameter\":\"more\"}}|");
         expect(s, fd, "{\"method\":\"a.b.C\",\"parameters\":[]}",
                "{\"error\":\"org.varlink.service.InvalidParameter\",\"parameters\":{\"parameter\":\"parameters\"}}|");
         close(fd);
@@ -277,7 +282,8 @@ static void slow_reader(void **state) {
                         _cleanup_json_ json_object *o = NULL;
 
                         assert_int_equal(varlink_parse(m, k, &o), 0);
-                        assert_int_equal(json_object_get_int(json_object_object_get(json_object_object_get(o, "parameters"), "n")), 1000 - n);
+                        assert_int_equal(json_object_get_int(json_object_object_get(json_object_object_get(o, "parameters"), "n")),
+                                         1000 - n);
                         n++;
                         last = !json_object_object_get(o, "continues");
                         frame_reader_drop(&f, k);
@@ -415,7 +421,8 @@ static void thousand_connections(void **state) {
                 put_text(fds[i], "{\"method\":\"io.kingly.Manager.Who\"}");
         settle(s);
         for (size_t i = 0; i < VARLINK_CONNECTIONS_MAX; i++) {
-                _cleanup_free_ char *got = get(s, fds[i]), *wanted = text_printf("{\"parameters\":{\"uid\":%u,\"pid\":%d}}|", getuid(), getpid());
+                _cleanup_free_ char *got = get(s, fds[i]),
+                                    *wanted = text_printf("{\"parameters\":{\"uid\":%u,\"pid\":%d}}|", getuid(), getpid());
 
                 assert_string_equal(got, wanted);
         }
@@ -448,9 +455,22 @@ static void free_tells_pending_calls(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                TEST(answers), TEST(introspects), TEST(names_what_is_wrong), TEST(closes_on_garbage), TEST(closes_on_depth), TEST(pipelines),
-                TEST(byte_by_byte), TEST(half_closed), TEST(gone_clients), TEST(deaf_client), TEST(slow_reader), TEST(flood_is_cut_off),
-                TEST(unread_replies_hold_up_calls), TEST(huge_messages), TEST(permissions), TEST(thousand_connections),
+                TEST(answers),
+                TEST(introspects),
+                TEST(names_what_is_wrong),
+                TEST(closes_on_garbage),
+                TEST(closes_on_depth),
+                TEST(pipelines),
+                TEST(byte_by_byte),
+                TEST(half_closed),
+                TEST(gone_clients),
+                TEST(deaf_client),
+                TEST(slow_reader),
+                TEST(flood_is_cut_off),
+                TEST(unread_replies_hold_up_calls),
+                TEST(huge_messages),
+                TEST(permissions),
+                TEST(thousand_connections),
                 cmocka_unit_test(free_tells_pending_calls),
         };
 

@@ -1,0 +1,383 @@
+/* kingctl as a whole against a daemon of prepared answers: what it asks, what it prints, how it ends. */
+#include "daemon.inc.h"
+
+#define INSTANCE(name, ns, n, state, ready, more) \
+        "{\"name\":\"" name "\",\"namespace\":\"" ns "\",\"instance\":" #n ",\"state\":\"" state "\",\"ready\":" #ready more "}"
+#define WEB0 INSTANCE("web", "default", 0, "running", true, ",\"pid\":123,\"since_usec\":1,\"restarts\":2,\"cpu_percent\":1.5,\"memory_bytes\":1048576,\"tasks\":3,\"isolation\":\"scope\",\"unit\":\"kingly-web-0-1.scope\"")
+#define WEB1 INSTANCE("web", "default", 1, "failed", false, ",\"pid\":null,\"since_usec\":1,\"restarts\":0,\"isolation\":\"scope\",\"unit\":null,\"exit\":{\"code\":3,\"signal\":null,\"reason\":\"gave up\"}")
+#define JOB INSTANCE("job", "shop", 0, "stopped", false, ",\"restarts\":0,\"isolation\":\"cgroup\"")
+
+static const Answer list_answer[] = { { "List", { "{\"parameters\":{\"instances\":[" WEB1 "," JOB "," WEB0 "]}}" } }, {} };
+static const Answer empty_list[] = { { "List", { "{\"parameters\":{\"instances\":[]}}" } }, {} };
+
+static void lists(void **state) {
+        _cleanup_run_ Run r = RUN(list_answer, "list"), q = RUN(list_answer, "ls", "-q"), json = RUN(list_answer, "-ojsonl", "ps", "@shop", "-n", "x"),
+                          empty = RUN(empty_list, "list");
+
+        assert_int_equal(r.status, 0);
+        contains(r.out, "NAME   NAMESPACE  PID  STATE ");
+        contains(r.out, "web:0  default    123  running ");
+        contains(r.out, "1.5%  1.0M      3  kingly-web-0-1.scope\n");
+        contains(r.out, "web:1  default      -  failed           -         0     -     -      -  scope\n");
+        assert_true(strstr(r.out, "web:0") < strstr(r.out, "web:1") && strstr(r.out, "web:1") < strstr(r.out, "job "));
+        assert_string_equal(r.calls, "{\"method\":\"io.kingly.Manager.List\",\"parameters\":{}}\n");
+        assert_string_equal(q.out, "default/web\nshop/job\n");
+        contains(json.out, "{\"name\":\"web\",\"namespace\":\"default\",\"instance\":0,");
+        contains(json.calls, "\"parameters\":{\"selectors\":[\"@shop\"],\"namespace\":\"x\"}");
+        assert_string_equal(empty.out, "");
+        contains(empty.err, "kingctl start -- COMMAND");
+        assert_int_equal(empty.status, 0);
+}
+
+static void completes_names(void **state) {
+        _cleanup_run_ Run r = RUN(list_answer, "_names"), none = RUN(NULL, "_names");
+
+        assert_string_equal(r.out, "default/web\nshop/job\ndefault/web:0\ndefault/web:1\nall\n");
+        assert_int_equal(none.status, 1);
+        assert_string_equal(none.err, "");
+}
+
+static void exit_statuses(void **state) {
+        static const struct { const char *id; int status; } ids[] = {
+                { "Failed", 1 }, { "InvalidInput", 2 }, { "NoSuchService", 3 }, { "PermissionDenied", 5 }, { "TimedOut", 6 }, { "Busy", 1 },
+        };
+        _cleanup_run_ Run none = RUN(NULL, "list"), late = RUN(ANSWERS({ "Ping", { "HANG" } }), "ping", "--timeout", "50ms"),
+                          cut = RUN(ANSWERS({ "Ping", { "CLOSE" } }), "ping"), usage = RUN(NULL, "lits"), bare = run_words(NULL, (char *[]) { "kingctl", NULL });
+
+        for (size_t i = 0; i < ARRAY_SIZE(ids); i++) {
+                _cleanup_free_ char *reply =
+                        text_printf("{\"error\":\"io.kingly.Manager.%s\",\"parameters\":{\"message\":\"web\\u001b: no\",\"hint\":\"do x\"}}", ids[i].id);
+                _cleanup_run_ Run r = RUN(ANSWERS({ "Stop", { reply } }), "stop", "web");
+
+                assert_int_equal(r.status, ids[i].status);
+                assert_string_equal(r.err, "kingctl: web\\x1b: no\nhint: do x\n");
+        }
+        assert_int_equal(none.status, 4);
+        contains(none.err, ": no daemon runs\nhint: ");
+        assert_int_equal(late.status, 6);
+        assert_string_equal(late.err, "kingctl: Ping: no answer in time\n");
+        assert_int_equal(cut.status, 1);
+        assert_int_equal(usage.status, 2);
+        assert_string_equal(usage.err, "kingctl: lits: no such verb\nhint: did you mean list?\n");
+        assert_int_equal(bare.status, 2);
+        contains(bare.err, "usage: kingctl");
+}
+
+#define RESULT(n, state, more) "{\"name\":\"web\",\"namespace\":\"default\",\"instance\":" #n ",\"state\":\"" state "\"" more "}"
+#define PROGRESS(results) "{\"parameters\":{\"results\":[" results "]},\"continues\":true}"
+#define END(results) "{\"parameters\":{\"results\":[" results "]}}"
+
+static void waits_and_tells_once(void **state) {
+        const Answer *answers = ANSWERS({ "Start", { PROGRESS(RESULT(0, "running", ",\"pid\":123")), PROGRESS(RESULT(1, "running", ",\"pid\":124")),
+                                                     END(RESULT(0, "running", ",\"pid\":123") "," RESULT(1, "running", ",\"pid\":124")) } });
+        _cleanup_run_ Run r = RUN(answers, "start", "web"), q = RUN(answers, "start", "-q", "web", "--no-wait");
+        char *p;
+
+        assert_int_equal(r.status, 0);
+        contains(r.out, "web:0 running (pid 123, 0.");
+        contains(r.out, "web:1 running (pid 124, 0.");
+        p = strstr(r.out, "web:1");
+        assert_null(strstr(p, "web:0"));
+        assert_string_equal(r.calls, "{\"method\":\"io.kingly.Manager.Start\",\"parameters\":{\"selectors\":[\"web\"],\"wait\":true},\"more\":true}\n");
+        assert_string_equal(q.out, "");
+        contains(q.calls, "\"wait\":false");
+}
+
+static void failures_are_explained(void **state) {
+        const Answer *answers = ANSWERS({ "Restart", { END(RESULT(0, "running", ",\"pid\":5") "," RESULT(1, "failed", ",\"error\":\"exited with status 3\",\"hint\":\"fix it\"")) } },
+                                        { "Logs", { "{\"parameters\":{\"entries\":[{\"time_usec\":1700000000123456,\"name\":\"web\",\"instance\":1,\"stream\":\"err\",\"message\":\"boom\\u001b[31m\"}]}}" } });
+        _cleanup_run_ Run r = RUN(answers, "restart", "web");
+
+        assert_int_equal(r.status, 1);
+        contains(r.out, "web:0 running (pid 5, ");
+        contains(r.out, "web:1 failed (0.");
+        assert_string_equal(r.err, "kingctl: web:1: exited with status 3\nhint: fix it\n    2023-11-14 22:13:20.123 boom\\x1b[31m\n");
+        contains(r.calls, "\"selectors\":[\"default/web:1\"],\"lines\":10}");
+}
+
+static void results_for_programs(void **state) {
+        const Answer *answers = ANSWERS({ "Delete", { END(RESULT(0, "stopped", "")) } });
+        _cleanup_run_ Run r = RUN(answers, "delete", "web", "-o", "jsonl"), t = RUN(answers, "rm", "web");
+
+        assert_string_equal(r.out, "{\"name\":\"web\",\"namespace\":\"default\",\"instance\":0,\"state\":\"stopped\"}\n");
+        contains(t.out, "web:0 deleted (0.");
+}
+
+#define PLAN                                                                                                                                        \
+        "\"plan\":[{\"verb\":\"add\",\"name\":\"a\",\"namespace\":\"default\",\"changes\":[]},{\"verb\":\"keep\",\"name\":\"b\",\"namespace\":\"default\",\"changes\":[]}," \
+        "{\"verb\":\"live\",\"name\":\"c\",\"namespace\":\"shop\",\"changes\":[{\"key\":\"limits.memory_max\",\"from\":\"1G\",\"to\":\"2G\"}]},"    \
+        "{\"verb\":\"remove\",\"name\":\"d\",\"namespace\":\"default\",\"changes\":[]}],\"warnings\":[\"a: careful\"]"
+
+static void applies(void **state) {
+        const Answer *answers = ANSWERS({ "Apply", { "{\"parameters\":{" PLAN ",\"results\":[]},\"continues\":true}", PROGRESS(RESULT(0, "running", ",\"pid\":9")),
+                                                     "{\"parameters\":{" PLAN ",\"results\":[" RESULT(0, "running", ",\"pid\":9") "]}}" } });
+        _cleanup_run_ Run r = {}, s = {}, bad = {};
+
+        put_file("a.yaml", "services:\n  a: {command: [/bin/true, \"${KINGLY_TEST_WORD}\"]}\n", 0644);
+        put_file("b.yaml", "services:\n  b: {comand: x}\n", 0644);
+        setenv("KINGLY_TEST_WORD", "expanded", 1);
+        r = RUN(answers, "apply", "-f", in_dir("a.yaml"), "--prune", "--diff");
+        assert_string_equal(r.err, "warning: a: careful\n");
+        assert_int_equal(r.status, 0);
+        contains(r.out, "+ a\n~ shop/c (without a restart)\n    limits.memory_max: 1G \u2192 2G\n- d\n= 1 unchanged\nweb:0 running (pid 9, ");
+        assert_null(strstr(strstr(r.out, "web:0") + 1, "web:0"));
+        contains(r.calls, "\"name\":\"a\"");
+        contains(r.calls, "\"namespace\":\"default\"");
+        contains(r.calls, "\"expanded\"");
+        contains(r.calls, "\"prune\":true");
+        contains(r.calls, "\"diff\":true");
+        contains(r.calls, "a.yaml\"");
+        s = RUN(answers, "start", in_dir("a.yaml"));
+        assert_int_equal(s.status, 0);
+        assert_null(strstr(s.calls, "prune"));
+        bad = RUN(answers, "apply", "-f", in_dir("a.yaml"), "-f", in_dir("b.yaml"));
+        assert_int_equal(bad.status, 2);
+        assert_string_equal(bad.calls, "");
+        contains(bad.err, "b.yaml:2:");
+}
+
+static void checks_files(void **state) {
+        _cleanup_run_ Run good = {}, bad = {}, none = RUN(NULL, "check", in_dir("missing.yaml"));
+
+        put_file("a.yaml", "services:\n  a: {command: /bin/true}\n  c: {command: /bin/true}\n", 0644);
+        put_file("b.yaml", "services:\n  b: {command: /bin/true, comand: x}\n", 0644);
+        good = RUN(NULL, "check", in_dir("a.yaml"));
+        assert_int_equal(good.status, 0);
+        contains(good.out, "a.yaml: ok, 2 services\n");
+        bad = RUN(NULL, "check", in_dir("a.yaml"), in_dir("b.yaml"));
+        assert_int_equal(bad.status, 2);
+        contains(bad.out, "a.yaml: ok, 2 services\n");
+        contains(bad.err, "b.yaml:2:");
+        contains(bad.err, ": error: ");
+        assert_int_equal(none.status, 2);
+}
+
+/* The plan for one service, then what Apply answers. The prepared daemon gives the same answer to both calls. */
+#define ONE(verb) "{\"parameters\":{\"plan\":[{\"verb\":\"" verb "\",\"name\":\"run.sh\",\"namespace\":\"default\",\"changes\":[]}],\"warnings\":[],\"results\":[]}}"
+
+static void starts_commands(void **state) {
+        _cleanup_run_ Run r = {}, there = {}, kept = {}, none = RUN(NULL, "start", "--", "no-such-program-anywhere"), plain = {}, line = {};
+        _cleanup_free_ char *command = NULL;
+
+        put_file("run.sh", "#!/bin/sh\n", 0755);
+        put_file("plain.txt", "x", 0644);
+        command = text_printf("\"command\":[\"%s/run.sh\",\"-x\",\"--\"]", dir);
+        r = RUN(ANSWERS({ "Apply", { ONE("add") } }), "start", "-i", "2", "--env", "A=1", "--env", "TZ", "--cwd", "/", "--no-autorestart", "--memory-max=64M", "--",
+                in_dir("run.sh"), "-x", "--");
+        assert_int_equal(r.status, 0);
+        contains(r.calls, "\"name\":\"run.sh\",\"namespace\":\"default\"");
+        contains(r.calls, command);
+        contains(r.calls, "\"cwd\":\"/\",\"instances\":2,\"env\":{\"PATH\":\"");
+        contains(r.calls, "\"A\":\"1\",\"TZ\":\"UTC\"},\"restart\":{\"when\":\"never\"},\"limits\":{\"memory_max\":\"64M\"}}]");
+        there = RUN(ANSWERS({ "Apply", { ONE("restart") } }), "start", "--", in_dir("run.sh"));
+        assert_int_equal(there.status, 1);
+        assert_string_equal(there.err, "kingctl: run.sh: there is a service of that name with other settings\n"
+                                       "hint: choose another with --name, or remove it first: kingctl delete run.sh\n");
+        kept = RUN(ANSWERS({ "Apply", { ONE("keep") } }, { "Start", { END(RESULT(0, "running", "")) } }), "start", in_dir("run.sh"));
+        assert_int_equal(kept.status, 0);
+        contains(kept.calls, "Manager.Start\",\"parameters\":{\"selectors\":[\"run.sh\"]");
+        assert_int_equal(none.status, 2);
+        contains(none.err, "kingctl: no-such-program-anywhere: no such command\n");
+        plain = RUN(NULL, "start", "--", in_dir("plain.txt"));
+        assert_int_equal(plain.status, 2);
+        contains(plain.err, "not executable\nhint: chmod +x");
+        line = RUN(ANSWERS({ "Apply", { ONE("add") } }), "start", "--name=l", "--", "sh -c 'a b'");
+        contains(line.calls, "/sh\",\"-c\",\"a b\"]");
+}
+
+static void start_refuses_confusion(void **state) {
+        _cleanup_run_ Run mixed = {}, options = RUN(NULL, "start", "--name", "x", "web"), nothing = RUN(NULL, "start"), before = RUN(NULL, "start", "web", "--", "ls"),
+                          name = RUN(NULL, "start", "--name", "a b", "--", "true");
+
+        put_file("a.yaml", "services:\n  a: {command: /bin/true}\n", 0644);
+        mixed = RUN(NULL, "start", in_dir("a.yaml"), "web");
+        assert_int_equal(mixed.status, 2);
+        assert_int_equal(options.status, 2);
+        assert_int_equal(nothing.status, 2);
+        assert_int_equal(before.status, 2);
+        assert_int_equal(name.status, 2);
+        contains(name.err, "\"a b\" cannot name a service");
+}
+
+#define ENTRY(name, n, stream, text) "{\"time_usec\":1700000000000000,\"name\":\"" name "\",\"namespace\":\"default\",\"instance\":" #n ",\"stream\":\"" stream "\",\"message\":\"" text "\"}"
+
+static void logs(void **state) {
+        const Answer *one = ANSWERS({ "Logs", { "{\"parameters\":{\"entries\":[" ENTRY("web", 0, "out", "hello\\t\\u0007") "]}}" } });
+        const Answer *two = ANSWERS({ "Logs", { "{\"parameters\":{\"entries\":[" ENTRY("web", 0, "out", "a") "," ENTRY("db", 0, "err", "b") "]}}" } });
+        const Answer *stream = ANSWERS({ "Logs", { "{\"parameters\":{\"entries\":[" ENTRY("web", 0, "out", "a") "]},\"continues\":true}",
+                                                   "{\"parameters\":{\"entries\":[" ENTRY("web", 1, "out", "b") "]},\"continues\":true}", "{\"parameters\":{}}" } });
+        _cleanup_run_ Run a = RUN(one, "logs", "web", "-n5", "--grep", "h.*o", "--stream=out"), b = RUN(two, "logs"), f = RUN(stream, "logs", "-f", "web"),
+                          j = RUN(two, "logs", "-o", "json"), bad = RUN(NULL, "logs", "--since", "someday"), since = RUN(one, "logs", "web", "--since", "2023-11-14T00:00:00Z");
+
+        assert_string_equal(a.out, "2023-11-14 22:13:20.000 hello\t\\x07\n");
+        contains(a.calls, "\"selectors\":[\"web\"],\"lines\":5,\"stream\":\"out\",\"grep\":\"h.*o\"}");
+        assert_string_equal(b.out, "2023-11-14 22:13:20.000 web:0 | a\n2023-11-14 22:13:20.000 db:0 | b\n");
+        contains(b.calls, "\"selectors\":[\"all\"],\"lines\":20}");
+        assert_string_equal(f.out, "2023-11-14 22:13:20.000 a\n2023-11-14 22:13:20.000 web:1 | b\n");
+        contains(f.calls, "\"follow\":true},\"more\":true");
+        assert_int_equal(f.status, 0);
+        contains(j.out, "\"message\": \"b\"");
+        assert_int_equal(bad.status, 2);
+        contains(since.calls, "\"since_usec\":1699920000000000}");
+}
+
+/* Waits until a file says something. */
+static void await(const char *name, const char *part) {
+        usec_t end = now_usec(CLOCK_MONOTONIC) + DEADLINE;
+
+        for (;;) {
+                _cleanup_free_ char *text = slurp(name);
+
+                if (strstr(text, part))
+                        return;
+                assert_true(now_usec(CLOCK_MONOTONIC) < end);
+                poll(NULL, 0, 1);
+        }
+}
+
+static void following_ends_on_signals(void **state) {
+        static const int signals[] = { SIGINT, SIGTERM };
+        const Answer *answers = ANSWERS({ "Events", { "{\"parameters\":{\"events\":[{\"time_usec\":1700000000000000,\"name\":\"web\",\"instance\":0,\"kind\":\"started\",\"message\":\"pid 7\"}]},\"continues\":true}", "HANG" } });
+
+        for (size_t i = 0; i < ARRAY_SIZE(signals); i++) {
+                pid_t daemon = start_daemon(answers), pid;
+                _cleanup_free_ char *out = NULL;
+
+                unlink(in_dir("out"));
+                pid = spawn_kingctl((char *[]) { "kingctl", "events", "-f", NULL });
+                await("out", "pid 7\n");
+                kill(pid, signals[i]);
+                assert_int_equal(status_of(pid), 0);
+                stop_child(daemon);
+                out = slurp("out");
+                assert_string_equal(out, "2023-11-14 22:13:20.000 web:0 started: pid 7\n");
+        }
+}
+
+static void status_tells_what_is_wrong(void **state) {
+        const Answer *answers = ANSWERS({ "Status", { "{\"parameters\":{\"version\":\"9\",\"pid\":1,\"manager_pid\":2,\"isolation\":\"cgroup\",\"home\":\"\",\"since_usec\":1,\"services\":2,\"instances\":3,\"states\":{\"running\":1,\"failed\":1,\"waiting\":0,\"stopped\":1},\"problems\":[\"disk is full\"]}}" } },
+                                        { "List", { "{\"parameters\":{\"instances\":[" WEB0 "," WEB1 "," JOB "]}}" } },
+                                        { "Logs", { "{\"parameters\":{\"entries\":[" ENTRY("web", 1, "err", "last words") "]}}" } });
+        _cleanup_run_ Run r = RUN(answers, "status");
+
+        assert_int_equal(r.status, 0);
+        contains(r.out, "kingd 9, pid 1, up ");
+        contains(r.out, "isolation cgroup\n2 services, 3 instances: 1 running, 1 failed, 1 stopped\ndisk is full\nwhat is wrong:\n  web:1 failed for ");
+        contains(r.out, ": exit status 3 (gave up)\n    2023-11-14 22:13:20.000 last words\n    more: kingctl logs web:1\n");
+        assert_null(strstr(r.out, "web:0"));
+        assert_null(strstr(r.out, "job"));
+}
+
+#define SERVICE                                                                                                                                    \
+        "{\"name\":\"web\",\"namespace\":\"default\",\"origin\":\"/x/a.yaml\",\"wanted\":true,\"spec\":{},\"changed\":{\"command\":[\"node\",\"a b\"],\"limits\":{\"memory_max\":\"1G\"}}," \
+        "\"unenforced\":[\"limits.io\"],\"instances\":[{\"instance\":" WEB0 ",\"usage\":{\"cpu_usec\":{\"value\":1500000,\"source\":\"cgroup\"},\"memory_bytes\":{\"value\":null,\"source\":null}},"   \
+        "\"invocation_id\":\"abc\",\"generation\":1,\"cgroup\":\"/x\",\"next_usec\":null,\"log\":\"journal\",\"processes\":[{\"pid\":123,\"command\":\"node\"}]}],"                             \
+        "\"events\":[{\"time_usec\":1700000000000000,\"name\":\"web\",\"instance\":0,\"kind\":\"started\",\"message\":\"\"}]}"
+
+static void describes(void **state) {
+        const Answer *answers = ANSWERS({ "Describe", { "{\"parameters\":{\"services\":[" SERVICE "]}}" } });
+        _cleanup_run_ Run d = RUN(answers, "describe", "web"), s = RUN(answers, "status", "web"), j = RUN(answers, "show", "web", "-o", "json");
+
+        assert_int_equal(d.status, 0);
+        contains(d.out, "  command: [node, a b]\n  limits:\n    memory_max: 1G\n");
+        contains(d.out, "limits.io");
+        contains(d.out, "cpu time       1s 500ms (cgroup)\n");
+        contains(d.out, "processes      123 node\n");
+        contains(d.out, "2023-11-14 22:13:20.000 started\n");
+        contains(s.out, "\u25cf web running for ");
+        contains(s.out, "pid 123, 2 restarts, cpu 1.5%, memory 1.0M, 3 tasks, kingly-web-0-1.scope\n    2023-11-14 22:13:20.000 started\n");
+        contains(j.out, "\"origin\": \"/x/a.yaml\"");
+}
+
+static void daemon_verbs(void **state) {
+        const Answer *answers = ANSWERS({ "Ping", { "{\"parameters\":{}}" } }, { "Status", { "{\"parameters\":{\"version\":\"8\",\"pid\":4}}" } },
+                                        { "Doctor", { "{\"parameters\":{\"checks\":[{\"name\":\"isolation\",\"ok\":true,\"message\":\"scope\"},{\"name\":\"memory\",\"ok\":false,\"message\":\"no controller\",\"hint\":\"enable it\"}]}}" } },
+                                        { "Shutdown", { "{\"parameters\":{}}" } });
+        _cleanup_run_ Run p = RUN(answers, "ping"), v = RUN(answers, "version"), n = RUN(NULL, "version", "-o", "jsonl"), d = RUN(answers, "doctor"), s = RUN(answers, "shutdown"),
+                          own = RUN(NULL, "--version");
+
+        contains(p.out, "kingd answers (");
+        assert_string_equal(v.out, "kingctl " KINGLY_VERSION "\nkingd 8 (pid 4)\n");
+        assert_string_equal(n.out, "{\"kingctl\":\"" KINGLY_VERSION "\",\"kingd\":null}\n");
+        assert_int_equal(n.status, 0);
+        assert_string_equal(d.out, "ok    isolation: scope\nWRONG memory: no controller\n      enable it\n");
+        assert_string_equal(s.out, "kingd ended; its services are stopped\n");
+        assert_string_equal(own.out, "kingctl " KINGLY_VERSION "\n");
+}
+
+/* Every verb has help that names its options; what the tables generate is there and mentions every verb. */
+static void generated_texts(void **state) {
+        static const char *const verbs[] = { "start", "stop", "restart", "delete", "apply", "check", "list", "status", "describe", "logs", "events",
+                                             "doctor", "ping", "version", "shutdown", "help" };
+        _cleanup_run_ Run help = RUN(NULL, "--help"), bash = RUN(NULL, "_complete", "bash"), zsh = RUN(NULL, "_complete", "zsh"), fish = RUN(NULL, "_complete", "fish"),
+                          man = RUN(NULL, "_man"), other = RUN(NULL, "_complete", "csh"), schema = RUN(NULL, "_schema"), keys = RUN(NULL, "_man-file");
+        const char *texts[] = { help.out, bash.out, zsh.out, fish.out, man.out };
+
+        for (size_t i = 0; i < ARRAY_SIZE(verbs); i++) {
+                _cleanup_run_ Run one = RUN(NULL, (char *) verbs[i], "--help");
+
+                assert_int_equal(one.status, 0);
+                contains(one.out, verbs[i]);
+                for (size_t k = 0; k < ARRAY_SIZE(texts); k++)
+                        contains(texts[k], verbs[i]);
+        }
+        assert_int_equal(other.status, 2);
+        contains(schema.out, "\"$schema\"");
+        contains(keys.out, ".It");
+}
+
+static void output_that_cannot_be_written(void **state) {
+        pid_t pid;
+
+        fflush(NULL);
+        pid = fork();
+        if (pid == 0) {
+                dup2(open("/dev/full", O_WRONLY | O_CLOEXEC), STDOUT_FILENO);
+                dup2(open(in_dir("err"), O_CREAT | O_TRUNC | O_WRONLY | O_CLOEXEC, 0600), STDERR_FILENO);
+                _exit(kingctl_run(2, (char *[]) { "kingctl", "--help", NULL }));
+        }
+        assert_int_equal(status_of(pid), 1);
+        _cleanup_free_ char *err = slurp("err");
+        assert_string_equal(err, "kingctl: output: No space left on device\n");
+}
+
+/* A kingd that makes the socket, found in PATH. */
+static void starts_a_daemon(void **state) {
+        _cleanup_free_ char *path = text_printf("%s:%s", dir, getenv("PATH")), *old = strdup(getenv("PATH"));
+        _cleanup_run_ Run r = {}, no = {}, list = {}, fails = {};
+        pid_t daemon;
+
+        put_file("kingd", "#!/bin/sh\n[ \"$1\" = --daemonize ] && mv \"$KINGLY_SOCKET.off\" \"$KINGLY_SOCKET\"\n", 0755);
+        setenv("PATH", path, 1);
+        daemon = start_daemon(ANSWERS({ "Start", { END(RESULT(0, "running", "")) } }));
+        assert_int_equal(rename(in_dir("sock"), in_dir("sock.off")), 0);
+        no.status = status_of(spawn_kingctl((char *[]) { "kingctl", "--no-autostart", "start", "web", NULL }));
+        list.status = status_of(spawn_kingctl((char *[]) { "kingctl", "list", NULL }));
+        r.status = status_of(spawn_kingctl((char *[]) { "kingctl", "start", "web", NULL }));
+        r.out = slurp("out");
+        r.err = slurp("err");
+        stop_child(daemon);
+        unlink(in_dir("sock"));
+        fails.status = status_of(spawn_kingctl((char *[]) { "kingctl", "start", "web", NULL }));
+        fails.err = slurp("err");
+        setenv("PATH", old, 1);
+        assert_int_equal(no.status, 4);
+        assert_int_equal(list.status, 4);
+        assert_int_equal(r.status, 0);
+        assert_string_equal(r.err, "kingd started\n");
+        contains(r.out, "web:0 running");
+        assert_int_equal(fails.status, 4);
+        contains(fails.err, "cannot start the daemon: exit status 1\n");
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(lists), cmocka_unit_test(completes_names), cmocka_unit_test(exit_statuses), cmocka_unit_test(waits_and_tells_once),
+                cmocka_unit_test(failures_are_explained), cmocka_unit_test(results_for_programs), cmocka_unit_test(applies), cmocka_unit_test(checks_files),
+                cmocka_unit_test(starts_commands), cmocka_unit_test(start_refuses_confusion), cmocka_unit_test(logs), cmocka_unit_test(following_ends_on_signals),
+                cmocka_unit_test(status_tells_what_is_wrong), cmocka_unit_test(describes), cmocka_unit_test(daemon_verbs), cmocka_unit_test(generated_texts),
+                cmocka_unit_test(output_that_cannot_be_written), cmocka_unit_test(starts_a_daemon),
+        };
+
+        return cmocka_run_group_tests(tests, group_setup, group_teardown);
+}
