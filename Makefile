@@ -21,13 +21,16 @@ WARNINGS := -Wall -Wextra -Werror -Wshadow -Wundef -Wformat=2 -Wformat-signednes
 	-Wno-missing-field-initializers -Wno-format-nonliteral -Wno-declaration-after-statement
 ifneq ($(findstring clang,$(CC)),)
 WARNINGS := $(filter-out -Wimplicit-fallthrough=5 -Wformat-signedness,$(WARNINGS)) -Wimplicit-fallthrough
+# clang 14 has it behind a second flag, newer ones do not know that flag any more
+ZERO_INIT := $(shell $(CC) -ftrivial-auto-var-init=zero -E -x c /dev/null >/dev/null 2>&1 && echo -ftrivial-auto-var-init=zero)
 else
+ZERO_INIT := -ftrivial-auto-var-init=zero
 WARNINGS += -Woverride-init
 endif
 CPPFLAGS  += -D_GNU_SOURCE -Isrc -DKINGLY_VERSION='"$(VERSION)"' -DKINGLY_LIBEXECDIR='"$(LIBEXECDIR)"' -DKINGLY_BINDIR='"$(BINDIR)"'
 OPTIMISE  ?= -O2
 CFLAGS    += -std=gnu17 $(OPTIMISE) -g $(WARNINGS) -fno-common -fstack-protector-strong -fvisibility=hidden -ffunction-sections -fdata-sections \
-	-ftrivial-auto-var-init=zero -fPIE
+	$(ZERO_INIT) -fPIE
 LDFLAGS   += -pie -Wl,--gc-sections -Wl,-z,relro,-z,now -Wl,--as-needed
 ifneq ($(SANITIZE),)
 CFLAGS    += -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer

@@ -180,7 +180,7 @@ int parse_size(const char *s, uint64_t *ret) {
         r = take_decimal(&s, &d);
         if (r < 0)
                 return r;
-        letter = *s ? strchr(letters, *s & ~0x20) : NULL;
+        letter = memchr(letters, *s & ~0x20, sizeof(letters) - 1); /* not strchr: it would find the NUL for a blank */
         if (letter) {
                 shift = 10 * (unsigned) (letter - letters + 1);
                 s++;

@@ -38,8 +38,12 @@ static int read_shell_line(const FieldReader *f, const SpecKey *k, const Node *n
 }
 
 static int split_words(const FieldReader *f, const SpecKey *k, const Node *n, char ***ret) {
-        int r = strv_split_command(n->text, ret);
+        int r;
 
+        /* What could not be kept anyway is not worth splitting. */
+        if (n->n > SPEC_STRINGS_MAX)
+                return field_wrong_because(f, k, n, "longer than 128 KiB");
+        r = strv_split_command(n->text, ret);
         if (r == -EINVAL)
                 return field_wrong_because(f, k, n, "a quote is not closed, or the line ends in a backslash");
         if (r < 0 || *ret)

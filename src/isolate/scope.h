@@ -4,9 +4,14 @@
  *                     ▲                   │                 │
  *                     └── fault of the moment, new name, a property less        (anything else, or the deadline) ──▶ FAILED
  *
- * scope.c holds the vtable and the life of a cell, scope_bus.c the connection and what it says unasked, scope_queue.c the window, scope_job.c the
- * way of a start, scope_live.c new limits, scope_oom.c kills for want of memory, scope_properties.c what a
- * scope is told. */
+ * scope.c             the vtable, names, and the life of a cell
+ * scope_bus.c         the connection, and what it says unasked
+ * scope_probe.c       what is asked before all else
+ * scope_queue.c       the window
+ * scope_job.c         the way of a start
+ * scope_live.c        new limits for the living
+ * scope_oom.c         kills for want of memory
+ * scope_properties.c  what systemd is told about a scope */
 #pragma once
 
 #include <systemd/sd-bus.h>
@@ -75,12 +80,18 @@ static inline ScopeIsolate *SCOPE_ISOLATE(const ScopeCell *c) {
 
 /* Connects and asks what systemd can do, synchronously; then attaches to the event loop. */
 int scope_bus_start(ScopeIsolate *si, KlError *reterr);
+int scope_bus_listen(ScopeIsolate *si);        /* the last of that: si->bus is there */
 void scope_bus_stop(ScopeIsolate *si);
+const char *scope_bus_name(const ScopeIsolate *si);
 /* A call of the manager object with no reply wanted. One that cannot be sent is lost with the connection that it was about. */
 void scope_bus_tell(ScopeIsolate *si, const char *method, const char *types, ...);
 /* Has scope_queue_pump() run from the event loop: at once, or after a fault, a moment later. */
 void scope_bus_pump(ScopeIsolate *si);
 void scope_bus_pump_later(ScopeIsolate *si);
+
+/* ---- scope_probe.c ---- */
+
+int scope_probe(ScopeIsolate *si, KlError *reterr);
 
 /* ---- scope_queue.c ---- */
 

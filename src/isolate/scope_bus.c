@@ -7,13 +7,12 @@
 #include <stdio.h>
 
 #include "base/log.h"
-#include "base/text.h"
 #include "isolate/scope.h"
 
 #define RETRY_MIN_USEC (50 * USEC_PER_MSEC)
 #define RETRY_MAX_USEC (5 * USEC_PER_SEC)
 
-static const char *bus_name(const ScopeIsolate *si) {
+const char *scope_bus_name(const ScopeIsolate *si) {
         return si->isolate.options.user ? "user bus" : "system bus";
 }
 
@@ -238,7 +237,7 @@ static void bus_lost(ScopeIsolate *si) {
 }
 
 static int on_disconnected(sd_bus_message *m, void *userdata, sd_bus_error *reterr) {
-        log_debug("the %s went away, connecting again", bus_name(userdata));
+        log_debug("the %s went away, connecting again", scope_bus_name(userdata));
         bus_lost(userdata);
         return 0;
 }
@@ -315,69 +314,12 @@ static void bus_connect(ScopeIsolate *si) {
         if (r >= 0)
                 r = bus_attach(si);
         if (r < 0) {
-                log_errno(LOG_DEBUG, r, "cannot connect to the %s, trying again", bus_name(si));
+                log_errno(LOG_DEBUG, r, "cannot connect to the %s, trying again", scope_bus_name(si));
                 bus_lost(si);
         }
 }
 
-/* ---- the first connection, which may be waited for ---- */
-
-/* One start of a scope that cannot come about, until systemd has nothing to say against it but the property that nobody knows. */
-static int probe_once(ScopeIsolate *si, sd_bus_error *reterr) {
-        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
-        _cleanup_(spec_freep) ServiceSpec *spec = NULL;
-        _cleanup_free_ char *unit = NULL;
-        char slice[] = "kingly.slice";
-        ScopeCell none = { .cell = { .isolate = &si->isolate }, .slice = slice };
-        int r;
-
-        unit = text_printf("kingly-probe-%s-%d.scope", si->isolate.home_id, (int) getpid());
-        r = unit ? spec_new("default", "probe", &spec) : -ENOMEM;
-        if (r >= 0)
-                r = sd_bus_message_new_method_call(si->bus, &m, SYSTEMD_NAME, SYSTEMD_PATH, SYSTEMD_MANAGER, "StartTransientUnit");
-        if (r >= 0)
-                r = sd_bus_message_append(m, "ss", unit, "fail");
-        if (r >= 0)
-                r = scope_properties_append(&none, spec, PROPERTY_PROBE, m, NULL);
-        if (r >= 0)
-                r = sd_bus_message_append(m, "a(sa(sv))", 0);
-        return r < 0 ? r : sd_bus_call(si->bus, m, SCOPE_SYNC_USEC, reterr, NULL);
-}
-
-static int probe(ScopeIsolate *si, KlError *reterr) {
-        int r;
-
-        for (;;) {
-                _cleanup_(sd_bus_error_free) sd_bus_error e = SD_BUS_ERROR_NULL;
-
-                r = probe_once(si, &e);
-                if (r >= 0)
-                        return kl_error_set(reterr, -EPROTO, KL_E_FAILED, "systemd starts a scope with a property that does not exist");
-                if (scope_properties_refused(&e))
-                        r = scope_properties_drop(si, &e);
-                if (r == 0)
-                        return 0;
-                if (r < 0)
-                        return kl_error_set(reterr, r, r == -EACCES || r == -EPERM ? KL_E_PERMISSION : KL_E_FAILED,
-                                            "systemd on the %s starts no scopes for us: %s", bus_name(si), e.message ?: strerror(-r));
-        }
-}
-
-/* Where the manager's cgroups are: "" for the system, "/user.slice/…/user@1000.service" for a user's. */
-static int find_base(ScopeIsolate *si, KlError *reterr) {
-        _cleanup_(sd_bus_error_free) sd_bus_error e = SD_BUS_ERROR_NULL;
-        _cleanup_free_ char *group = NULL, *version = NULL;
-        int r;
-
-        r = sd_bus_get_property_string(si->bus, SYSTEMD_NAME, SYSTEMD_PATH, SYSTEMD_MANAGER, "ControlGroup", &e, &group);
-        if (r >= 0)
-                r = sd_bus_get_property_string(si->bus, SYSTEMD_NAME, SYSTEMD_PATH, SYSTEMD_MANAGER, "Version", &e, &version);
-        if (r < 0)
-                return kl_error_set(reterr, r, KL_E_FAILED, "systemd on the %s does not answer: %s", bus_name(si), e.message ?: strerror(-r));
-        si->base = text_printf("%s%s", si->isolate.mount, streq(group, "/") ? "" : group);
-        r = si->base ? isolate_note(&si->isolate, "scope: systemd %s on the %s", version, bus_name(si)) : -ENOMEM;
-        return r < 0 ? kl_error_set(reterr, r, KL_E_NO_MEMORY, "out of memory") : 0;
-}
+/* ---- start and end ---- */
 
 static int add_sources(ScopeIsolate *si) {
         sd_event *event = si->isolate.options.event;
@@ -397,22 +339,25 @@ static int add_sources(ScopeIsolate *si) {
         return 0;
 }
 
+int scope_bus_listen(ScopeIsolate *si) {
+        int r;
+
+        r = add_sources(si);
+        return r < 0 ? r : bus_attach(si);
+}
+
 int scope_bus_start(ScopeIsolate *si, KlError *reterr) {
         int r;
 
         r = bus_open(si);
         if (r < 0)
-                return kl_error_set(reterr, r, KL_E_FAILED, "cannot connect to the %s: %s", bus_name(si), strerror(-r));
+                return kl_error_set(reterr, r, KL_E_FAILED, "cannot connect to the %s: %s", scope_bus_name(si), strerror(-r));
         (void) sd_bus_set_method_call_timeout(si->bus, SCOPE_SYNC_USEC);
-        r = find_base(si, reterr);
-        if (r >= 0)
-                r = probe(si, reterr);
+        r = scope_probe(si, reterr);
         if (r < 0)
                 return r;
-        r = add_sources(si);
-        if (r >= 0)
-                r = bus_attach(si);
-        return r < 0 ? kl_error_set(reterr, r, KL_E_FAILED, "cannot listen on the %s: %s", bus_name(si), strerror(-r)) : 0;
+        r = scope_bus_listen(si);
+        return r < 0 ? kl_error_set(reterr, r, KL_E_FAILED, "cannot listen on the %s: %s", scope_bus_name(si), strerror(-r)) : 0;
 }
 
 void scope_bus_stop(ScopeIsolate *si) {

@@ -1,7 +1,7 @@
 /* Kind `session`: no place at all, only a session of its own for every run, pidfds, and the keeper as subreaper of what is orphaned. Enforces
  * no limit that needs a cgroup; finds and ends what a service leaves behind as far as /proc tells (session_scan.c).
  *
- * What must stay true: to look whether a cell is empty costs one read of the keeper's children where nothing is left over; a process is
+ * What must stay true: to look whether a cell is empty costs two reads of the keeper's children where nothing is left over; a process is
  * signalled only through a reference whose start time is that of the process that was found to be a member. */
 #include "isolate/session.h"
 
@@ -178,19 +178,19 @@ static int signal_fresh(const PidSet *members, int sig, PidSet *met, int *error)
  * orphans, those that decide by a new one. */
 static int sweep(SessionCell *sc, int sig, PidSet *met, int *error) {
         SessionIsolate *si = session_isolate(&sc->cell);
-        bool any = false;
+        bool any = false, again = true;
         int r;
 
         r = recent_refresh(si);
-        for (unsigned pass = 0; r >= 0 && pass < PASSES; pass++) {
+        for (unsigned pass = 0; r >= 0 && again && pass < PASSES; pass++) {
                 _cleanup_pidset_ PidSet members = {};
 
                 r = session_members_pass(sc, pass == 0 ? &si->recent : NULL, &members);
+                again = r > 0 || pass == 0;
                 if (r >= 0)
                         r = signal_fresh(&members, sig, met, error);
+                again = again || r > 0;
                 any = any || r > 0;
-                if (r == 0 && pass > 0)
-                        break;
         }
         return r < 0 ? r : any;
 }
@@ -224,7 +224,7 @@ static int session_kill(Cell *c) {
 
 /* ---- emptiness and membership ---- */
 
-/* 1 when some orphan at the keeper is the cell's. */
+/* 1 when some orphan at the keeper is the cell's, or cannot be told yet. */
 static int claimed_stray(SessionCell *sc) {
         _cleanup_(stray_list_done) StrayList l = {};
         int r;
@@ -233,7 +233,7 @@ static int claimed_stray(SessionCell *sc) {
         if (r < 0)
                 return r;
         for (size_t k = 0; k < l.n; k++)
-                if (session_claims(sc, &l.items[k].stat, l.items[k].invocation))
+                if (l.items[k].exiting || session_claims(sc, &l.items[k].stat, l.items[k].invocation))
                         return 1;
         return 0;
 }
@@ -247,10 +247,7 @@ static int session_populated(Cell *c) {
         if (!session_main_alive(sc))
                 main_forget(sc);
         if (sc->key == 0 && !sc->wide && !c->isolate->proc_scan) {
-                /* Twice, because the list of children may miss one while others of it exit (proc(5), /proc/tid/children). */
                 r = claimed_stray(sc);
-                if (r == 0)
-                        r = claimed_stray(sc);
                 if (r != 0)
                         return r;
                 /* What the list missed may still be told by its process group. */

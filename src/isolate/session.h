@@ -11,6 +11,7 @@ typedef struct Stray {
         pid_t pid;
         ProcessStat stat;
         char invocation[INVOCATION_MAX];   /* INVOCATION_ID of its environment, "" without one or where it may not be read */
+        bool exiting;                      /* has given up its memory and with it its environment, but not its children yet */
 } Stray;
 typedef struct StrayList { Stray *items; size_t n; } StrayList;
 void stray_list_done(StrayList *l);
@@ -28,14 +29,16 @@ typedef struct SessionCell {
         bool wide;               /* main is no child of this keeper (it outlived another): orphans may be anywhere */
 } SessionCell;
 
-/* Children of the keeper that are neither main processes nor ours, alive. */
+/* Children of the keeper that are neither main processes nor ours, alive. One that is about to end is waited for a moment: until then it is
+ * between the keeper and children of its own, and nobody can tell whose it was. */
 int strays_read(const SessionIsolate *si, StrayList *ret);
 /* Does the process belong to the cell by itself, descent aside? */
 bool session_claims(const SessionCell *sc, const ProcessStat *stat, const char *invocation);
 /* INVOCATION_ID of the environment of a process, "" without. */
 void process_invocation(pid_t pid, char ret[INVOCATION_MAX]);
 bool session_main_alive(const SessionCell *sc);
-/* One look at every living process of the cell, main's tree and orphans with theirs. orphans: a list to go by, or NULL to read it anew. */
+/* One look at every living process of the cell, main's tree and orphans with theirs. orphans: a list to go by, or NULL to read it anew.
+ * 1: something could not be told yet and may have been missed, look again; 0: that was all. */
 int session_members_pass(const SessionCell *sc, const StrayList *orphans, PidSet *ret);
 /* The same until nothing new turns up. */
 int session_members(const SessionCell *sc, PidSet *ret);

@@ -10,11 +10,13 @@
 #include "isolate/session.h"
 
 #include <fcntl.h>
+#include <sched.h>
 #include <stdio.h>
 
 #include "base/fd.h"
 
 #define ENVIRON_MAX (8u << 20)
+/* Looks at something that changes while it is looked at. */
 #define PASSES 20
 
 void stray_list_done(StrayList *l) {
@@ -63,54 +65,117 @@ bool session_claims(const SessionCell *sc, const ProcessStat *stat, const char *
 
 /* ---- lists of candidates ---- */
 
-/* Those of `pids` that pass: alive, not ours, and (unless `mains_too`) nobody's main process. Takes one stat and one environment each. */
-static int strays_from(const SessionIsolate *si, const pid_t *pids, size_t n, bool mains_too, StrayList *ret) {
+/* A process that is ending loses its memory first, then hands its children on, and becomes a zombie last. */
+static bool process_exiting(pid_t pid) {
+        char path[48], target[2];
+
+        snprintf(path, sizeof(path), "/proc/%d/exe", (int) pid);
+        return readlink(path, target, sizeof(target)) < 0 && errno == ENOENT;
+}
+
+static int stray_add(StrayList *l, pid_t pid, const ProcessStat *stat) {
+        Stray *items = reallocarray(l->items, l->n + 1, sizeof(Stray));
+
+        if (!items)
+                return -ENOMEM;
+        l->items = items;
+        items[l->n] = (Stray) { .pid = pid, .stat = *stat };
+        process_invocation(pid, items[l->n].invocation);
+        items[l->n].exiting = !*items[l->n].invocation && process_exiting(pid);
+        l->n++;
+        return 0;
+}
+
+static bool is_daemons_own(const SessionIsolate *si, pid_t pid) {
+        return pid == getpid() || pid == si->isolate.options.keeper;
+}
+
+/* Every process there is, main processes included: only where orphans do not come to the keeper, or children cannot be listed. */
+static int strays_everywhere(const SessionIsolate *si, StrayList *ret) {
         _cleanup_(stray_list_done) StrayList l = {};
+        _cleanup_free_ pid_t *pids = NULL;
+        ProcessStat stat;
+        size_t n = 0;
+        int r;
 
-        for (size_t k = 0; k < n; k++) {
-                uint64_t key = (uint64_t) pids[k];
-                ProcessStat stat;
-                Stray *items;
-
-                if (pids[k] == getpid() || pids[k] == si->isolate.options.keeper || (!mains_too && map_get(si->mains, &key)))
-                        continue;
-                if (process_stat(pids[k], &stat) < 0 || !process_living(&stat))
-                        continue;
-                items = reallocarray(l.items, l.n + 1, sizeof(Stray));
-                if (!items)
-                        return -ENOMEM;
-                l.items = items;
-                items[l.n] = (Stray) { .pid = pids[k], .stat = stat };
-                process_invocation(pids[k], items[l.n++].invocation);
-        }
+        r = process_all(&pids, &n);
+        for (size_t k = 0; r >= 0 && k < n; k++)
+                if (!is_daemons_own(si, pids[k]) && process_stat(pids[k], &stat) >= 0 && process_living(&stat))
+                        r = stray_add(&l, pids[k], &stat);
+        if (r < 0)
+                return r;
         *ret = l;
         l = (StrayList) {};
         return 0;
 }
 
-/* Every process there is, main processes included: only where orphans do not come to the keeper, or children cannot be listed. */
-static int strays_everywhere(const SessionIsolate *si, StrayList *ret) {
+/* One reading of the keeper's children: adds those that are not in `seen` yet. 1 when there were such, so that the list must be read again:
+ * what belonged to one that has ended in between is in the list only now. *ret_exiting: the last of the list is about to end, and was left out of
+ * `seen`. */
+static int strays_round(const SessionIsolate *si, PidSet *seen, StrayList *l, bool *ret_exiting) {
         _cleanup_free_ pid_t *pids = NULL;
         size_t n = 0;
-        int r;
+        int r, any = 0;
 
-        r = process_all(&pids, &n);
-        return r < 0 ? r : strays_from(si, pids, n, true, ret);
+        r = process_children(si->isolate.options.keeper, &pids, &n);
+        if (r < 0)
+                return r == -ESRCH ? 0 : r;
+        *ret_exiting = false;
+        for (size_t k = 0; k < n; k++) {
+                uint64_t key = (uint64_t) pids[k];
+                ProcessStat stat;
+
+                if (is_daemons_own(si, pids[k]) || map_get(si->mains, &key) || pidset_has(seen, pids[k]))
+                        continue;
+                any = 1;
+                if (process_stat(pids[k], &stat) >= 0 && process_living(&stat)) {
+                        r = stray_add(l, pids[k], &stat);
+                        if (r < 0)
+                                return r;
+                        if (l->items[l->n - 1].exiting) {
+                                *ret_exiting = true;
+                                continue;
+                        }
+                }
+                r = pidset_add(seen, pids[k], 0);
+                if (r < 0)
+                        return r;
+        }
+        return any;
+}
+
+/* Those that were about to end, to be looked at anew. */
+static void drop_exiting(StrayList *l) {
+        size_t kept = 0;
+
+        for (size_t k = 0; k < l->n; k++)
+                if (!l->items[k].exiting)
+                        l->items[kept++] = l->items[k];
+        l->n = kept;
 }
 
 int strays_read(const SessionIsolate *si, StrayList *ret) {
-        _cleanup_free_ pid_t *pids = NULL;
-        size_t n = 0;
+        _cleanup_(stray_list_done) StrayList l = {};
+        _cleanup_pidset_ PidSet seen = {};
+        bool exiting = false;
         int r;
 
         if (si->isolate.proc_scan)
                 return strays_everywhere(si, ret);
-        r = process_children(si->isolate.options.keeper, &pids, &n);
-        if (r == -ESRCH) {
-                *ret = (StrayList) {};
-                return 0;
+        /* At least twice: the list may miss one while others of it exit (proc(5), /proc/tid/children). */
+        for (unsigned round = 0; round < PASSES; round++) {
+                drop_exiting(&l);
+                r = strays_round(si, &seen, &l, &exiting);
+                if (r < 0)
+                        return r;
+                if (r == 0 && round > 0)
+                        break;
+                if (exiting)
+                        sched_yield();
         }
-        return r < 0 ? r : strays_from(si, pids, n, false, ret);
+        *ret = l;
+        l = (StrayList) {};
+        return 0;
 }
 
 /* ---- members ---- */
@@ -173,12 +238,33 @@ static int add_tree(pid_t top, uint64_t start_time, const StrayList *all, PidSet
         return r < 0 ? r : 0;
 }
 
+/* Of a process that takes its time to end, and can no longer tell whose it is, the children can. */
+static int add_claimed_children(const SessionCell *sc, pid_t parent, PidSet *ret) {
+        _cleanup_free_ pid_t *pids = NULL;
+        size_t n = 0;
+        int r;
+
+        r = process_children(parent, &pids, &n);
+        for (size_t k = 0; r >= 0 && k < n; k++) {
+                char invocation[INVOCATION_MAX];
+                ProcessStat stat;
+
+                if (process_stat(pids[k], &stat) < 0)
+                        continue;
+                process_invocation(pids[k], invocation);
+                if (session_claims(sc, &stat, invocation))
+                        r = add_tree(pids[k], stat.start_time, NULL, ret);
+        }
+        return r == -ESRCH ? 0 : r;
+}
+
 /* main's tree first and the orphans after it: a process whose parent ends meanwhile goes from the one to the other and never back. */
 int session_members_pass(const SessionCell *sc, const StrayList *orphans, PidSet *ret) {
         const SessionIsolate *si = (const SessionIsolate *) sc->cell.isolate;
         bool everywhere = sc->wide || si->isolate.proc_scan;
         _cleanup_(stray_list_done) StrayList l = {};
         const StrayList *all = NULL;
+        bool undecided = false;
         int r = 0;
 
         if (everywhere)
@@ -193,10 +279,17 @@ int session_members_pass(const SessionCell *sc, const StrayList *orphans, PidSet
                 r = everywhere ? strays_everywhere(si, &l) : strays_read(si, &l);
                 orphans = &l;
         }
-        for (size_t k = 0; r >= 0 && k < orphans->n; k++)
-                if (session_claims(sc, &orphans->items[k].stat, orphans->items[k].invocation))
-                        r = add_tree(orphans->items[k].pid, orphans->items[k].stat.start_time, all, ret);
-        return r;
+        for (size_t k = 0; r >= 0 && k < orphans->n; k++) {
+                const Stray *s = orphans->items + k;
+
+                if (session_claims(sc, &s->stat, s->invocation))
+                        r = add_tree(s->pid, s->stat.start_time, all, ret);
+                else if (s->exiting && !everywhere) {
+                        undecided = true;
+                        r = add_claimed_children(sc, s->pid, ret);
+                }
+        }
+        return r < 0 ? r : undecided;
 }
 
 int session_members(const SessionCell *sc, PidSet *ret) {
@@ -208,7 +301,7 @@ int session_members(const SessionCell *sc, PidSet *ret) {
                 r = session_members_pass(sc, NULL, ret);
                 if (r < 0)
                         return r;
-                if (ret->n == known)
+                if (r == 0 && ret->n == known)
                         break;
         }
         return 0;

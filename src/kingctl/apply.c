@@ -137,8 +137,8 @@ static int ask_plan(Ctl *ctl, json_object *service, json_object **ret_reply, con
         return 0;
 }
 
-int apply_service(Ctl *ctl, json_object *service) {
-        _cleanup_json_ json_object *owned = service, *l = NULL, *reply = NULL;
+int apply_service(Ctl *ctl, json_object *consumed) {
+        _cleanup_json_ json_object *service = consumed, *l = NULL, *reply = NULL;
         Settle s = { .ctl = ctl };
         const char *name = field_text(service, "name"), *verb = NULL;
         int r;

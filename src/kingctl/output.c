@@ -121,7 +121,7 @@ const char *format_ago(char buf[FORMAT_MAX], usec_t realtime) {
         usec_t now = now_usec(CLOCK_REALTIME), t = now > realtime ? now - realtime : 0;
 
         /* Below a minute tenths are noise. */
-        return format_span(buf, t - t % USEC_PER_SEC, false);
+        return t < USEC_PER_SEC ? strcpy(buf, "0s") : format_span(buf, t - t % USEC_PER_SEC, false);
 }
 
 const char *plural(int64_t n, const char *one, const char *many) {

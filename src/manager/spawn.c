@@ -112,10 +112,12 @@ static void add_descriptor(Descriptors *d, int fd) {
 }
 
 static void set_rlimits(WireSpawn *p, const ServiceSpec *s) {
-        for (size_t k = 0; k < RLIMIT_KEYS; k++)
+        for (size_t k = 0; k < RLIMIT_KEYS; k++) {
+                uint64_t v = s->limits.rlimit[k] == LIMIT_INFINITY ? RLIM_INFINITY : s->limits.rlimit[k];
+
                 if (s->limits.rlimit[k] != LIMIT_UNSET)
-                        p->rlimits[p->n_rlimits++] = (WireRlimit) { .resource = spec_rlimit_resource[k], .soft = s->limits.rlimit[k],
-                                                                    .hard = s->limits.rlimit[k] };
+                        p->rlimits[p->n_rlimits++] = (WireRlimit) { .resource = spec_rlimit_resource[k], .soft = v, .hard = v };
+        }
 }
 
 static int set_capabilities(WireSpawn *p, const ServiceSpec *s, KlError *reterr) {

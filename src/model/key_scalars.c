@@ -19,7 +19,9 @@ static bool in_range_unsigned(const SpecKey *k, uint64_t v) {
 
 /* Process limits start at kingd's own, so that "infinity" has to be told from not being set. */
 static bool is_rlimit(const SpecKey *k) {
-        return k->offset >= offsetof(ServiceSpec, limits.rlimit) && k->offset < offsetof(ServiceSpec, limits.rlimit) + sizeof(((ServiceSpec *) 0)->limits.rlimit);
+        size_t first = offsetof(ServiceSpec, limits.rlimit);
+
+        return k->offset >= first && k->offset < first + RLIMIT_KEYS * sizeof(uint64_t);
 }
 
 static int set_text(char **ret, char *text) {

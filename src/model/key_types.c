@@ -11,7 +11,8 @@ static const uint64_t unset_uint64 = LIMIT_UNSET;
 
 #define TEXT .size = sizeof(char *), .format = key_string_format, .equal = key_string_equal, .copy = key_string_copy, .done = key_string_done
 #define WORDS .size = sizeof(char **), .equal = key_strv_equal, .copy = key_strv_copy, .done = key_strv_done
-#define DEVICES .size = sizeof(DeviceLimitList), .show = key_devices_show, .equal = key_devices_equal, .copy = key_devices_copy, .done = key_devices_done
+#define DEVICES .size = sizeof(DeviceLimitList), .show = key_devices_show, DEVICES_MEMORY
+#define DEVICES_MEMORY .equal = key_devices_equal, .copy = key_devices_copy, .done = key_devices_done
 
 const KeyOps key_ops[_KEY_TYPE_MAX] = {
         [KEY_STRING] = { "one line of text", TEXT, .parse = key_string_parse },

@@ -25,12 +25,12 @@ const SpecKey spec_keys[] = {
           .help = "One line for people, shown by describe and as the description of the scope.",
           .example = "Front end of the shop" },
         { "type", KEY_ENUM, FIELD(type), service_types, .fallback = "simple", .effect = EFFECT_RESTART,
-          .help = "A simple service is meant to run on. A oneshot does its work and ends: it is ready when it has exited with success, it may take as "
-                  "long as it needs, and restart.when: always means on-failure for it.",
+          .help = "A simple service is meant to run on. A oneshot does its work and ends: it is ready when it has exited with success, it "
+                  "may take as long as it needs, and restart.when: always means on-failure for it.",
           .example = "oneshot" },
         { "command", KEY_COMMAND, FIELD(command), .effect = EFFECT_RESTART,
-          .help = "The program and its arguments, as a list, or as one line that is split at blanks (quotes keep words together) without a shell. A "
-                  "program without a slash is looked for in PATH. The only key that every service needs.",
+          .help = "The program and its arguments, as a list, or as one line that is split at blanks (quotes keep words together) without a "
+                  "shell. A program without a slash is looked for in PATH. The only key that every service needs.",
           .example = "[redis-server, --port, \"6390\"]" },
         { "shell", KEY_BOOL, FIELD(shell), .fallback = "false", .effect = EFFECT_RESTART,
           .help = "Give the line in command to /bin/sh -c, for pipes, redirections and variables of the service itself.",
@@ -39,16 +39,16 @@ const SpecKey spec_keys[] = {
           .help = "Directory in which the command runs; relative to the file. Without it: /.",
           .example = "./api" },
         { "instances", KEY_INSTANCES, FIELD(instances), .min = -INSTANCES_LIMIT, .max = INSTANCES_LIMIT, .fallback = "1", .effect = EFFECT_SCALE,
-          .help = "How many copies run. max is one for each core; a negative number is that many fewer than there are cores, but at least one. "
-                  "Each copy finds its number in KINGLY_INSTANCE. A change starts or stops copies and leaves the others alone.",
+          .help = "How many copies run. max is one for each core; a negative number is that many fewer than there are cores, but at least "
+                  "one. Each copy finds its number in KINGLY_INSTANCE. A change starts or stops copies and leaves the others alone.",
           .example = "4" },
         { "autostart", KEY_BOOL, FIELD(autostart), .fallback = "true", .effect = EFFECT_NONE,
-          .help = "Start the service when the daemon starts and when the file that holds it is started or applied. Without it the service waits for "
-                  "kingctl start, or for a service that depends on it.",
+          .help = "Start the service when the daemon starts and when the file that holds it is started or applied. Without it the service "
+                  "waits for kingctl start, or for a service that depends on it.",
           .example = "false" },
         { "essential", KEY_BOOL, FIELD(essential), .fallback = "false", .effect = EFFECT_NONE,
-          .help = "When this service has ended for good, the daemon stops the others and ends with its exit status. Meant for the main program of a "
-                  "container where kingd is PID 1.",
+          .help = "When this service has ended for good, the daemon stops the others and ends with its exit status. Meant for the main "
+                  "program of a container where kingd is PID 1.",
           .example = "true" },
         { "env", KEY_ENV, FIELD(env), .effect = EFFECT_RESTART,
           .help = "Variables of its environment; they win over those of env_file.",
@@ -57,8 +57,8 @@ const SpecKey spec_keys[] = {
           .help = "Files of NAME=value lines, read anew at every start, later ones win. A file whose name follows a - may be missing.",
           .example = "[.env, -.env.local]" },
         { "depends_on", KEY_DEPENDS, FIELD(depends), depend_kinds, .effect = EFFECT_NONE,
-          .help = "Services that come first, each with what is waited for: started (its command executes), ready, or completed (it has exited with "
-                  "success). A service of another namespace is written namespace/name. Stopping goes the other way round.",
+          .help = "Services that come first, each with what is waited for: started (its command executes), ready, or completed (it has "
+                  "exited with success). A service of another namespace is written namespace/name. Stopping goes the other way round.",
           .example = "{db: ready, migrate: completed}" },
 
         { "ready.by", KEY_ENUM, FIELD(ready_by), ready_ways, .fallback = "start", .effect = EFFECT_RESTART,
@@ -66,17 +66,18 @@ const SpecKey spec_keys[] = {
                   "sd_notify(3)). fd: it writes a newline to the descriptor whose number is in READY_FD.",
           .example = "notify" },
         { "ready.timeout", KEY_SPAN, FIELD(ready_timeout), .fallback = "30s", .effect = EFFECT_NONE,
-          .help = "A simple service that is not ready after this time is stopped, and the start has failed. The service may ask for more with "
-                  "EXTEND_TIMEOUT_USEC. infinity waits for ever. Does not concern oneshots.",
+          .help = "A simple service that is not ready after this time is stopped, and the start has failed. The service may ask for more "
+                  "with EXTEND_TIMEOUT_USEC. infinity waits for ever. Does not concern oneshots.",
           .example = "10s" },
 
         { "watchdog", KEY_SPAN, FIELD(watchdog), .max = 365 * (int64_t) USEC_PER_DAY, .fallback = "0", .effect = EFFECT_RESTART,
-          .help = "Once ready, the service must send WATCHDOG=1 to NOTIFY_SOCKET at least this often (twice as often is wise), else it gets SIGABRT and "
-                  "has failed. 0 turns this off.",
+          .help = "Once ready, the service must send WATCHDOG=1 to NOTIFY_SOCKET at least this often (twice as often is wise), else it "
+                  "gets SIGABRT and has failed. 0 turns this off.",
           .example = "10s" },
 
         { "limits.memory_max", KEY_SIZE, FIELD(limits.memory_max), .min = 1, .max = INT64_MAX, .effect = EFFECT_LIVE,
-          .help = "Memory of all its processes together, page cache included. Beyond it the kernel reclaims, and when that does not help kills.",
+          .help = "Memory of all its processes together, page cache included. Beyond it the kernel reclaims, and when that does not help "
+                  "kills.",
           .example = "256M" },
         { "limits.memory_high", KEY_SIZE, FIELD(limits.memory_high), .min = 1, .max = INT64_MAX, .effect = EFFECT_LIVE,
           .help = "Beyond this much memory its processes are slowed down and their memory is reclaimed, but nothing is killed.",
@@ -106,8 +107,8 @@ const SpecKey spec_keys[] = {
           .help = "Open files of each of its processes (RLIMIT_NOFILE, soft and hard).",
           .example = "4096" },
         { "limits.processes", KEY_UINT64, FIELD(limits.rlimit[1]), .max = INT64_MAX, .effect = EFFECT_RESTART,
-          .help = "Processes and threads of the user it runs as, all services of that user counted together (RLIMIT_NPROC). limits.tasks counts those "
-                  "of the service alone.",
+          .help = "Processes and threads of the user it runs as, all services of that user counted together (RLIMIT_NPROC). limits.tasks "
+                  "counts those of the service alone.",
           .example = "1000" },
         { "limits.core", KEY_SIZE, FIELD(limits.rlimit[2]), .max = INT64_MAX, .effect = EFFECT_RESTART,
           .help = "Size of a core dump (RLIMIT_CORE); 0 for none.",
@@ -151,8 +152,8 @@ const SpecKey spec_keys[] = {
           .example = "200" },
 
         { "restart.when", KEY_ENUM, FIELD(restart.when), restart_whens, .fallback = "always", .effect = EFFECT_NONE,
-          .help = "Whether a service that ended by itself is started again. on-failure: after an exit code other than 0, a signal, a timeout or the "
-                  "watchdog. A stop by the operator is never followed by a restart.",
+          .help = "Whether a service that ended by itself is started again. on-failure: after an exit code other than 0, a signal, a "
+                  "timeout or the watchdog. A stop by the operator is never followed by a restart.",
           .example = "on-failure" },
         { "restart.delay", KEY_SPAN, FIELD(restart.delay), .max = 365 * (int64_t) USEC_PER_DAY, .fallback = "100ms", .effect = EFFECT_NONE,
           .help = "Wait before the first restart in a row; 0 restarts at once.",
@@ -164,7 +165,8 @@ const SpecKey spec_keys[] = {
           .help = "The longest wait.",
           .example = "1m" },
         { "restart.jitter", KEY_PERCENT, FIELD(restart.jitter), .max = 100, .fallback = "10%", .effect = EFFECT_NONE,
-          .help = "Each wait is longer or shorter by up to this much, by chance, so that services that failed together do not return together.",
+          .help = "Each wait is longer or shorter by up to this much, by chance, so that services that failed together do not return "
+                  "together.",
           .example = "25%" },
         { "restart.reset_after", KEY_SPAN, FIELD(restart.reset_after), .fallback = "60s", .effect = EFFECT_NONE,
           .help = "A service that was ready for this long counts as healthy: the next failure is the first in a row again.",
@@ -183,12 +185,13 @@ const SpecKey spec_keys[] = {
           .help = "What still lives after this time is killed. 0 kills at once, infinity waits for ever.",
           .example = "30s" },
         { "stop.scope", KEY_ENUM, FIELD(stop.scope), stop_scopes, .fallback = "all", .effect = EFFECT_NONE,
-          .help = "Who gets the stop signal: all processes of the service, the process group of its main process, or the main process alone. Whoever "
-                  "outlives the main process gets it then.",
+          .help = "Who gets the stop signal: all processes of the service, the process group of its main process, or the main process "
+                  "alone. Whoever outlives the main process gets it then.",
           .example = "main" },
 
         { "log.to", KEY_ENUM, FIELD(log.to), log_targets, .fallback = "auto", .effect = EFFECT_RESTART,
-          .help = "Where its output goes: the systemd journal, files in the log directory, or nowhere. auto: the journal where one listens, else files.",
+          .help = "Where its output goes: the systemd journal, files in the log directory, or nowhere. auto: the journal where one "
+                  "listens, else files.",
           .example = "file" },
         { "log.format", KEY_ENUM, FIELD(log.format), log_formats, .fallback = "text", .effect = EFFECT_RESTART,
           .help = "Form of log files. text: each line after its time and stream. raw: the bytes as the service wrote them.",
@@ -210,8 +213,8 @@ const SpecKey spec_keys[] = {
           .help = "File mode bits that new files do not get, in octal.",
           .example = "\"0027\"" },
         { "capabilities", KEY_CAPABILITIES, FIELD(capabilities), .effect = EFFECT_RESTART,
-          .help = "The capabilities(7) that it has and can ever gain, also when it does not run as root; [] leaves it none. Without the key nothing is "
-                  "taken away.",
+          .help = "The capabilities(7) that it has and can ever gain, also when it does not run as root; [] leaves it none. Without the "
+                  "key nothing is taken away.",
           .example = "[CAP_NET_BIND_SERVICE]" },
         { "no_new_privileges", KEY_BOOL, FIELD(no_new_privileges), .fallback = "false", .effect = EFFECT_RESTART,
           .help = "Programs it executes gain nothing from set-user-ID bits and file capabilities.",

@@ -297,7 +297,7 @@ static void sizes_parse_and_print(void **state) {
                 { "2G", 2ULL << 30 }, { "1T", 1ULL << 40 },   { "1KiB", 1024 },         { "1KB", 1024 },        { "1.5G", 3ULL << 29 },
                 { "512m", 512 << 20 }, { "infinity", SIZE_INFINITY }, { "15E", 15ULL << 60 },
         };
-        static const char *const bad[] = { "", "K", "-1", "1.5", "1.5B", "1X", "1KK", "1iB", "1 K", "1Ki", "max" };
+        static const char *const bad[] = { "", "K", "-1", "1.5", "1.5B", "1X", "1KK", "1iB", "1 K", "1Ki", "max", "22 " };
         char buf[FORMAT_MAX];
         uint64_t n;
 

@@ -331,13 +331,14 @@ static void test_live_limits(void **state) {
 }
 
 static void test_io_limit(void **state) {
-        _cleanup_(spec_freep) ServiceSpec *spec = make_spec("default", "disk");
+        _cleanup_(spec_freep) ServiceSpec *spec = NULL;
         DeviceLimit limit = { .path = (char *) (uintptr_t) "/dev/loop0", .value = 1 << 20 };
         _cleanup_strv_ char **unenforced = NULL;
         Child c;
 
         if (access(limit.path, F_OK) < 0)
                 skip();
+        spec = make_spec("default", "disk");
         spec->limits.io_write_bandwidth = (DeviceLimitList) { .items = &limit, .n = 1 };
         unenforced = isolate_unenforced(isolate, spec);
         if (user) { /* a user's manager is given no io controller, and that has a name */
@@ -356,7 +357,7 @@ static void test_io_limit(void **state) {
 }
 
 static void test_no_such_device(void **state) {
-        _cleanup_(spec_freep) ServiceSpec *spec = make_spec("default", "disk");
+        _cleanup_(spec_freep) ServiceSpec *spec = NULL;
         DeviceLimit limit = { .path = (char *) (uintptr_t) "/proc", .value = 1 << 20 };
         CellName name = { .ns = "default", .service = "disk", .generation = 1 };
         _cleanup_error_ KlError e = {};
@@ -364,6 +365,7 @@ static void test_no_such_device(void **state) {
 
         if (user)
                 skip();
+        spec = make_spec("default", "disk");
         spec->limits.io_read_iops = (DeviceLimitList) { .items = &limit, .n = 1 };
         assert_int_equal(cell_new(isolate, &name, spec, NULL, &cell, &e), -ENODEV);
         assert_string_equal(e.message, "limits.io_read_iops: there is no block device behind /proc");
@@ -575,16 +577,17 @@ static void test_many_at_once(void **state) {
 
 /* ---- disturbances of the whole machine ---- */
 
-static void need_guest(void) {
-        if (user || !getenv("KINGLY_GUEST"))
-                skip();
+static bool in_guest(void) {
+        return !user && getenv("KINGLY_GUEST");
 }
 
 static void test_reexec_during_starts(void **state) {
-        _cleanup_(spec_freep) ServiceSpec *spec = make_spec("default", "midst");
+        _cleanup_(spec_freep) ServiceSpec *spec = NULL;
         static Child many[BURST];
 
-        need_guest();
+        if (!in_guest())
+                skip();
+        spec = make_spec("default", "midst");
         start_many(many, BURST, spec);
         assert_true(sd_event_run(event, USEC_PER_SEC) >= 0);
         assert_int_equal(COMMAND("systemctl", "daemon-reexec"), 0);
@@ -599,10 +602,12 @@ static void test_reexec_during_starts(void **state) {
 }
 
 static void test_bus_restart(void **state) {
-        _cleanup_(spec_freep) ServiceSpec *spec = make_spec("default", "bus");
+        _cleanup_(spec_freep) ServiceSpec *spec = NULL;
         Child a, b, c;
 
-        need_guest();
+        if (!in_guest())
+                skip();
+        spec = make_spec("default", "bus");
         run_child(&a, spec);
         run_child(&b, spec);
         assert_int_equal(COMMAND("systemctl", "stop", "dbus.socket", "dbus.service"), 0);
@@ -636,11 +641,13 @@ static pid_t bus_daemon(void) {
 }
 
 static void test_deadline(void **state) {
-        _cleanup_(spec_freep) ServiceSpec *spec = make_spec("default", "late");
+        _cleanup_(spec_freep) ServiceSpec *spec = NULL;
         pid_t daemon;
         Child c;
 
-        need_guest();
+        if (!in_guest())
+                skip();
+        spec = make_spec("default", "late");
         daemon = bus_daemon();
         assert_int_equal(kill(daemon, SIGSTOP), 0);
         begin(&c, spec);

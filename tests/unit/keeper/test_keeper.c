@@ -377,6 +377,6 @@ int main(int argc, char **argv) {
                 RIG_TEST(test_shutdown_is_bounded),
         };
 
-        RUN_PROXY(argv);
+        rig_main(argv);
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -202,6 +202,6 @@ int main(int argc, char **argv) {
                 RIG_TEST(test_shutdown_waits_for_the_logger),
         };
 
-        RUN_PROXY(argv);
+        rig_main(argv);
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -268,6 +268,6 @@ int main(int argc, char **argv) {
                 BARE_TEST(test_early_shutdown),
         };
 
-        RUN_PROXY(argv);
+        rig_main(argv);
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -368,6 +368,6 @@ int main(int argc, char **argv) {
                 RIG_TEST(test_born_in_its_cgroup),
         };
 
-        RUN_PROXY(argv);
+        rig_main(argv);
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

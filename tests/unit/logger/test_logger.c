@@ -1,7 +1,9 @@
 /* The logger's real loop in a process of its own, over the real socket: many runs, floods, death and succession, a full disk, the end. The test
  * plays the keeper. Everything is awaited by descriptors or by the logger's answers, with a deadline. */
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -274,51 +276,275 @@ static void test_flood(void **state) {
         logger_finish(&k);
 }
 
-/* Killed while it waits: everything it read was written before, so the next one goes on without a gap. */
+static size_t unread(int fd) {
+        int n = 0;
+
+        assert_int_equal(ioctl(fd, FIONREAD, &n), 0);
+        return (size_t) n;
+}
+
+static size_t chain_size(const char *path) {
+        _cleanup_buffer_ Buffer b = {};
+
+        file_chain(path, 200, &b);
+        return b.size;
+}
+
+/* Numbered words until `want` bytes are in or the pipe is full; remembers what went in. */
+static void push(int fd, size_t want, Buffer *pushed) {
+        static unsigned number;
+
+        while (want > 0) {
+                char text[64];
+                int n = snprintf(text, sizeof(text), "word %u%c", number, number % 5 ? ' ' : '\n');
+
+                number++;
+                if (write(fd, text, (size_t) n) < 0)
+                        return;
+                assert_int_equal(buffer_append(pushed, text, (size_t) n), 0);
+                want -= MIN(want, (size_t) n);
+        }
+}
+
+/* Killed at any moment, with the same pipe handed to the next one: what was still in the pipe is written, and what the dead one had read is
+ * written but for at most the one chunk that it had in hand. */
 static void test_succession(void **state) {
+        unsigned seed = test_seed();
         Keeper k = logger_start(RLIM_INFINITY);
         Service s = service_make(1);
         Place *p = *state;
         _cleanup_buffer_ Buffer expected = {}, chain = {};
-        unsigned line = 0;
 
-        for (unsigned i = 0; i < 20; i++) {
-                struct stat st = {};
+        srand(seed);
+        assert_int_equal(fd_nonblock(s.write[0], true), 0);
+        for (unsigned i = 0; i < 40; i++) {
+                size_t written, left, hand;
 
-                service_submit(&k, &s, p->path, 1, 2000, 100);
-                for (unsigned n = 0; n < 30; n++) {
-                        char text[64];
-                        int size = snprintf(text, sizeof(text), "line %u\n", line++);
-
-                        assert_int_equal(fd_write_all(s.write[n % 2], text, (size_t) size), 0);
-                        assert_int_equal(buffer_append(&expected, text, (size_t) size), 0);
+                service_submit(&k, &s, p->path, 1, 20000, 150);
+                for (int turns = rand() % 30; turns >= 0; turns--) {
+                        push(s.write[0], (size_t) rand() % 3000, &expected);
+                        sched_yield();
                 }
-                /* Half of the rounds it dies right here, with the lines on any part of their way from its socket to its buffer. */
-                if (i % 2)
-                        while (poll(&(struct pollfd) { .fd = s.read[0], .events = POLLIN }, 1, 0) > 0 ||
-                               poll(&(struct pollfd) { .fd = s.read[1], .events = POLLIN }, 1, 0) > 0 || stat(p->path, &st) < 0)
-                                sched_yield();
-                kill(k.pid, SIGSTOP);
-                assert_int_equal(waitpid(k.pid, NULL, WUNTRACED), k.pid);
-                /* Stopped between read and write it would have a chunk in hand: let it finish that, as any death but the hardest does. */
-                if (poll(&(struct pollfd) { .fd = s.read[0], .events = POLLIN }, 1, 0) == 0) {
-                        kill(k.pid, SIGCONT);
-                        service_end(&s);
-                        (void) wait_closed(&k);
-                        logger_finish(&k);
-                        service_done(&s);
-                        s = service_make(i + 2);
-                } else
-                        logger_kill(&k);
+                logger_kill(&k);
+                written = chain_size(p->path);
+                left = unread(s.read[0]);
+                hand = expected.size - left - written;
+                assert_true(written + left <= expected.size && hand <= 65536);
+                memmove(expected.data + written, expected.data + written + hand, left); /* lost with the dead */
+                expected.size -= hand;
                 k = logger_start(RLIM_INFINITY);
         }
-        service_submit(&k, &s, p->path, 1, 2000, 100);
+        service_submit(&k, &s, p->path, 1, 20000, 150);
+        push(s.write[0], 10000, &expected);
         service_end(&s);
-        (void) wait_closed(&k);
-        file_chain(p->path, 100, &chain);
+        assert_int_equal(wait_closed(&k), 1);
+        file_chain(p->path, 200, &chain);
         assert_int_equal(chain.size, expected.size);
+        assert_memory_equal(chain.data, expected.data, chain.size);
         service_done(&s);
         logger_finish(&k);
 }
 
-int main(void) { return 0; }
+/* The keeper goes, the service does not: what is in the pipe and the line that has no end yet are written, then the logger ends. */
+static void test_drain(void **state) {
+        Place *p = *state;
+        Service s = service_make(1);
+        _cleanup_free_ char *data = NULL;
+        _cleanup_buffer_ Buffer text = {}, expected = {};
+        Keeper k;
+        size_t n;
+
+        for (unsigned i = 0; i < 3000; i++)
+                assert_int_equal(buffer_printf(&expected, "out line %u\n", i), 0);
+        for (unsigned i = 0; i < 3000; i++)
+                assert_true(dprintf(s.write[0], "line %u\n", i) > 0);
+        assert_int_equal(fd_write_all(s.write[0], "unfinished", 10), 0);
+        assert_int_equal(buffer_append(&expected, "out unfinished\n", 15), 0);
+        k = logger_start(RLIM_INFINITY);
+        service_submit(&k, &s, p->path, 0, 0, 1);
+        logger_finish(&k);
+        data = file_number(p->path, 0, &n);
+        assert_non_null(data);
+        strip_stamps(data, n, &text);
+        assert_string_equal(text.data, expected.data);
+        service_done(&s);
+}
+
+static void make_room(const Keeper *k, rlim_t n) {
+        struct rlimit l = { .rlim_cur = n, .rlim_max = RLIM_INFINITY };
+
+        assert_int_equal(prlimit(k->pid, RLIMIT_FSIZE, &l, NULL), 0);
+}
+
+/* A full disk: the service waits, others go on, nothing is lost; SIGHUP tries again at once. */
+static void test_full_disk(void **state) {
+        Keeper k = logger_start(2000);
+        Service full = service_make(1), other = service_make(2);
+        _cleanup_buffer_ Buffer chain = {}, text = {}, expected = {};
+        Place *p = *state;
+        char path[256];
+        pid_t writer;
+        int status;
+
+        snprintf(path, sizeof(path), "%s/other.log", p->dir);
+        service_submit(&k, &full, p->path, 0, 0, 1);
+        for (unsigned i = 0; i < 20000; i++)
+                assert_int_equal(buffer_printf(&expected, "out line %u\n", i), 0);
+        writer = fork();
+        if (writer == 0) {
+                for (unsigned i = 0; i < 20000; i++)
+                        if (dprintf(full.write[0], "line %u\n", i) < 0)
+                                _exit(1);
+                _exit(0);
+        }
+        wait_said(&k, "cannot write");
+        service_submit(&k, &other, path, 0, 0, 1);
+        assert_true(dprintf(other.write[0], "unharmed\n") > 0);
+        service_end(&other);
+        assert_int_equal(wait_closed(&k), 2);
+        assert_int_equal(kill(k.pid, SIGHUP), 0); /* still full: changes nothing */
+        make_room(&k, RLIM_INFINITY);
+        assert_int_equal(kill(k.pid, SIGHUP), 0);
+        wait_said(&k, "is written again");
+        service_end(&full);
+        assert_int_equal(wait_closed(&k), 1);
+        assert_int_equal(waitpid(writer, &status, 0), writer);
+        assert_int_equal(status, 0);
+        file_chain(p->path, 0, &chain);
+        strip_stamps(chain.data, chain.size, &text);
+        assert_int_equal(text.size, expected.size);
+        assert_memory_equal(text.data, expected.data, text.size);
+        service_done(&full);
+        service_done(&other);
+        logger_finish(&k);
+}
+
+/* The same without the signal, and with the end of the service while it is full: the timer brings it all home. */
+static void test_full_disk_timer(void **state) {
+        Keeper k = logger_start(10);
+        Service s = service_make(1);
+        _cleanup_buffer_ Buffer chain = {}, text = {};
+        Place *p = *state;
+
+        service_submit(&k, &s, p->path, 0, 0, 1);
+        assert_int_equal(fd_write_all(s.write[0], "no end", 6), 0);
+        assert_int_equal(fd_write_all(s.write[1], "one\n", 4), 0);
+        service_end(&s);
+        wait_said(&k, "cannot write");
+        make_room(&k, RLIM_INFINITY);
+        assert_int_equal(wait_closed(&k), 1);
+        file_chain(p->path, 0, &chain);
+        strip_stamps(chain.data, chain.size, &text);
+        assert_true(streq(text.data, "out no end\nerr one\n") || streq(text.data, "err one\nout no end\n"));
+        service_done(&s);
+        logger_finish(&k);
+}
+
+/* Full until the end: told how much is lost, and it still ends. */
+static void test_full_at_the_end(void **state) {
+        Keeper k = logger_start(10);
+        Service s = service_make(1);
+        Place *p = *state;
+
+        service_submit(&k, &s, p->path, 0, 0, 1);
+        assert_int_equal(fd_write_all(s.write[0], "sad\n", 4), 0);
+        wait_said(&k, "cannot write");
+        assert_int_equal(fd_write_all(s.write[0], "but kept in the pipe\n", 21), 0);
+        k.sock = fd_close(k.sock);
+        wait_said(&k, "4 bytes of output");
+        logger_finish(&k);
+        assert_int_equal(unread(s.read[0]), 21);
+        service_done(&s);
+}
+
+static void test_reopen(void **state) {
+        Keeper k = logger_start(RLIM_INFINITY);
+        Service s = service_make(1);
+        Place *p = *state;
+        char moved[256];
+        struct stat st;
+
+        snprintf(moved, sizeof(moved), "%s.moved", p->path);
+        service_submit(&k, &s, p->path, 1, 0, 1);
+        assert_int_equal(fd_write_all(s.write[0], "one\n", 4), 0);
+        while (stat(p->path, &st) < 0 || st.st_size != 4)
+                sched_yield();
+        assert_int_equal(rename(p->path, moved), 0);
+        assert_int_equal(kill(k.pid, SIGHUP), 0);
+        for (unsigned i = 0; stat(p->path, &st) < 0; i++) { /* SIGHUP is handled some time soon; a line more does no harm */
+                assert_int_equal(fd_write_all(s.write[0], "two\n", 4), 0);
+                assert_true(poll(NULL, 0, 1) == 0 && i < DEADLINE_MSEC);
+        }
+        service_end(&s);
+        (void) wait_closed(&k);
+        service_done(&s);
+        logger_finish(&k);
+}
+
+static bool is_closed_elsewhere(int write_end) {
+        struct pollfd p = { .fd = write_end, .events = 0 };
+
+        return poll(&p, 1, DEADLINE_MSEC) == 1 && (p.revents & POLLERR);
+}
+
+/* Whatever comes over the socket, the descriptors are closed and the next packet is served. */
+static void test_bad_packets(void **state) {
+        Keeper k = logger_start(RLIM_INFINITY);
+        Place *p = *state;
+        LogOpen good = { .version = LOG_WIRE_VERSION, .run = 9, .keep = 1, .uid = -1, .gid = -1 };
+        Service s;
+
+        strcpy(good.path, p->path);
+        for (unsigned i = 0; i < 12; i++) {
+                size_t size = sizeof(good), n_fds = 2;
+                LogOpen o = good;
+                char big[sizeof(o) + 1] = {};
+
+                s = service_make(9);
+                switch (i) {
+                case 0: o.version++; break;
+                case 1: o.format = 2; break;
+                case 2: o.run = 0; break;
+                case 3: o.path[0] = 'x'; break;
+                case 4: strcpy(o.path, "/tmp/../etc/x.log"); break;
+                case 5: memset(o.path, '/', sizeof(o.path)); break;
+                case 6: strcpy(o.path, "/tmp/"); break;
+                case 7: o.uid = -2; break;
+                case 8: size--; break;
+                case 9: size = sizeof(big); break;
+                case 10: n_fds = 1; break;
+                case 11: strcpy(o.path, "/.."); break;
+                }
+                memcpy(big, &o, sizeof(o));
+                assert_int_equal(fd_send(k.sock, big, size, s.read, n_fds), 0);
+                s.read[0] = fd_close(s.read[0]);
+                assert_true(is_closed_elsewhere(s.write[0])); /* EPIPE for the writer: nobody has the read end any more */
+                service_done(&s);
+        }
+        s = service_make(9);
+        service_submit(&k, &s, p->path, 0, 0, 1);
+        service_submit(&k, &s, p->path, 0, 0, 1); /* the same once more is ignored */
+        assert_true(dprintf(s.write[0], "fine\n") > 0);
+        service_end(&s);
+        assert_int_equal(wait_closed(&k), 9);
+        service_done(&s);
+        logger_finish(&k);
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test_setup_teardown(test_run, place_open, place_close),
+                cmocka_unit_test_setup_teardown(test_many_runs, place_open, place_close),
+                cmocka_unit_test_setup_teardown(test_flood, place_open, place_close),
+                cmocka_unit_test_setup_teardown(test_succession, place_open, place_close),
+                cmocka_unit_test_setup_teardown(test_drain, place_open, place_close),
+                cmocka_unit_test_setup_teardown(test_full_disk, place_open, place_close),
+                cmocka_unit_test_setup_teardown(test_full_disk_timer, place_open, place_close),
+                cmocka_unit_test_setup_teardown(test_full_at_the_end, place_open, place_close),
+                cmocka_unit_test_setup_teardown(test_reopen, place_open, place_close),
+                cmocka_unit_test_setup_teardown(test_bad_packets, place_open, place_close),
+        };
+
+        (void) signal(SIGPIPE, SIG_IGN);
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}

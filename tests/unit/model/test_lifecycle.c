@@ -134,13 +134,15 @@ TEST(up_and_down, "", {
 });
 
 TEST(stop_before_anything_lives, "", {
-        PLAY(f, { 0, ON(EV_START), LC_WAIT_DEPS, DEPS, NEVER }, { 0, ON(EV_STOP), LC_STOPPED, 0, NEVER }, { 0, ON(EV_DEPS_MET), LC_STOPPED, 0, NEVER },
+        PLAY(f, { 0, ON(EV_START), LC_WAIT_DEPS, DEPS, NEVER }, { 0, ON(EV_STOP), LC_STOPPED, 0, NEVER },
+             { 0, ON(EV_DEPS_MET), LC_STOPPED, 0, NEVER },
              UP, { 0, EXIT(1), LC_STOPPING, CHECK | DISARM, 5 * SEC }, { 0, ON(EV_EMPTY), LC_WAIT_BACKOFF, CLEAN, 100 * MS },
              { 0, ON(EV_STOP), LC_STOPPED, 0, NEVER }, { SEC, DUE, LC_STOPPED, 0, NEVER });
 });
 
 TEST(stop_while_placing, "", {
-        PLAY(f, PLACED, { 0, ON(EV_STOP), LC_KILLING, KILL | DISARM, 2 * SEC }, { 0, ON(EV_SPAWN_FAILED), LC_STOPPED, CLEAN | DISARM, NEVER });
+        PLAY(f, PLACED, { 0, ON(EV_STOP), LC_KILLING, KILL | DISARM, 2 * SEC },
+             { 0, ON(EV_SPAWN_FAILED), LC_STOPPED, CLEAN | DISARM, NEVER });
         expect_end(f, REASON_NONE, false, -1, 0);
 });
 
@@ -151,7 +153,8 @@ TEST(stop_while_placing_loses_the_race, "", {
 
 TEST(stop_is_ignored_then_killed, "stop.timeout=7s", {
         PLAY(f, UP, { 0, ON(EV_STOP), LC_STOPPING, SIGNAL | DISARM, 7 * SEC }, { 6 * SEC, DUE, LC_STOPPING, 0, SAME },
-             { SEC, DUE, LC_KILLING, KILL | DISARM, 2 * SEC }, { 2 * SEC, DUE, LC_KILLING, KILL, 2 * SEC }, { 2 * SEC, DUE, LC_KILLING, KILL, 2 * SEC },
+             { SEC, DUE, LC_KILLING, KILL | DISARM, 2 * SEC }, { 2 * SEC, DUE, LC_KILLING, KILL, 2 * SEC },
+             { 2 * SEC, DUE, LC_KILLING, KILL, 2 * SEC },
              { 0, DIED(SIGKILL), LC_KILLING, CHECK | TOLD, SAME }, { 0, ON(EV_EMPTY), LC_STOPPED, CLEAN, NEVER });
         expect_end(f, REASON_STOP_TIMEOUT, true, -1, SIGKILL);
 });
@@ -168,8 +171,10 @@ TEST(stop_timeout_infinity, "stop.timeout=infinity", {
 });
 
 TEST(start_twice_is_once, "", {
-        PLAY(f, { 0, ON(EV_START), LC_WAIT_DEPS, DEPS, NEVER }, { 0, ON(EV_START), LC_WAIT_DEPS, 0, NEVER }, { 0, ON(EV_DEPS_MET), LC_PLACING, SPAWN, 60 * SEC },
-             { 0, ON(EV_START), LC_PLACING, 0, SAME }, { 0, ON(EV_EXECED), LC_RUNNING, 0, NEVER }, { 0, ON(EV_START), LC_RUNNING, 0, NEVER });
+        PLAY(f, { 0, ON(EV_START), LC_WAIT_DEPS, DEPS, NEVER }, { 0, ON(EV_START), LC_WAIT_DEPS, 0, NEVER },
+             { 0, ON(EV_DEPS_MET), LC_PLACING, SPAWN, 60 * SEC },
+             { 0, ON(EV_START), LC_PLACING, 0, SAME }, { 0, ON(EV_EXECED), LC_RUNNING, 0, NEVER },
+             { 0, ON(EV_START), LC_RUNNING, 0, NEVER });
 });
 
 TEST(stop_then_start_again, "", {
@@ -180,14 +185,16 @@ TEST(stop_then_start_again, "", {
 
 TEST(stop_then_start_then_stop, "", {
         PLAY(f, UP, { 0, ON(EV_STOP), LC_STOPPING, SIGNAL | DISARM, 5 * SEC }, { 0, ON(EV_START), LC_STOPPING, TOLD, SAME },
-             { 0, ON(EV_STOP), LC_STOPPING, TOLD, SAME }, { 0, ON(EV_STOP), LC_STOPPING, 0, SAME }, { 0, EXIT(0), LC_STOPPING, CHECK | TOLD, SAME },
+             { 0, ON(EV_STOP), LC_STOPPING, TOLD, SAME }, { 0, ON(EV_STOP), LC_STOPPING, 0, SAME },
+             { 0, EXIT(0), LC_STOPPING, CHECK | TOLD, SAME },
              { 0, ON(EV_EMPTY), LC_STOPPED, CLEAN, NEVER });
 });
 
 TEST(restart_by_operator, "restart.when=never", {
         PLAY(f, UP, { SEC, ON(EV_RESTART), LC_STOPPING, SIGNAL | DISARM, 5 * SEC }, { 0, EXIT(3), LC_STOPPING, CHECK | TOLD, SAME },
              { 0, ON(EV_EMPTY), LC_WAIT_DEPS, CLEAN | DEPS, NEVER }, { 0, ON(EV_DEPS_MET), LC_PLACING, SPAWN, 60 * SEC },
-             { 0, ON(EV_RESTART), LC_KILLING, KILL | DISARM, 2 * SEC }, { 0, ON(EV_SPAWN_FAILED), LC_WAIT_DEPS, CLEAN | DEPS | DISARM, NEVER },
+             { 0, ON(EV_RESTART), LC_KILLING, KILL | DISARM, 2 * SEC },
+             { 0, ON(EV_SPAWN_FAILED), LC_WAIT_DEPS, CLEAN | DEPS | DISARM, NEVER },
              { 0, ON(EV_RESTART), LC_WAIT_DEPS, 0, NEVER });
         assert_int_equal(f->l.restarts, 0);
         assert_int_equal(f->l.attempts, 0);
@@ -237,7 +244,8 @@ TEST(always_after_success, "", {
 });
 
 TEST(on_failure, "restart.when=on-failure", {
-        PLAY(f, UP, { 0, EXIT(1), LC_STOPPING, CHECK | DISARM, 5 * SEC }, { 0, ON(EV_EMPTY), LC_WAIT_BACKOFF, CLEAN, 100 * MS }, { 100 * MS, DUE, LC_WAIT_DEPS, DEPS, NEVER },
+        PLAY(f, UP, { 0, EXIT(1), LC_STOPPING, CHECK | DISARM, 5 * SEC }, { 0, ON(EV_EMPTY), LC_WAIT_BACKOFF, CLEAN, 100 * MS },
+             { 100 * MS, DUE, LC_WAIT_DEPS, DEPS, NEVER },
              { 0, ON(EV_DEPS_MET), LC_PLACING, SPAWN, 60 * SEC }, { 0, ON(EV_EXECED), LC_RUNNING, 0, NEVER },
              { 0, EXIT(0), LC_STOPPING, CHECK | DISARM, 5 * SEC }, { 0, ON(EV_EMPTY), LC_EXITED, CLEAN, NEVER });
         assert_true(f->l.wanted);
@@ -348,7 +356,8 @@ TEST(ready_overtakes_execed, "ready.by=notify watchdog=10s", {
 });
 
 TEST(extend_overtakes_execed, "ready.by=fd", {
-        PLAY(f, PLACED, { 0, WITH(.event = EV_EXTEND, .until = 1090 * SEC), LC_STARTING, 0, 90 * SEC }, { 0, ON(EV_EXECED), LC_STARTING, 0, SAME });
+        PLAY(f, PLACED, { 0, WITH(.event = EV_EXTEND, .until = 1090 * SEC), LC_STARTING, 0, 90 * SEC },
+             { 0, ON(EV_EXECED), LC_STARTING, 0, SAME });
 });
 
 TEST(exit_overtakes_execed, "ready.by=notify", {
@@ -371,7 +380,8 @@ TEST(ready_timeout_extended, "ready.by=notify", {
 });
 
 TEST(ready_timeout_infinity, "ready.by=notify ready.timeout=infinity", {
-        PLAY(f, PLACED, { 0, ON(EV_EXECED), LC_STARTING, 0, NEVER }, { 0, WITH(.event = EV_EXTEND, .until = 1061 * SEC), LC_STARTING, 0, NEVER });
+        PLAY(f, PLACED, { 0, ON(EV_EXECED), LC_STARTING, 0, NEVER },
+             { 0, WITH(.event = EV_EXTEND, .until = 1061 * SEC), LC_STARTING, 0, NEVER });
 });
 
 TEST(exit_0_before_ready, "ready.by=notify restart.when=on-failure", {
@@ -394,7 +404,8 @@ TEST(exit_0_before_ready_when_told, "ready.by=notify", {
 /* ---- oneshots ---- */
 
 TEST(oneshot_success, "type=oneshot", {
-        PLAY(f, PLACED, { 0, ON(EV_EXECED), LC_STARTING, 0, NEVER }, { 0, ON(EV_READY), LC_STARTING, 0, NEVER }, { 90 * SEC, DUE, LC_STARTING, 0, NEVER },
+        PLAY(f, PLACED, { 0, ON(EV_EXECED), LC_STARTING, 0, NEVER }, { 0, ON(EV_READY), LC_STARTING, 0, NEVER },
+             { 90 * SEC, DUE, LC_STARTING, 0, NEVER },
              { 0, EXIT(0), LC_STOPPING, CHECK | DISARM, 5 * SEC }, { 0, ON(EV_EMPTY), LC_EXITED, CLEAN, NEVER });
         assert_true(lifecycle_settled(&f->l));
 });
@@ -424,7 +435,8 @@ TEST(spawn_failed_for_now, "restart.when=never restart.delay=0", {
 });
 
 TEST(placing_takes_too_long, "restart.when=never restart.delay=2s", {
-        PLAY(f, PLACED, { 60 * SEC, DUE, LC_KILLING, KILL | DISARM, 2 * SEC }, { 0, ON(EV_SPAWN_FAILED), LC_WAIT_BACKOFF, CLEAN | DISARM, 2 * SEC });
+        PLAY(f, PLACED, { 60 * SEC, DUE, LC_KILLING, KILL | DISARM, 2 * SEC },
+             { 0, ON(EV_SPAWN_FAILED), LC_WAIT_BACKOFF, CLEAN | DISARM, 2 * SEC });
         expect_end(f, REASON_SPAWN, false, -1, 0);
 });
 
@@ -470,7 +482,8 @@ TEST(verdict_from_outside, "restart.when=on-failure", {
 });
 
 TEST(verdict_does_not_change_an_order, "", {
-        PLAY(f, UP, { 0, ON(EV_STOP), LC_STOPPING, SIGNAL | DISARM, 5 * SEC }, { 0, WITH(.event = EV_FAIL, .reason = REASON_ISOLATION), LC_KILLING, KILL | DISARM, 2 * SEC },
+        PLAY(f, UP, { 0, ON(EV_STOP), LC_STOPPING, SIGNAL | DISARM, 5 * SEC },
+             { 0, WITH(.event = EV_FAIL, .reason = REASON_ISOLATION), LC_KILLING, KILL | DISARM, 2 * SEC },
              { 0, DIED(SIGKILL), LC_KILLING, CHECK | TOLD, SAME }, { 0, ON(EV_EMPTY), LC_STOPPED, CLEAN, NEVER });
         expect_end(f, REASON_SIGNALED, true, -1, SIGKILL);
 });
@@ -486,7 +499,8 @@ TEST(verdict_after_the_end, "restart.when=on-failure", {
 TEST(slow_end_is_no_health, "watchdog=10s", {
         PLAY(f, PLACED, { 0, ON(EV_EXECED), LC_RUNNING, ARM, NEVER });
         f->l.attempts = 2;
-        PLAY(f, { 59 * SEC, ON(EV_WATCHDOG), LC_STOPPING, ABORT | DISARM, 5 * SEC }, { 3 * SEC, ON(EV_FAIL), LC_KILLING, KILL | DISARM, 2 * SEC },
+        PLAY(f, { 59 * SEC, ON(EV_WATCHDOG), LC_STOPPING, ABORT | DISARM, 5 * SEC },
+             { 3 * SEC, ON(EV_FAIL), LC_KILLING, KILL | DISARM, 2 * SEC },
              { 0, DIED(SIGKILL), LC_KILLING, CHECK | TOLD, SAME }, { 0, ON(EV_EMPTY), LC_WAIT_BACKOFF, CLEAN, 400 * MS });
         expect_end(f, REASON_WATCHDOG, true, -1, SIGKILL);
 });
@@ -512,7 +526,8 @@ TEST(stop_while_reloading, "", {
 });
 
 TEST(stopping_by_itself, "restart.when=on-failure", {
-        PLAY(f, UP, { 0, ON(EV_STOPPING), LC_STOPPING, DISARM, 5 * SEC }, { 0, WITH(.event = EV_EXTEND, .until = 1020 * SEC), LC_STOPPING, 0, 20 * SEC },
+        PLAY(f, UP, { 0, ON(EV_STOPPING), LC_STOPPING, DISARM, 5 * SEC },
+             { 0, WITH(.event = EV_EXTEND, .until = 1020 * SEC), LC_STOPPING, 0, 20 * SEC },
              { SEC, EXIT(0), LC_STOPPING, CHECK | TOLD, SAME }, { 0, ON(EV_EMPTY), LC_EXITED, CLEAN, NEVER });
 });
 
@@ -525,7 +540,8 @@ TEST(stopping_by_itself_but_never_done, "restart.when=on-failure", {
 /* ---- after a restart of ours, and reset ---- */
 
 TEST(adopted, "ready.by=notify watchdog=5s", {
-        PLAY(f, { 0, WITH(.event = EV_ADOPT, .was_ready = true), LC_RUNNING, ARM, NEVER }, { 0, ON(EV_GONE), LC_STOPPING, CHECK | DISARM, 5 * SEC },
+        PLAY(f, { 0, WITH(.event = EV_ADOPT, .was_ready = true), LC_RUNNING, ARM, NEVER },
+             { 0, ON(EV_GONE), LC_STOPPING, CHECK | DISARM, 5 * SEC },
              { 0, ON(EV_EMPTY), LC_WAIT_BACKOFF, CLEAN, 100 * MS });
         expect_end(f, REASON_UNKNOWN, false, -1, 0);
 });
@@ -537,7 +553,8 @@ TEST(adopted_before_ready, "ready.by=notify", {
 });
 
 TEST(adopted_oneshot, "type=oneshot", {
-        PLAY(f, { 0, WITH(.event = EV_ADOPT, .was_ready = true), LC_STARTING, 0, NEVER }, { 0, EXIT(0), LC_STOPPING, CHECK | DISARM, 5 * SEC },
+        PLAY(f, { 0, WITH(.event = EV_ADOPT, .was_ready = true), LC_STARTING, 0, NEVER },
+             { 0, EXIT(0), LC_STOPPING, CHECK | DISARM, 5 * SEC },
              { 0, ON(EV_EMPTY), LC_EXITED, CLEAN, NEVER });
 });
 
@@ -547,7 +564,8 @@ TEST(adopted_but_never_executed, "", {
 });
 
 TEST(reset, "restart.when=never", {
-        PLAY(f, UP, { 0, EXIT(1), LC_STOPPING, CHECK | DISARM, 5 * SEC }, { 0, ON(EV_EMPTY), LC_FAILED, CLEAN, NEVER }, { 0, ON(EV_RESET), LC_STOPPED, 0, NEVER });
+        PLAY(f, UP, { 0, EXIT(1), LC_STOPPING, CHECK | DISARM, 5 * SEC }, { 0, ON(EV_EMPTY), LC_FAILED, CLEAN, NEVER },
+             { 0, ON(EV_RESET), LC_STOPPED, 0, NEVER });
         expect_end(f, REASON_NONE, false, -1, 0);
         assert_false(f->l.wanted);
 });
@@ -560,7 +578,8 @@ TEST(reset_counters_only, "", {
 });
 
 TEST(stop_forgets_a_failure_but_not_its_reason, "restart.when=never", {
-        PLAY(f, UP, { 0, EXIT(4), LC_STOPPING, CHECK | DISARM, 5 * SEC }, { 0, ON(EV_EMPTY), LC_FAILED, CLEAN, NEVER }, { 0, ON(EV_STOP), LC_STOPPED, 0, NEVER });
+        PLAY(f, UP, { 0, EXIT(4), LC_STOPPING, CHECK | DISARM, 5 * SEC }, { 0, ON(EV_EMPTY), LC_FAILED, CLEAN, NEVER },
+             { 0, ON(EV_STOP), LC_STOPPED, 0, NEVER });
         expect_end(f, REASON_EXITED, true, 4, 0);
 });
 
@@ -583,10 +602,12 @@ static void reach(Fixture *f, LcState state) {
         static const Row to_starting[] = { STARTING_UP };
         static const Row to_backoff[] = { PLACED, { 0, ON(EV_SPAWN_FAILED), LC_WAIT_BACKOFF, CLEAN | DISARM, 100 * MS } };
         static const Row to_running[] = { STARTING_UP, { 0, ON(EV_READY), LC_RUNNING, ARM, NEVER } };
-        static const Row to_reloading[] = { STARTING_UP, { 0, ON(EV_READY), LC_RUNNING, ARM, NEVER }, { 0, ON(EV_RELOADING), LC_RELOADING, 0, 30 * SEC } };
+        static const Row to_reloading[] = { STARTING_UP, { 0, ON(EV_READY), LC_RUNNING, ARM, NEVER },
+        { 0, ON(EV_RELOADING), LC_RELOADING, 0, 30 * SEC } };
         static const Row to_stopping[] = { STARTING_UP, { 30 * SEC, DUE, LC_STOPPING, SIGNAL | DISARM, 5 * SEC } };
         static const Row to_killing[] = { PLACED, { 60 * SEC, DUE, LC_KILLING, KILL | DISARM, 2 * SEC } };
-        static const Row to_exited[] = { STARTING_UP, { 0, EXIT(3), LC_STOPPING, CHECK | DISARM, 5 * SEC }, { 0, ON(EV_EMPTY), LC_EXITED, CLEAN, NEVER } };
+        static const Row to_exited[] = { STARTING_UP, { 0, EXIT(3), LC_STOPPING, CHECK | DISARM, 5 * SEC },
+        { 0, ON(EV_EMPTY), LC_EXITED, CLEAN, NEVER } };
         static const Row to_failed[] = { { 0, ON(EV_START), LC_WAIT_DEPS, DEPS, NEVER }, { 0, ON(EV_DEPS_FAILED), LC_FAILED, 0, NEVER } };
         static const struct { const Row *rows; size_t n; } ways[_LC_STATE_MAX] = {
                 [LC_WAIT_DEPS] = { to_wait, ARRAY_SIZE(to_wait) },         [LC_WAIT_BACKOFF] = { to_backoff, ARRAY_SIZE(to_backoff) },
@@ -780,18 +801,23 @@ int main(void) {
                 T(stop_is_ignored_then_killed), T(stop_timeout_0_kills_at_once), T(stop_timeout_infinity), T(start_twice_is_once),
                 T(stop_then_start_again), T(stop_then_start_then_stop), T(restart_by_operator), T(restart_of_what_rests),
                 T(rest_gets_the_signal), T(rest_is_told_only_once), T(rest_is_told_after_main_alone), T(rest_with_timeout_0),
-                T(empty_means_nothing_while_main_lives), T(always_after_success), T(on_failure), T(never_after_failure), T(never_after_success),
+                T(empty_means_nothing_while_main_lives), T(always_after_success), T(on_failure), T(never_after_failure),
+                T(never_after_success),
                 T(terminated_by_a_stranger), T(except_codes), T(oom), T(oom_counter_alone_is_no_oom), T(delays_grow_and_the_limit_ends_it),
-                T(limit_0_never_gives_up), T(long_run_forgets_failures), T(short_run_does_not), T(slow_start_is_no_health), T(delay_0_is_one_step),
+                T(limit_0_never_gives_up), T(long_run_forgets_failures), T(short_run_does_not), T(slow_start_is_no_health),
+                T(delay_0_is_one_step),
                 T(delay_0_asks_for_dependencies), T(start_does_not_wait_for_the_backoff), T(ready_by_notify), T(ready_overtakes_execed),
-                T(extend_overtakes_execed), T(exit_overtakes_execed), T(ready_timeout), T(ready_timeout_extended), T(ready_timeout_infinity),
+                T(extend_overtakes_execed), T(exit_overtakes_execed), T(ready_timeout), T(ready_timeout_extended),
+                T(ready_timeout_infinity),
                 T(exit_0_before_ready), T(exit_1_before_ready), T(exit_0_before_ready_when_told), T(oneshot_success), T(oneshot_failure),
                 T(oneshot_failure_never), T(spawn_failed_for_good), T(spawn_failed_for_now), T(placing_takes_too_long), T(placing_refused),
                 T(dependency_failed), T(watchdog_expires), T(watchdog_means_nothing_before_ready), T(stop_during_failure),
                 T(start_during_failure_skips_the_backoff), T(verdict_from_outside), T(verdict_does_not_change_an_order), T(reload),
                 T(verdict_after_the_end), T(slow_end_is_no_health),
-                T(except_codes_do_not_excuse_a_timeout), T(test_every_pair), T(stop_while_reloading), T(stopping_by_itself), T(stopping_by_itself_but_never_done), T(adopted), T(adopted_before_ready),
-                T(adopted_oneshot), T(adopted_but_never_executed), T(reset), T(reset_counters_only), T(stop_forgets_a_failure_but_not_its_reason),
+                T(except_codes_do_not_excuse_a_timeout), T(test_every_pair), T(stop_while_reloading), T(stopping_by_itself),
+                T(stopping_by_itself_but_never_done), T(adopted), T(adopted_before_ready),
+                T(adopted_oneshot), T(adopted_but_never_executed), T(reset), T(reset_counters_only),
+                T(stop_forgets_a_failure_but_not_its_reason),
                 T(since_follows_the_public_state), T(test_names), T(test_settled),
         };
 

@@ -12,6 +12,7 @@
 #include <signal.h>
 #include <sqlite3.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -399,6 +400,7 @@ static pid_t start_writer(void (*work)(Store *s)) {
         if (pid == 0) {
                 Store *s = NULL;
 
+                prctl(PR_SET_PDEATHSIG, SIGKILL);
                 if (store_open("state.db", &s, NULL) < 0)
                         _exit(1);
                 work(s);
@@ -537,7 +539,7 @@ static int open_read_only(void) {
         _cleanup_error_ KlError e = {};
         Store *s = NULL;
 
-        if (mount(NULL, "small", NULL, MS_REMOUNT | MS_RDONLY, NULL) < 0)
+        if (mount("none", "small", "none", MS_REMOUNT | MS_RDONLY, "") < 0)
                 return 10;
         if (store_open("small/state.db", &s, &e) != -EROFS || !strstr(e.message, "read-only") || !e.hint)
                 return 11;
@@ -551,7 +553,7 @@ static void full_and_read_only_disks(void **state) {
         assert_int_equal(mkdir("small", 0700), 0);
         pid = fork();
         if (pid == 0) {
-                if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+                if (unshare(CLONE_NEWNS) < 0 || mount("none", "/", "none", MS_REC | MS_PRIVATE, "") < 0 ||
                     mount("small", "small", "tmpfs", 0, "size=256k,mode=0700") < 0)
                         _exit(77);
                 code = fill_a_small_disk();

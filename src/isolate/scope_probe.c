@@ -1,0 +1,72 @@
+/* What systemd can do for us, asked once over the first connection: the only calls of this kind that are waited for.
+ *
+ * What must stay true: nothing is started by asking, and the journal is not written to; what systemd does not know is found out by the name
+ * of its error, never by its version. */
+#include <stdio.h>
+
+#include "base/text.h"
+#include "isolate/scope.h"
+
+/* One start of a scope that cannot come about, until systemd has nothing to say against it but the property that nobody knows. */
+static int probe_once(ScopeIsolate *si, sd_bus_error *reterr) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
+        _cleanup_(spec_freep) ServiceSpec *spec = NULL;
+        _cleanup_free_ char *unit = NULL;
+        char slice[] = "kingly.slice";
+        ScopeCell none = { .cell = { .isolate = &si->isolate }, .slice = slice };
+        int r;
+
+        unit = text_printf("kingly-probe-%s-%d.scope", si->isolate.home_id, (int) getpid());
+        r = unit ? spec_new("default", "probe", &spec) : -ENOMEM;
+        if (r >= 0)
+                r = sd_bus_message_new_method_call(si->bus, &m, SYSTEMD_NAME, SYSTEMD_PATH, SYSTEMD_MANAGER, "StartTransientUnit");
+        if (r >= 0)
+                r = sd_bus_message_append(m, "ss", unit, "fail");
+        if (r >= 0)
+                r = scope_properties_append(&none, spec, PROPERTY_PROBE, m, NULL);
+        if (r >= 0)
+                r = sd_bus_message_append(m, "a(sa(sv))", 0);
+        return r < 0 ? r : sd_bus_call(si->bus, m, SCOPE_SYNC_USEC, reterr, NULL);
+}
+
+static int ask_properties(ScopeIsolate *si, KlError *reterr) {
+        int r;
+
+        for (;;) {
+                _cleanup_(sd_bus_error_free) sd_bus_error e = SD_BUS_ERROR_NULL;
+
+                r = probe_once(si, &e);
+                if (r >= 0)
+                        return kl_error_set(reterr, -EPROTO, KL_E_FAILED, "systemd starts a scope with a property that does not exist");
+                if (scope_properties_refused(&e))
+                        r = scope_properties_drop(si, &e);
+                if (r == 0)
+                        return 0;
+                if (r < 0)
+                        return kl_error_set(reterr, r, r == -EACCES || r == -EPERM ? KL_E_PERMISSION : KL_E_FAILED,
+                                            "systemd on the %s starts no scopes for us: %s", scope_bus_name(si), e.message ?: strerror(-r));
+        }
+}
+
+/* Where the manager's cgroups are: "" for the system, "/user.slice/…/user@1000.service" for a user's. */
+static int find_base(ScopeIsolate *si, KlError *reterr) {
+        _cleanup_(sd_bus_error_free) sd_bus_error e = SD_BUS_ERROR_NULL;
+        _cleanup_free_ char *group = NULL, *version = NULL;
+        int r;
+
+        r = sd_bus_get_property_string(si->bus, SYSTEMD_NAME, SYSTEMD_PATH, SYSTEMD_MANAGER, "ControlGroup", &e, &group);
+        if (r >= 0)
+                r = sd_bus_get_property_string(si->bus, SYSTEMD_NAME, SYSTEMD_PATH, SYSTEMD_MANAGER, "Version", &e, &version);
+        if (r < 0)
+                return kl_error_set(reterr, r, KL_E_FAILED, "systemd on the %s does not answer: %s", scope_bus_name(si), e.message ?: strerror(-r));
+        si->base = text_printf("%s%s", si->isolate.mount, streq(group, "/") ? "" : group);
+        r = si->base ? isolate_note(&si->isolate, "scope: systemd %s on the %s", version, scope_bus_name(si)) : -ENOMEM;
+        return r < 0 ? kl_error_set(reterr, r, KL_E_NO_MEMORY, "out of memory") : 0;
+}
+
+int scope_probe(ScopeIsolate *si, KlError *reterr) {
+        int r;
+
+        r = find_base(si, reterr);
+        return r < 0 ? r : ask_properties(si, reterr);
+}
