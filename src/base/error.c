@@ -1,5 +1,5 @@
-/* Owns the texts inside a KlError. A KlError is either empty (id NULL) or carries a static id; message and hint may be missing when memory ran
- * out, and every function here must work for that case, because "out of memory" is itself reported this way. */
+/* Owns the texts inside a KlError. A KlError is either empty (id NULL) or carries a static id; message and hint may be missing when memory
+ * ran out, and every function here must work for that case, because "out of memory" is itself reported this way. */
 #include "base/error.h"
 
 #include <stdarg.h>

@@ -1,5 +1,6 @@
-/* Descriptors, whole files, paths and descriptor passing. Nothing here leaves a descriptor open without O_CLOEXEC or behind an error; functions
- * that take a caller's buffer neither allocate nor use stdio, because the lists of the supervisor read thousands of small kernel files. */
+/* Descriptors, whole files, paths and descriptor passing. Nothing here leaves a descriptor open without O_CLOEXEC or behind an error;
+ * functions that take a caller's buffer neither allocate nor use stdio, because the lists of the supervisor read thousands of small kernel
+ * files. */
 #include "base/fd.h"
 
 #include <fcntl.h>
@@ -62,8 +63,8 @@ static ssize_t read_once(int fd, void *buf, size_t size) {
         return k < 0 ? -errno : k;
 }
 
-/* Files may be named by strangers, so they are opened without blocking: a FIFO nobody writes to must not stop a daemon. A pipe that somebody
- * does write to (`apply -f <(generate)`) is waited for, but not for ever. */
+/* Files may be named by strangers, so they are opened without blocking: a FIFO nobody writes to must not stop a daemon. A pipe that
+ * somebody does write to (`apply -f <(generate)`) is waited for, but not for ever. */
 #define READ_PATIENCE_MSEC 10000
 
 static ssize_t read_patiently(int fd, void *buf, size_t size) {

@@ -13,8 +13,8 @@ int fd_nonblock(int fd, bool on);
 int fd_dup(int fd);                       /* F_DUPFD_CLOEXEC, >= 3 */
 int fd_write_all(int fd, const void *p, size_t n); /* blocking loop; 0 or -errno */
 
-/* Reads a whole file relative to dirfd (AT_FDCWD allowed). At most `limit` bytes: -EFBIG beyond. The result has a NUL behind it that ret_size
- * (may be NULL) does not count. Works on /proc and cgroup files whose st_size lies. */
+/* Reads a whole file relative to dirfd (AT_FDCWD allowed). At most `limit` bytes: -EFBIG beyond. The result has a NUL behind it that
+ * ret_size (may be NULL) does not count. Works on /proc and cgroup files whose st_size lies. */
 int read_file_at(int dirfd, const char *path, size_t limit, char **ret, size_t *ret_size);
 /* Reads into a caller's buffer, NUL-terminated; returns bytes or -errno; -ENOBUFS if it does not fit. No allocation. */
 ssize_t read_file_into(int dirfd, const char *path, char *buf, size_t size);

@@ -1,5 +1,5 @@
-/* The daemons' own log lines. One line is built in one buffer on the stack and leaves in one write(2), so lines of the programs that share a
- * stderr never mix; nothing here allocates, so that running out of memory can be logged. A stderr that is full or gone loses the line. */
+/* The daemons' own log lines. One line is built in one buffer on the stack and leaves in one write(2), so lines of the programs that share
+ * a stderr never mix; nothing here allocates, so that running out of memory can be logged. A stderr that is full or gone loses the line. */
 #include "base/log.h"
 
 #include <stdarg.h>
@@ -14,7 +14,8 @@ static const char *log_program = "kingly";
 static int log_max_level = LOG_INFO;
 static bool log_to_journal = false;
 
-/* systemd names the journal's socket in the environment; a child that redirected its stderr still inherits the variable, hence the fstat. */
+/* systemd names the journal's socket in the environment; a child that redirected its stderr still inherits the variable, hence the fstat.
+ */
 static bool stderr_is_journal(void) {
         const char *e = getenv("JOURNAL_STREAM");
         uint64_t dev, inode;

@@ -15,5 +15,6 @@ void log_at(int level, const char *format, ...) _printf_(2, 3);   /* errno is ke
 #define log_notice(...) log_at(LOG_NOTICE, __VA_ARGS__)
 #define log_info(...) log_at(LOG_INFO, __VA_ARGS__)
 #define log_debug(...) do { if (log_level() >= LOG_DEBUG) log_at(LOG_DEBUG, __VA_ARGS__); } while (0)
-/* Logs with the text of errno value -r and returns r: `return log_errno(LOG_ERR, r, "cannot open %s", path);` prints "cannot open X: reason". */
+/* Logs with the text of errno value -r and returns r: `return log_errno(LOG_ERR, r, "cannot open %s", path);` prints "cannot open X:
+ * reason". */
 int log_errno(int level, int r, const char *format, ...) _printf_(3, 4);

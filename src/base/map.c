@@ -1,6 +1,6 @@
-/* Open addressing with linear probing. Removal shifts the rest of the probe chain back instead of leaving tombstones, so a map that lives for
- * months never degrades. Invariants: capacity is a power of two; at most three quarters are taken, so every probe ends at a free slot; a slot
- * is taken iff its key is not NULL. */
+/* Open addressing with linear probing. Removal shifts the rest of the probe chain back instead of leaving tombstones, so a map that lives
+ * for months never degrades. Invariants: capacity is a power of two; at most three quarters are taken, so every probe ends at a free slot;
+ * a slot is taken iff its key is not NULL. */
 #include "base/map.h"
 
 typedef struct Slot {

@@ -1,5 +1,5 @@
-/* A hash map from strings or 64-bit integers to pointers. Keys are owned by the caller and must outlive their entry (they usually sit in the
- * value). Open addressing, SipHash-free: keys come from the operator, growth is bounded by limits elsewhere. */
+/* A hash map from strings or 64-bit integers to pointers. Keys are owned by the caller and must outlive their entry (they usually sit in
+ * the value). Open addressing, SipHash-free: keys come from the operator, growth is bounded by limits elsewhere. */
 #pragma once
 
 #include "base/macro.h"
@@ -15,5 +15,6 @@ int map_put(Map *m, const void *key, void *value);   /* 0, -EEXIST, -ENOMEM */
 void *map_get(const Map *m, const void *key);        /* NULL if absent */
 void *map_remove(Map *m, const void *key);           /* the value, or NULL */
 size_t map_size(const Map *m);
-/* Iteration in no particular order: *i starts at 0; returns false at the end. Removal of the current entry during iteration is not allowed. */
+/* Iteration in no particular order: *i starts at 0; returns false at the end. Removal of the current entry during iteration is not allowed.
+ */
 bool map_next(const Map *m, size_t *i, void **ret_value);

@@ -1,5 +1,5 @@
-/* Time spans, sizes, percentages and time stamps: text ↔ number. Pure but for now_usec() and the local time zone in parse_time(). All arithmetic
- * is on integers and checked; no float ever touches a value, so no locale and no rounding can change one. */
+/* Time spans, sizes, percentages and time stamps: text ↔ number. Pure but for now_usec() and the local time zone in parse_time(). All
+ * arithmetic is on integers and checked; no float ever touches a value, so no locale and no rounding can change one. */
 #include "base/span.h"
 
 #include <stdio.h>
@@ -116,10 +116,20 @@ static const struct SpanUnit {
         bool shown; /* used by format_span */
 } span_units[] = {
         /* Largest first; the order is also the order in which a span must name them. */
-        { "w", 7 * USEC_PER_DAY, false },   { "d", USEC_PER_DAY, true },        { "day", USEC_PER_DAY, false }, { "days", USEC_PER_DAY, false },
-        { "h", USEC_PER_HOUR, true },       { "hr", USEC_PER_HOUR, false },     { "m", USEC_PER_MINUTE, true }, { "min", USEC_PER_MINUTE, false },
-        { "s", USEC_PER_SEC, true },        { "sec", USEC_PER_SEC, false },     { "ms", USEC_PER_MSEC, true },  { "msec", USEC_PER_MSEC, false },
-        { "us", 1, true },                  { "usec", 1, false },
+        { "w", 7 * USEC_PER_DAY, false },
+        { "d", USEC_PER_DAY, true },
+        { "day", USEC_PER_DAY, false },
+        { "days", USEC_PER_DAY, false },
+        { "h", USEC_PER_HOUR, true },
+        { "hr", USEC_PER_HOUR, false },
+        { "m", USEC_PER_MINUTE, true },
+        { "min", USEC_PER_MINUTE, false },
+        { "s", USEC_PER_SEC, true },
+        { "sec", USEC_PER_SEC, false },
+        { "ms", USEC_PER_MSEC, true },
+        { "msec", USEC_PER_MSEC, false },
+        { "us", 1, true },
+        { "usec", 1, false },
 };
 
 /* The unit's name at *s, which moves behind it; 0 where no unit of that name is. */
@@ -267,8 +277,8 @@ const char *format_time(char buf[FORMAT_MAX], usec_t realtime) {
         if (realtime == USEC_INFINITY)
                 return strcpy(buf, "infinity");
         civil_date(realtime / USEC_PER_DAY, &year, &month, &day);
-        snprintf(buf, FORMAT_MAX, "%04" PRIu64 "-%02u-%02uT%02u:%02u:%02u.%06uZ", year, month, day, second / 3600, second / 60 % 60, second % 60,
-                 (unsigned) (realtime % USEC_PER_SEC));
+        snprintf(buf, FORMAT_MAX, "%04" PRIu64 "-%02u-%02uT%02u:%02u:%02u.%06uZ", year, month, day, second / 3600, second / 60 % 60,
+                 second % 60, (unsigned) (realtime % USEC_PER_SEC));
         return buf;
 }
 

@@ -95,8 +95,8 @@ static bool is_blank(char c) {
         return c == ' ' || c == '\t' || c == '\n' || c == '\r';
 }
 
-/* Copies what stands in double quotes; *s is behind the opening quote and ends behind the closing one. Inside, a backslash escapes only what
- * the shell would have treated specially there, and before a newline it joins the lines. */
+/* Copies what stands in double quotes; *s is behind the opening quote and ends behind the closing one. Inside, a backslash escapes only
+ * what the shell would have treated specially there, and before a newline it joins the lines. */
 static int unquote_double(const char **s, char **out) {
         const char *p = *s;
         char *o = *out;
@@ -127,7 +127,8 @@ static int unquote_single(const char **s, char **out) {
         return 0;
 }
 
-/* One word into out, which has room for the rest of the line: unquoting never makes it longer. *ret_any tells an empty word ('') from none. */
+/* One word into out, which has room for the rest of the line: unquoting never makes it longer. *ret_any tells an empty word ('') from none.
+ */
 static int next_word(const char **s, char *out, bool *ret_any) {
         const char *p = *s;
         bool any = false;

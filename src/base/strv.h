@@ -15,11 +15,12 @@ int strv_append(char ***l, const char *s);                /* copies s; 0 or -ENO
 int strv_consume(char ***l, char *s);                     /* owns s in every case; s NULL counts as OOM */
 char *strv_join(char *const *l, const char *separator);   /* NULL on OOM */
 
-/* Splits a command line into words without a shell: blanks separate, single quotes take literally, double quotes and backslash as in POSIX sh
- * (2.2 Quoting), nothing is expanded. -EINVAL for an open quote or a trailing backslash. */
+/* Splits a command line into words without a shell: blanks separate, single quotes take literally, double quotes and backslash as in POSIX
+ * sh (2.2 Quoting), nothing is expanded. -EINVAL for an open quote or a trailing backslash. */
 int strv_split_command(const char *line, char ***ret);
 
-/* Environment arrays of "NAME=value". strv_env_set replaces or appends a NAME (value NULL removes); the getter returns the value or NULL. */
+/* Environment arrays of "NAME=value". strv_env_set replaces or appends a NAME (value NULL removes); the getter returns the value or NULL.
+ */
 int strv_env_set(char ***env, const char *name, const char *value);
 const char *strv_env_get(char *const *env, const char *name);
 bool env_name_valid(const char *name);                    /* [A-Za-z_][A-Za-z0-9_]* */

@@ -1,5 +1,5 @@
-/* Text that comes from elsewhere: what is valid, what a terminal may see, how wide it is, what was probably meant. Everything works on bytes and
- * decodes UTF-8 itself, so the process locale never changes a result. */
+/* Text that comes from elsewhere: what is valid, what a terminal may see, how wide it is, what was probably meant. Everything works on
+ * bytes and decodes UTF-8 itself, so the process locale never changes a result. */
 #include "base/text.h"
 
 #include <fnmatch.h>

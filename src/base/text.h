@@ -11,16 +11,16 @@ char *text_printf(const char *format, ...) _printf_(1, 2);
 bool utf8_valid(const char *s, size_t n);   /* RFC 3629: no surrogates, no overlong forms, no NUL inside */
 /* Length of the valid UTF-8 sequence at s (1..4), or 0 when the bytes there are not one. */
 size_t utf8_sequence(const char *s, size_t n);
-/* Columns a UTF-8 string takes on a terminal (wcwidth(3) with a UTF-8 table of its own for combining and wide characters is not needed: counts
- * code points, wide East Asian ones as two, combining ones as zero). */
+/* Columns a UTF-8 string takes on a terminal (wcwidth(3) with a UTF-8 table of its own for combining and wide characters is not needed:
+ * counts code points, wide East Asian ones as two, combining ones as zero). */
 size_t utf8_columns(const char *s);
 
-/* Copies s, replacing control characters (C0 but tab, DEL, C1) and invalid bytes with \xNN, so that a terminal never executes what a service
- * wrote. NULL on OOM. */
+/* Copies s, replacing control characters (C0 but tab, DEL, C1) and invalid bytes with \xNN, so that a terminal never executes what a
+ * service wrote. NULL on OOM. */
 char *text_escape(const char *s, size_t n);
 
-/* The candidate nearest to `word` by Damerau-Levenshtein distance, if near enough to be a typo (at most a third of its length, at least one);
- * NULL if none is. `candidates` is NULL-terminated. */
+/* The candidate nearest to `word` by Damerau-Levenshtein distance, if near enough to be a typo (at most a third of its length, at least
+ * one); NULL if none is. `candidates` is NULL-terminated. */
 const char *text_nearest(const char *word, const char *const *candidates);
 
 /* Shell-like pattern match of * ? [..], for selectors: fnmatch(3) without path rules. */

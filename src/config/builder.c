@@ -1,10 +1,10 @@
-/* Owns the making of a document: depth and weight are checked with every node that is added, so that no text, however small, can ask for more
- * work than CONFIG_NODES_MAX nodes. Maps leave with unique keys: duplicates are reported here, merge keys (`<<`) are resolved here. */
+/* Owns the making of a document: depth and weight are checked with every node that is added, so that no text, however small, can ask for
+ * more work than CONFIG_NODES_MAX nodes. Maps leave with unique keys: duplicates are reported here, merge keys (`<<`) are resolved here. */
 #include "config/builder.h"
 
 #include "base/text.h"
 
-#define SEEN_BY_HASH 16   /* maps larger than this are checked for duplicates by a hash map */
+#define SEEN_BY_HASH 16 /* maps larger than this are checked for duplicates by a hash map */
 
 void builder_done(Builder *b) {
         free(b->stack);
@@ -129,7 +129,7 @@ int builder_alias(Builder *b, const BuilderPlace *at) {
 typedef struct MapBuild {
         Pair *pairs;
         size_t n;
-        Map *seen;               /* key text → Pair; NULL for small maps, which are searched */
+        Map *seen; /* key text → Pair; NULL for small maps, which are searched */
 } MapBuild;
 
 static void map_build_done(MapBuild *m) {
@@ -194,7 +194,8 @@ static int merge(Builder *b, MapBuild *m, const Node *value) {
         int r;
 
         if (merge_size(value) == SIZE_MAX)
-                return diagnostics_add(b->diagnostics, b->file, value->line, value->column, false, "`<<` merges a map or a list of maps (usually an alias)");
+                return diagnostics_add(b->diagnostics, b->file, value->line, value->column, false,
+                                       "`<<` merges a map or a list of maps (usually an alias)");
         if (value->kind == NODE_MAP)
                 return merge_one(m, value);
         for (size_t i = 0; i < value->n; i++) {
@@ -211,7 +212,8 @@ static int add_own(Builder *b, MapBuild *m, const Pair *p) {
         char words[NODE_WORDS_MAX];
 
         if (key->kind != NODE_SCALAR || node_is_null(key))
-                return diagnostics_add(b->diagnostics, b->file, key->line, key->column, false, "expected the name of a key, not %s", node_words(key, words));
+                return diagnostics_add(b->diagnostics, b->file, key->line, key->column, false, "expected the name of a key, not %s",
+                                       node_words(key, words));
         first = map_build_find(m, key->text);
         if (!first)
                 return map_build_add(m, p);
@@ -231,7 +233,7 @@ static size_t map_capacity(Node *const *children, size_t n) {
 
 static int close_map(Builder *b, BuilderFrame *f) {
         _cleanup_(map_build_done) MapBuild m = {};
-        Node *const *children = b->stack ? b->stack + f->base : NULL;   /* keys and values in turn */
+        Node *const *children = b->stack ? b->stack + f->base : NULL; /* keys and values in turn */
         size_t n = (b->n - f->base) / 2, capacity = map_capacity(children, n);
         int r;
 

@@ -17,7 +17,7 @@ void diagnostics_done(Diagnostics *d) {
         *d = (Diagnostics) {};
 }
 
-#define MESSAGE_MAX 600   /* bytes: a message may quote what somebody wrote, and that may be megabytes */
+#define MESSAGE_MAX 600 /* bytes: a message may quote what somebody wrote, and that may be megabytes */
 
 static int make_message(char **ret, const char *format, va_list ap) _printf_(2, 0);
 static int make_message(char **ret, const char *format, va_list ap) {

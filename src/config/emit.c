@@ -1,4 +1,5 @@
-/* Owns spec → JSON. What is written here is read back by config_load_json() to an equal spec; the tests hold both to it for every key of the table. */
+/* Owns spec → JSON. What is written here is read back by config_load_json() to an equal spec; the tests hold both to it for every key of
+ * the table. */
 #include "base/strv.h"
 #include "base/text.h"
 #include "config/config.h"
@@ -101,7 +102,7 @@ static json_object *devices(const SpecKey *k, const ServiceSpec *s) {
 
         for (size_t i = 0; map && i < l->n; i++) {
                 json_object *v = k->type == KEY_DEVICES_SIZE ? json_object_new_string(format_size(text, l->items[i].value, true))
-                                                              : json_object_new_uint64(l->items[i].value);
+                                                             : json_object_new_uint64(l->items[i].value);
                 if (json_add(map, l->items[i].path, v) < 0)
                         return NULL;
         }
@@ -120,9 +121,8 @@ static json_object *codes(const SpecKey *k, const ServiceSpec *s) {
 
 static int collection(const SpecKey *k, const ServiceSpec *s, json_object **ret) {
         static json_object *(*const emitters[_KEY_TYPE_MAX])(const SpecKey *, const ServiceSpec *) = {
-                [KEY_PATHS] = list_of_strings,  [KEY_COMMAND] = command,      [KEY_ENV] = env,
-                [KEY_DEPENDS] = depends,        [KEY_DEVICES_SIZE] = devices, [KEY_DEVICES_COUNT] = devices,
-                [KEY_CODES] = codes,            [KEY_CAPABILITIES] = list_of_strings,
+                [KEY_PATHS] = list_of_strings, [KEY_COMMAND] = command,       [KEY_ENV] = env,     [KEY_DEPENDS] = depends,
+                [KEY_DEVICES_SIZE] = devices,  [KEY_DEVICES_COUNT] = devices, [KEY_CODES] = codes, [KEY_CAPABILITIES] = list_of_strings,
         };
 
         /* No list of capabilities is not the empty list, which takes them all away. */
@@ -156,7 +156,8 @@ static int add_at(json_object *root, const char *path, json_object *v) {
 static json_object *emit(const ServiceSpec *s, bool full) {
         _cleanup_json_ json_object *root = json_object_new_object();
 
-        if (!root || json_add(root, "name", json_object_new_string(s->name)) < 0 || json_add(root, "namespace", json_object_new_string(s->ns)) < 0)
+        if (!root || json_add(root, "name", json_object_new_string(s->name)) < 0 ||
+            json_add(root, "namespace", json_object_new_string(s->ns)) < 0)
                 return NULL;
         for (const SpecKey *k = spec_keys; k->path; k++) {
                 json_object *v = NULL;

@@ -1,5 +1,6 @@
-/* Owns the format of environment files: NAME=value lines as .env files have them. Single quotes take literally, double quotes know \n \t \r \\ \" \$,
- * and either may span lines; a bare value ends before " #". Nothing is expanded. Bytes must be UTF-8, because the API shows environments as JSON. */
+/* Owns the format of environment files: NAME=value lines as .env files have them. Single quotes take literally, double quotes know \n \t \r
+ * \\ \" \$, and either may span lines; a bare value ends before " #". Nothing is expanded. Bytes must be UTF-8, because the API shows
+ * environments as JSON. */
 #include <fcntl.h>
 
 #include "base/fd.h"
@@ -10,7 +11,7 @@
 
 typedef struct EnvReader {
         const char *file, *text;
-        size_t n, i;             /* position */
+        size_t n, i; /* position */
         unsigned line;
         size_t line_start;
         Diagnostics *diagnostics;
@@ -49,7 +50,9 @@ static size_t column(const EnvReader *e, size_t i) {
 }
 
 static int append_escaped(EnvReader *e) {
-        static const struct { char letter, byte; } escapes[] = {
+        static const struct {
+                char letter, byte;
+        } escapes[] = {
                 { 'n', '\n' }, { 't', '\t' }, { 'r', '\r' }, { '\\', '\\' }, { '"', '"' }, { '$', '$' },
         };
         char c = e->text[e->i];

@@ -59,7 +59,7 @@ static int compare_names(const char *a, const char *b) {
 
 typedef struct Ranked {
         char *entry;
-        size_t rank;             /* order of addition: qsort(3) is not stable */
+        size_t rank; /* order of addition: qsort(3) is not stable */
 } Ranked;
 
 static int compare_ranked(const void *a, const void *b) {

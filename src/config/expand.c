@@ -1,5 +1,6 @@
-/* Owns ${NAME}, ${NAME:-default} and $$ in the values of a document. A default is taken when the variable is unset or empty, as in sh; it reaches to
- * the next brace and is not expanded itself. Any other dollar stays. What the variables bring in is bounded like the file itself. */
+/* Owns ${NAME}, ${NAME:-default} and $$ in the values of a document. A default is taken when the variable is unset or empty, as in sh; it
+ * reaches to the next brace and is not expanded itself. Any other dollar stays. What the variables bring in is bounded like the file
+ * itself. */
 #include "base/strv.h"
 #include "base/text.h"
 #include "config/document.h"
@@ -9,13 +10,14 @@ typedef struct Expansion {
         const char *file;
         char *const *environment;
         Diagnostics *diagnostics;
-        size_t total;            /* bytes written, over the whole document */
-        const Node *node;        /* under expansion */
+        size_t total;     /* bytes written, over the whole document */
+        const Node *node; /* under expansion */
         Buffer out;
 } Expansion;
 
 static int complain(const Expansion *e, const char *what, const char *name, size_t n, const char *why) {
-        return diagnostics_add(e->diagnostics, e->file, e->node->line, e->node->column, false, "%s%.*s%s", what, (int) MIN(n, (size_t) 200), name, why);
+        return diagnostics_add(e->diagnostics, e->file, e->node->line, e->node->column, false, "%s%.*s%s", what, (int) MIN(n, (size_t) 200),
+                               name, why);
 }
 
 static int append(Expansion *e, const char *text, size_t n) {

@@ -32,11 +32,12 @@ static int dependency_add(const FieldReader *f, const SpecKey *k, DependencyList
         char words[NODE_WORDS_MAX];
 
         if (!dependency_name_valid(name->text))
-                return diagnostics_add(f->diagnostics, f->file, name->line, name->column, false, "%s: expected the name of a service, not %s", k->path,
-                                       node_words(name, words));
+                return diagnostics_add(f->diagnostics, f->file, name->line, name->column, false,
+                                       "%s: expected the name of a service, not %s", k->path, node_words(name, words));
         for (size_t i = 0; i < l->n; i++)
                 if (streq(l->items[i].name, name->text))
-                        return diagnostics_add(f->diagnostics, f->file, name->line, name->column, false, "%s: `%s` stands twice", k->path, name->text);
+                        return diagnostics_add(f->diagnostics, f->file, name->line, name->column, false, "%s: `%s` stands twice", k->path,
+                                               name->text);
         l->items[l->n] = (Dependency) { .name = strdup(name->text), .kind = (DependKind) kind };
         if (!l->items[l->n].name)
                 return -ENOMEM;
@@ -57,8 +58,8 @@ static int dependency_pair(const FieldReader *f, const SpecKey *k, DependencyLis
         words = strv_join((char *const *) (uintptr_t) k->names, ", ");
         if (!words)
                 return -ENOMEM;
-        return diagnostics_add(f->diagnostics, f->file, n->line, n->column, false, "%s.%s: expected one of %s, not %s", k->path, p->key->text, words,
-                               node_words(n, got));
+        return diagnostics_add(f->diagnostics, f->file, n->line, n->column, false, "%s.%s: expected one of %s, not %s", k->path,
+                               p->key->text, words, node_words(n, got));
 }
 
 static int dependency_item(const FieldReader *f, const SpecKey *k, DependencyList *l, const Node *n) {
@@ -67,7 +68,7 @@ static int dependency_item(const FieldReader *f, const SpecKey *k, DependencyLis
         return dependency_add(f, k, l, n, DEPEND_STARTED);
 }
 
-#define DEPENDENCIES_MAX 256   /* of one service; keeps the search for doubles and cycles short */
+#define DEPENDENCIES_MAX 256 /* of one service; keeps the search for doubles and cycles short */
 
 int field_read_depends(const FieldReader *f, const SpecKey *k, const Node *n) {
         _cleanup_(dependencies_done) DependencyList l = {};
@@ -202,8 +203,8 @@ int field_read_capabilities(const FieldReader *f, const SpecKey *k, const Node *
                         return r;
                 if (!name)
                         return diagnostics_add(f->diagnostics, f->file, n->items[i]->line, n->items[i]->column, false,
-                                               "%s: expected a capability such as CAP_NET_BIND_SERVICE (see capabilities(7)), not %s", k->path,
-                                               node_words(n->items[i], words));
+                                               "%s: expected a capability such as CAP_NET_BIND_SERVICE (see capabilities(7)), not %s",
+                                               k->path, node_words(n->items[i], words));
                 if (strv_contains(l, name))
                         free(name);
                 else

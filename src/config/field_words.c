@@ -89,7 +89,8 @@ int field_read_command(const FieldReader *f, const SpecKey *k, const Node *n) {
 static int env_pair(const FieldReader *f, const SpecKey *k, const Pair *p, EnvList *l) {
         if (!env_name_valid(p->key->text))
                 return diagnostics_add(f->diagnostics, f->file, p->key->line, p->key->column, false,
-                                       "%s: a variable's name has letters, digits and _ and starts with no digit, unlike `%s`", k->path, p->key->text);
+                                       "%s: a variable's name has letters, digits and _ and starts with no digit, unlike `%s`", k->path,
+                                       p->key->text);
         if (p->value->kind != NODE_SCALAR)
                 return field_wrong(f, k, p->value);
         if (node_is_null(p->value))
@@ -108,7 +109,8 @@ static int env_item(const FieldReader *f, const SpecKey *k, const Node *n, EnvLi
                 return -ENOMEM;
         if (!env_name_valid(name))
                 return diagnostics_add(f->diagnostics, f->file, n->line, n->column, false,
-                                       "%s: a variable's name has letters, digits and _ and starts with no digit, unlike `%s`", k->path, name);
+                                       "%s: a variable's name has letters, digits and _ and starts with no digit, unlike `%s`", k->path,
+                                       name);
         return env_list_add(l, name, strlen(name), equals + 1, n->n - (size_t) (equals + 1 - n->text));
 }
 

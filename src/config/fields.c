@@ -20,7 +20,8 @@ int field_wrong(const FieldReader *f, const SpecKey *k, const Node *n) {
                 return -ENOMEM;
         if (n->broken)
                 return 0;
-        return diagnostics_add(f->diagnostics, f->file, n->line, n->column, false, "%s: expected %s, not %s", k->path, expects, node_words(n, words));
+        return diagnostics_add(f->diagnostics, f->file, n->line, n->column, false, "%s: expected %s, not %s", k->path, expects,
+                               node_words(n, words));
 }
 
 int field_wrong_because(const FieldReader *f, const SpecKey *k, const Node *n, const char *why) {
@@ -52,7 +53,9 @@ int field_absolute(const FieldReader *f, const SpecKey *k, const Node *n, const 
 
 /* YAML 1.1 has more words for the two than the model. */
 static const char *boolean_text(const char *text) {
-        static const struct { const char *word, *text; } words[] = {
+        static const struct {
+                const char *word, *text;
+        } words[] = {
                 { "yes", "true" }, { "on", "true" }, { "true", "true" }, { "no", "false" }, { "off", "false" }, { "false", "false" },
         };
 
@@ -90,9 +93,9 @@ static int read_scalar(const FieldReader *f, const SpecKey *k, const Node *n) {
 
 int field_read(const FieldReader *f, const SpecKey *k, const Node *value) {
         static int (*const collections[_KEY_TYPE_MAX])(const FieldReader *, const SpecKey *, const Node *) = {
-                [KEY_PATHS] = field_read_paths,           [KEY_COMMAND] = field_read_command,         [KEY_ENV] = field_read_env,
-                [KEY_DEPENDS] = field_read_depends,       [KEY_DEVICES_SIZE] = field_read_devices,    [KEY_DEVICES_COUNT] = field_read_devices,
-                [KEY_CODES] = field_read_codes,           [KEY_CAPABILITIES] = field_read_capabilities,
+                [KEY_PATHS] = field_read_paths,     [KEY_COMMAND] = field_read_command,           [KEY_ENV] = field_read_env,
+                [KEY_DEPENDS] = field_read_depends, [KEY_DEVICES_SIZE] = field_read_devices,      [KEY_DEVICES_COUNT] = field_read_devices,
+                [KEY_CODES] = field_read_codes,     [KEY_CAPABILITIES] = field_read_capabilities,
         };
 
         if (node_is_null(value))

@@ -4,14 +4,14 @@
 #include "config/document.h"
 
 typedef struct FieldReader {
-        const char *file;            /* for messages */
-        const char *directory;       /* absolute: what relative paths are relative to; NULL: relative paths are errors */
+        const char *file;      /* for messages */
+        const char *directory; /* absolute: what relative paths are relative to; NULL: relative paths are errors */
         Diagnostics *diagnostics;
         ServiceSpec *spec;
 } FieldReader;
 
-/* Reads the value of key `k`. `shell` and what `defaults:` gave must be in the spec already when KEY_COMMAND and KEY_ENV are read. Null brings the
- * default back. What is wrong is said in the diagnostics; returns 0, or -ENOMEM. */
+/* Reads the value of key `k`. `shell` and what `defaults:` gave must be in the spec already when KEY_COMMAND and KEY_ENV are read. Null
+ * brings the default back. What is wrong is said in the diagnostics; returns 0, or -ENOMEM. */
 int field_read(const FieldReader *f, const SpecKey *k, const Node *value);
 
 /* ---- what the readers of single types share ---- */
@@ -22,7 +22,7 @@ int field_wrong(const FieldReader *f, const SpecKey *k, const Node *n);
 int field_wrong_because(const FieldReader *f, const SpecKey *k, const Node *n, const char *why);
 /* Room for n strings and the NULL at the end: appending one by one would be quadratic for the lists that a file can hold. */
 char **field_strings_new(size_t n);
-void field_strings_replace(char ***field, char **l);   /* owns l */
+void field_strings_replace(char ***field, char **l); /* owns l */
 /* A list's items, or the one scalar (*self) as a list of one. */
 size_t field_items(const Node *n, Node *const **ret, Node *const *self);
 /* A path against the directory of the file; *ret stays NULL when it was refused, which has been said then. 0 or -ENOMEM. */

@@ -1,5 +1,5 @@
-/* The two moves of building JSON that lose nothing when memory runs out: both own the value in every case, and a NULL value is an allocation that
- * failed. 0 or -ENOMEM. */
+/* The two moves of building JSON that lose nothing when memory runs out: both own the value in every case, and a NULL value is an
+ * allocation that failed. 0 or -ENOMEM. */
 #pragma once
 
 #include <json-c/json.h>

@@ -1,13 +1,20 @@
-/* Owns what separates JSON with comments from YAML's flow style, of which JSON is otherwise a part: comments, tabs before the first bracket, and
- * characters beyond U+FFFF written as two \u escapes. The text keeps its length in lines and columns, so that messages point at the right place. */
+/* Owns what separates JSON with comments from YAML's flow style, of which JSON is otherwise a part: comments, tabs before the first
+ * bracket, and characters beyond U+FFFF written as two \u escapes. The text keeps its length in lines and columns, so that messages point
+ * at the right place. */
 #include <strings.h>
 
 #include "base/text.h"
 #include "config/document.h"
 
 bool jsonc_wanted(const char *name, const char *text, size_t n) {
-        static const struct { const char *extension; bool json; } known[] = {
-                { ".json", true }, { ".jsonc", true }, { ".yaml", false }, { ".yml", false },
+        static const struct {
+                const char *extension;
+                bool json;
+        } known[] = {
+                { ".json", true },
+                { ".jsonc", true },
+                { ".yaml", false },
+                { ".yml", false },
         };
         const char *dot = strrchr(name, '.');
 
@@ -22,10 +29,10 @@ bool jsonc_wanted(const char *name, const char *text, size_t n) {
 
 typedef struct JsoncScan {
         const char *in;
-        size_t n, i;             /* input, position */
+        size_t n, i; /* input, position */
         char *out;
-        size_t o;                /* written; never ahead of i */
-        size_t owed;             /* columns that shortened escapes saved in this string, given back as blanks behind it */
+        size_t o;    /* written; never ahead of i */
+        size_t owed; /* columns that shortened escapes saved in this string, given back as blanks behind it */
 } JsoncScan;
 
 static int hex_digit(char c) {

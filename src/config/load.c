@@ -1,5 +1,6 @@
-/* Owns the ways in: files, texts and API objects. What the file as a whole may hold is here; a service's keys are service.c's, what is seen only across
- * services loader.c's. Reading goes on after a fault wherever the text can still be understood, so that all faults are told at once. */
+/* Owns the ways in: files, texts and API objects. What the file as a whole may hold is here; a service's keys are service.c's, what is seen
+ * only across services loader.c's. Reading goes on after a fault wherever the text can still be understood, so that all faults are told at
+ * once. */
 #include <fcntl.h>
 #include <stdio.h>
 
@@ -12,9 +13,9 @@ typedef struct FileReader {
         Loader *loader;
         FieldReader field;
         const char *ns;
-        ServiceSpec *defaults;           /* what `defaults:` says, NULL without */
-        const Node **default_places;     /* where it says it */
-        const Node **places;             /* the same for the service at hand */
+        ServiceSpec *defaults;       /* what `defaults:` says, NULL without */
+        const Node **default_places; /* where it says it */
+        const Node **places;         /* the same for the service at hand */
         size_t n_keys;
 } FileReader;
 
@@ -50,7 +51,8 @@ static int read_namespace(FileReader *f, const Node *root) {
         if (!p || node_is_null(p->value))
                 return 0;
         if (p->value->kind != NODE_SCALAR || !name_valid(p->value->text))
-                return say(f, p->value, "namespace: expected a name of letters, digits, '_', '.' and '-', not %s", node_words(p->value, words));
+                return say(f, p->value, "namespace: expected a name of letters, digits, '_', '.' and '-', not %s",
+                           node_words(p->value, words));
         f->ns = p->value->text;
         return 0;
 }
@@ -335,7 +337,8 @@ int config_load_file(const char *path, const ConfigOptions *o, SpecList *specs, 
         return config_load_files(paths, o, specs, d);
 }
 
-int config_load_text(const char *name, const char *directory, const char *text, size_t n, const ConfigOptions *o, SpecList *specs, Diagnostics *d) {
+int config_load_text(const char *name, const char *directory, const char *text, size_t n, const ConfigOptions *o, SpecList *specs,
+                     Diagnostics *d) {
         _cleanup_loader_ Loader l = {};
         int r;
 

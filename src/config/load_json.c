@@ -1,5 +1,5 @@
-/* Owns the way in of the API: one service, which names itself. Its dependencies are not looked up here, because the rest of the request, or what runs
- * already, is not in sight. */
+/* Owns the way in of the API: one service, which names itself. Its dependencies are not looked up here, because the rest of the request, or
+ * what runs already, is not in sight. */
 #include "base/text.h"
 #include "config/service.h"
 

@@ -1,5 +1,5 @@
-/* Owns what can only be seen across services: doubles, dependencies that lead nowhere, cycles. A faulty service stays in the list until the end, so
- * that its name is known and one fault is not told as many; the caller's list changes only when there was no fault at all. */
+/* Owns what can only be seen across services: doubles, dependencies that lead nowhere, cycles. A faulty service stays in the list until the
+ * end, so that its name is known and one fault is not told as many; the caller's list changes only when there was no fault at all. */
 #include "config/loader.h"
 
 #include "base/strv.h"
@@ -99,7 +99,8 @@ static int say_duplicate(const Loader *l, const Origin *values, const Origin *fi
         const char *name = values->spec->name;
 
         if (!first->file)
-                return diagnostics_add(l->diagnostics, values->file, values->name->line, values->name->column, false, "service `%s` is defined already", name);
+                return diagnostics_add(l->diagnostics, values->file, values->name->line, values->name->column, false,
+                                       "service `%s` is defined already", name);
         return diagnostics_add(l->diagnostics, values->file, values->name->line, values->name->column, false,
                                "duplicate service `%s`: the first one stands in %s, line %u", name, first->file, first->name->line);
 }
@@ -163,8 +164,8 @@ static int say_unknown(const Loader *l, const Origin *o, const char *name) {
                 return -ENOMEM;
         nearest = text_nearest(name, names);
         if (nearest)
-                return diagnostics_add(l->diagnostics, o->file, at->line, at->column, false, "depends_on: there is no service `%s` — did you mean `%s`?",
-                                       name, nearest);
+                return diagnostics_add(l->diagnostics, o->file, at->line, at->column, false,
+                                       "depends_on: there is no service `%s` — did you mean `%s`?", name, nearest);
         return diagnostics_add(l->diagnostics, o->file, at->line, at->column, false,
                                "depends_on: there is no service `%s` (one of another namespace is written `namespace/name`)", name);
 }
@@ -219,7 +220,8 @@ static int check_cycles(const Loader *l) {
         if (depends_on_itself(o->spec))
                 return 0;
         at = o->file ? o->depends ?: o->name : NULL;
-        return diagnostics_add(l->diagnostics, o->file ?: "", at ? at->line : 0, at ? at->column : 0, false, "depends_on: dependency cycle: %s", text);
+        return diagnostics_add(l->diagnostics, o->file ?: "", at ? at->line : 0, at ? at->column : 0, false,
+                               "depends_on: dependency cycle: %s", text);
 }
 
 int loader_check(Loader *l) {
@@ -251,7 +253,8 @@ static bool before(const Loader *l, const Diagnostic *a, const Diagnostic *b) {
         return a->line != b->line ? a->line < b->line : a->column < b->column;
 }
 
-/* By file, line and column; stable, and there are few of them. Ranks are taken from a copy, because sorting moves what they are found by. */
+/* By file, line and column; stable, and there are few of them. Ranks are taken from a copy, because sorting moves what they are found by.
+ */
 static int sort_diagnostics(const Loader *l) {
         Diagnostics *d = l->diagnostics;
         size_t first = l->first_diagnostic, n = d->n - first;
@@ -285,7 +288,7 @@ int loader_finish(Loader *l, SpecList *specs) {
         for (size_t i = 0; i < l->loaded.n; i++) {
                 r = spec_list_append(specs, l->loaded.items[i]);
                 if (r < 0) {
-                        specs->n = before_n;   /* what moved is still in l->loaded, which frees it */
+                        specs->n = before_n; /* what moved is still in l->loaded, which frees it */
                         return r;
                 }
         }

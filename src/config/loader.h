@@ -5,21 +5,21 @@
 #include "config/document.h"
 
 typedef struct Origin {
-        char *id;                /* "namespace/name" */
-        const char *file;        /* borrowed from the caller of the load; NULL: was in the list before */
-        const Node *name, *depends;   /* depends: the value of depends_on, or NULL */
+        char *id;                   /* "namespace/name" */
+        const char *file;           /* borrowed from the caller of the load; NULL: was in the list before */
+        const Node *name, *depends; /* depends: the value of depends_on, or NULL */
         const ServiceSpec *spec;
 } Origin;
 
 typedef struct Loader {
         const ConfigOptions *options;
         Diagnostics *diagnostics;
-        size_t first_diagnostic, first_error;   /* what was there before this load */
+        size_t first_diagnostic, first_error; /* what was there before this load */
         SpecList loaded;
-        Origin **origins;        /* of what was there, then of what was loaded */
+        Origin **origins; /* of what was there, then of what was loaded */
         size_t n_origins, n_present;
-        Map *ids;                /* Origin by id */
-        Document *documents;     /* kept, because origins point into them */
+        Map *ids;            /* Origin by id */
+        Document *documents; /* kept, because origins point into them */
         size_t n_documents;
 } Loader;
 
@@ -28,7 +28,8 @@ int loader_init(Loader *l, const ConfigOptions *options, const SpecList *present
 void loader_done(Loader *l);
 #define _cleanup_loader_ _cleanup_(loader_done)
 
-/* Takes `doc`, which becomes empty; the loader's copy is returned, NULL on OOM. Earlier results of this function stay readable only through the nodes. */
+/* Takes `doc`, which becomes empty; the loader's copy is returned, NULL on OOM. Earlier results of this function stay readable only through
+ * the nodes. */
 Document *loader_keep(Loader *l, Document *doc);
 /* Takes the spec on success, also when its name was a duplicate (which is said). 0 or -ENOMEM. */
 int loader_add(Loader *l, ServiceSpec *s, const char *file, const Node *name, const Node *depends);

@@ -1,5 +1,5 @@
-/* Owns the KEYS section of kingly.yaml(5): one subsection for the keys of a service itself and one for each group, in the order of spec_keys[]. The
- * text must pass `mandoc -T lint`: sentences start lines, lines are short, nothing that roff would take for a request. */
+/* Owns the KEYS section of kingly.yaml(5): one subsection for the keys of a service itself and one for each group, in the order of
+ * spec_keys[]. The text must pass `mandoc -T lint`: sentences start lines, lines are short, nothing that roff would take for a request. */
 #include "base/text.h"
 #include "config/config.h"
 
@@ -7,7 +7,10 @@
 
 /* Characters that roff gives a meaning. */
 static int append_escaped(Buffer *b, const char *text, size_t n) {
-        static const struct { char c; const char *roff; } escapes[] = {
+        static const struct {
+                char c;
+                const char *roff;
+        } escapes[] = {
                 { '\\', "\\e" }, { '"', "\\(dq" }, { '-', "\\-" }, { '\'', "\\(aq" }, { '`', "\\(ga" }, { '^', "\\(ha" }, { '~', "\\(ti" },
         };
         int r = 0;
@@ -103,7 +106,8 @@ static int append_example(Buffer *b, const SpecKey *k) {
 
         if (!k->example)
                 return 0;
-        line = dot ? text_printf("%.*s: {%s: %s}", (int) (dot - k->path), k->path, dot + 1, k->example) : text_printf("%s: %s", k->path, k->example);
+        line = dot ? text_printf("%.*s: {%s: %s}", (int) (dot - k->path), k->path, dot + 1, k->example)
+                   : text_printf("%s: %s", k->path, k->example);
         return line ? append_macro(b, "Dl", line, "") : -ENOMEM;
 }
 

@@ -1,14 +1,14 @@
-/* Owns the JSON Schema of kingly.yaml. What a type looks like is a table here; everything else comes from spec_keys[]. A schema is for editors:
- * completion and early hints. It lets ${VAR} stand everywhere and leaves the rules over several keys to `kingctl check`. */
+/* Owns the JSON Schema of kingly.yaml. What a type looks like is a table here; everything else comes from spec_keys[]. A schema is for
+ * editors: completion and early hints. It lets ${VAR} stand everywhere and leaves the rules over several keys to `kingctl check`. */
 #include "base/text.h"
 #include "config/config.h"
 #include "config/json_build.h"
 
-#define DRAFT "https://json-schema.org/draft/2020-12/schema"
+#define DRAFT        "https://json-schema.org/draft/2020-12/schema"
 #define NAME_PATTERN "^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$"
-#define TEXT "{\"type\":[\"string\",\"number\",\"boolean\"]}"
-#define TEXTS "{\"type\":\"array\",\"items\":" TEXT "}"
-#define PATTERN(p) "{\"type\":\"string\",\"pattern\":\"" p "\"}"
+#define TEXT         "{\"type\":[\"string\",\"number\",\"boolean\"]}"
+#define TEXTS        "{\"type\":\"array\",\"items\":" TEXT "}"
+#define PATTERN(p)   "{\"type\":\"string\",\"pattern\":\"" p "\"}"
 
 /* By type; the bounds of numbers and the words of enums are added from the key. */
 static const char *const type_schemas[_KEY_TYPE_MAX] = {
@@ -29,9 +29,9 @@ static const char *const type_schemas[_KEY_TYPE_MAX] = {
         [KEY_PATH] = "{\"type\":\"string\"}",
         [KEY_PATHS] = "{\"anyOf\":[{\"type\":\"string\"},{\"type\":\"array\",\"items\":{\"type\":\"string\"}}]}",
         [KEY_COMMAND] = "{\"anyOf\":[" TEXT "," TEXTS "]}",
-        [KEY_ENV] = "{\"anyOf\":[{\"type\":\"object\",\"propertyNames\":" PATTERN("^[A-Za-z_][A-Za-z0-9_]*$")
-                    ",\"additionalProperties\":{\"type\":[\"string\",\"number\",\"boolean\",\"null\"]}},"
-                    "{\"type\":\"array\",\"items\":" PATTERN("^[A-Za-z_][A-Za-z0-9_]*=") "}]}",
+        [KEY_ENV] = "{\"anyOf\":[{\"type\":\"object\",\"propertyNames\":" PATTERN(
+                "^[A-Za-z_][A-Za-z0-9_]*$") ",\"additionalProperties\":{\"type\":[\"string\",\"number\",\"boolean\",\"null\"]}},"
+                                            "{\"type\":\"array\",\"items\":" PATTERN("^[A-Za-z_][A-Za-z0-9_]*=") "}]}",
         [KEY_DEPENDS] = "{}",
         [KEY_DEVICES_SIZE] = "{\"type\":\"object\",\"additionalProperties\":{\"type\":[\"string\",\"integer\"]}}",
         [KEY_DEVICES_COUNT] = "{\"type\":\"object\",\"additionalProperties\":{\"type\":\"integer\",\"minimum\":1}}",
@@ -92,7 +92,8 @@ static json_object *type_schema(const SpecKey *k) {
 
 /* A text with a variable in it may become anything. Texts need no second way. */
 static json_object *or_variable(json_object *type) {
-        _cleanup_json_ json_object *given = type, *o = json_object_new_object(), *any = json_object_new_array(), *variable = json_object_new_object();
+        _cleanup_json_ json_object *given = type, *o = json_object_new_object(), *any = json_object_new_array(),
+                                   *variable = json_object_new_object();
 
         if (!given || !o || !any || !variable || add_text(variable, "$ref", "#/$defs/variable") < 0)
                 return NULL;
@@ -116,7 +117,8 @@ static json_object *default_value(const SpecKey *k) {
 
 /* The example is YAML, so it is shown with the help, not as a value. */
 static json_object *key_schema(const SpecKey *k) {
-        _cleanup_json_ json_object *o = takes_any_text(k->type) || !key_type_is_scalar(k->type) ? type_schema(k) : or_variable(type_schema(k));
+        _cleanup_json_ json_object *o =
+                takes_any_text(k->type) || !key_type_is_scalar(k->type) ? type_schema(k) : or_variable(type_schema(k));
         _cleanup_free_ char *text = NULL;
 
         text = text_printf("%s%s%s", k->help, k->example ? " Example: " : "", k->example ?: "");
@@ -174,14 +176,14 @@ static json_object *definitions(void) {
 }
 
 static json_object *document_schema(void) {
-        static const char properties[] =
-                "{\"namespace\":" PATTERN(NAME_PATTERN) ",\"defaults\":{\"$ref\":\"#/$defs/defaults\"},"
-                "\"services\":{\"type\":\"object\",\"minProperties\":1,\"propertyNames\":{\"pattern\":\"" NAME_PATTERN "\"},"
-                "\"additionalProperties\":{\"$ref\":\"#/$defs/service\"}}}";
+        static const char properties[] = "{\"namespace\":" PATTERN(
+                NAME_PATTERN) ",\"defaults\":{\"$ref\":\"#/$defs/defaults\"},"
+                              "\"services\":{\"type\":\"object\",\"minProperties\":1,\"propertyNames\":{\"pattern\":\"" NAME_PATTERN "\"},"
+                              "\"additionalProperties\":{\"$ref\":\"#/$defs/service\"}}}";
         _cleanup_json_ json_object *o = json_object_new_object();
 
-        if (!o || add_text(o, "$schema", DRAFT) < 0 || add_text(o, "title", "Kingly services (kingly.yaml)") < 0 || add_text(o, "type", "object") < 0 ||
-            json_add(o, "properties", json_tokener_parse(properties)) < 0 ||
+        if (!o || add_text(o, "$schema", DRAFT) < 0 || add_text(o, "title", "Kingly services (kingly.yaml)") < 0 ||
+            add_text(o, "type", "object") < 0 || json_add(o, "properties", json_tokener_parse(properties)) < 0 ||
             json_add(o, "patternProperties", json_tokener_parse("{\"^x-\":{}}")) < 0 ||
             json_add(o, "required", json_tokener_parse("[\"services\"]")) < 0 ||
             json_add(o, "additionalProperties", json_object_new_boolean(false)) < 0 || json_add(o, "$defs", definitions()) < 0)

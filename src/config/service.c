@@ -1,4 +1,5 @@
-/* Owns the shape of a service: which names are keys, which are groups, in which order they are read. The names come from spec_keys[] alone. */
+/* Owns the shape of a service: which names are keys, which are groups, in which order they are read. The names come from spec_keys[] alone.
+ */
 #include "config/service.h"
 
 #include "base/strv.h"
@@ -74,12 +75,14 @@ static int place_pair(const FieldReader *f, ServiceOrigin origin, const Pair *p,
         const SpecKey *k = spec_key_find(name);
 
         if (streq(name, "name") || streq(name, "namespace"))
-                return origin == SERVICE_FROM_API
-                               ? 0
-                               : diagnostics_add(f->diagnostics, f->file, p->key->line, p->key->column, false, "`%s` does not stand here: %s", name,
-                                                 streq(name, "name") ? "a service's name is its key under `services:`" : "it is a key of the file as a whole");
+                return origin == SERVICE_FROM_API ? 0
+                                                  : diagnostics_add(f->diagnostics, f->file, p->key->line, p->key->column, false,
+                                                                    "`%s` does not stand here: %s", name,
+                                                                    streq(name, "name") ? "a service's name is its key under `services:`"
+                                                                                        : "it is a key of the file as a whole");
         if (origin == SERVICE_FROM_DEFAULTS && streq(name, "command"))
-                return diagnostics_add(f->diagnostics, f->file, p->key->line, p->key->column, false, "`command` has no default: each service names its own");
+                return diagnostics_add(f->diagnostics, f->file, p->key->line, p->key->column, false,
+                                       "`command` has no default: each service names its own");
         /* A path written with its dot is no key: groups are written as groups. */
         if (k && !strchr(name, '.')) {
                 places[k - spec_keys] = p->value;
@@ -215,7 +218,8 @@ int service_unknown_key(const FieldReader *f, const char *group, const Node *key
         if (!path)
                 return -ENOMEM;
         if (is_reserved(path))
-                return diagnostics_add(f->diagnostics, f->file, key->line, key->column, false, "`%s` is not available in this version of Kingly", path);
+                return diagnostics_add(f->diagnostics, f->file, key->line, key->column, false,
+                                       "`%s` is not available in this version of Kingly", path);
         r = suggestion(group, key->text, &more);
         if (r < 0)
                 return r;

@@ -36,7 +36,8 @@ int text_check(const char *file, const char *text, size_t n, Diagnostics *d) {
                 /* A NUL byte is no UTF-8 text for utf8_sequence(), but it deserves its own name. */
                 length = text[i] == '\0' ? 1 : utf8_sequence(text + i, n - i);
                 if (length == 0)
-                        return diagnostics_add(d, file, at.line, at.column, false, "invalid UTF-8: byte 0x%02x", (unsigned) (unsigned char) text[i]);
+                        return diagnostics_add(d, file, at.line, at.column, false, "invalid UTF-8: byte 0x%02x",
+                                               (unsigned) (unsigned char) text[i]);
                 c = code_point((const unsigned char *) text + i, length);
                 if (c == 0)
                         return diagnostics_add(d, file, at.line, at.column, false, "a NUL byte: this is no text file");

@@ -1,5 +1,5 @@
-/* Owns the reading of YAML: libyaml's events go to the builder, libyaml's complaints become diagnostics. One document a file; tags other than
- * YAML's own are refused, because nothing here would know what they mean. */
+/* Owns the reading of YAML: libyaml's events go to the builder, libyaml's complaints become diagnostics. One document a file; tags other
+ * than YAML's own are refused, because nothing here would know what they mean. */
 #include <yaml.h>
 
 #include "base/text.h"
@@ -43,8 +43,8 @@ static char character_at(const char *text, size_t n, size_t line, size_t column)
         return i < n ? text[i] : '\0';
 }
 
-/* libyaml names the token it could not read, often without the cause that people most often meet. What was read before it is given up: its end is
- * unknown, and other complaints about it would be guesses. */
+/* libyaml names the token it could not read, often without the cause that people most often meet. What was read before it is given up: its
+ * end is unknown, and other complaints about it would be guesses. */
 static int report(const YamlReader *y) {
         const yaml_parser_t *p = y->parser;
         const char *problem = p->problem ? p->problem : "this is not YAML";
@@ -56,14 +56,15 @@ static int report(const YamlReader *y) {
         if (character_at(y->text, y->n, mark.line, mark.column) == '\t')
                 problem = "a tab cannot stand here: indent with spaces";
         if (p->context)
-                return diagnostics_add(y->builder->diagnostics, y->builder->file, (unsigned) mark.line + 1, (unsigned) mark.column + 1, false,
-                                       "%s %s (line %zu)", problem, p->context, p->context_mark.line + 1);
-        return diagnostics_add(y->builder->diagnostics, y->builder->file, (unsigned) mark.line + 1, (unsigned) mark.column + 1, false, "%s", problem);
+                return diagnostics_add(y->builder->diagnostics, y->builder->file, (unsigned) mark.line + 1, (unsigned) mark.column + 1,
+                                       false, "%s %s (line %zu)", problem, p->context, p->context_mark.line + 1);
+        return diagnostics_add(y->builder->diagnostics, y->builder->file, (unsigned) mark.line + 1, (unsigned) mark.column + 1, false, "%s",
+                               problem);
 }
 
 static int fail(const YamlReader *y, const yaml_event_t *e, const char *message) {
-        int r = diagnostics_add(y->builder->diagnostics, y->builder->file, (unsigned) e->start_mark.line + 1, (unsigned) e->start_mark.column + 1, false,
-                                "%s", message);
+        int r = diagnostics_add(y->builder->diagnostics, y->builder->file, (unsigned) e->start_mark.line + 1,
+                                (unsigned) e->start_mark.column + 1, false, "%s", message);
         return r < 0 ? r : -EINVAL;
 }
 

@@ -341,3 +341,9 @@ int cell_defer_empty(Cell *c) {
         c->watch = s;
         return 0;
 }
+
+int cell_oom_kills(Cell *c, uint64_t *ret) {
+        if (!c->cgroup || !(c->isolate->controllers & CGROUP_MEMORY))
+                return -ENOENT;
+        return cgroup_read_key(c->cgroup, "memory.events", "oom_kill", ret);
+}

@@ -122,5 +122,7 @@ typedef struct Usage {
 #define USAGE_NULL ((Usage) { .cpu_usec = USAGE_UNKNOWN, .memory = USAGE_UNKNOWN, .memory_peak = USAGE_UNKNOWN, .tasks = USAGE_UNKNOWN, \
         .io_read = USAGE_UNKNOWN, .io_written = USAGE_UNKNOWN, .oom_kills = USAGE_UNKNOWN, \
         .cpu_pressure = UINT32_MAX, .memory_pressure = UINT32_MAX, .io_pressure = UINT32_MAX })
+/* How many processes of the cell the kernel's OOM killer has ended, by memory.events. -ENOENT without a memory controller. */
+int cell_oom_kills(Cell *c, uint64_t *ret);
 /* What a List needs (cpu, memory, tasks), as cheaply as can be: a handful of reads, no allocation. detail: everything. */
 int cell_usage(Cell *c, bool detail, Usage *ret);

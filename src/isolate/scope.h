@@ -25,7 +25,7 @@
 
 /* dbus-daemon refuses more than 128 unanswered calls of one connection (max_replies_per_connection). */
 #define SCOPE_WINDOW 64u
-#define SCOPE_DEADLINE_USEC (30 * USEC_PER_SEC)
+#define SCOPE_DEADLINE_USEC (30 * USEC_PER_SEC)   /* from the first call; also until there is a bus to make it on */
 #define SCOPE_SYNC_USEC (15 * USEC_PER_SEC)      /* the few calls that are waited for, all before the event loop turns */
 
 typedef enum ScopeState { SCOPE_NEW, SCOPE_WAITING, SCOPE_CALLED, SCOPE_QUEUED, SCOPE_PLACED, SCOPE_FAILED } ScopeState;
@@ -47,7 +47,8 @@ struct ScopeCell {
         bool stop_said;
         ScopeSlice *oom_slice;         /* borrowed; NULL without a memory controller */
         uint64_t oom_kills;            /* known so far */
-        bool queued;
+        bool queued, in_window;
+        bool sent;                     /* at least once */
         ScopeCell *previous, *next;    /* in the queue */
 };
 
@@ -63,7 +64,7 @@ typedef struct ScopeIsolate {
         Map *cells;                    /* unit name → ScopeCell */
         Map *slices;                   /* directory → ScopeSlice, owned */
         ScopeCell *first, *last;       /* waiting for the window, oldest first */
-        unsigned in_flight;            /* cells that wait for an answer */
+        unsigned in_flight;            /* cells in the window */
         uint64_t missing;              /* properties that this systemd does not know, by index in the table */
         bool looked;                   /* at the controllers of a real scope */
         char *base;                    /* directory of the manager's own cgroup, below which its slices are */
@@ -99,7 +100,7 @@ void scope_queue_add(ScopeCell *c);            /* nothing happens if it is there
 void scope_queue_remove(ScopeCell *c);
 void scope_queue_pump(ScopeIsolate *si);       /* sends what waits, as far as the window goes */
 int scope_call(ScopeCell *c, sd_bus_message *m, sd_bus_message_handler_t answered);
-void scope_call_done(ScopeCell *c);            /* the answer is there, or does not matter any more */
+void scope_call_done(ScopeCell *c);            /* leaves the window: what was asked has come to its end, or does not matter any more */
 
 /* ---- scope_job.c ---- */
 

@@ -8,11 +8,20 @@
 #include "base/log.h"
 #include "isolate/scope.h"
 
+static void rearm(ScopeCell *c) {
+        (void) sd_event_source_set_time_relative(c->deadline, SCOPE_DEADLINE_USEC);
+        (void) sd_event_source_set_enabled(c->deadline, SD_EVENT_ONESHOT);
+}
+
 static int on_deadline(sd_event_source *s, uint64_t usec, void *userdata) {
         ScopeCell *c = userdata;
         const char *what = c->state == SCOPE_WAITING ? "systemd could not be asked" : c->state == SCOPE_CALLED ? "systemd did not answer"
                 : "systemd did not do it";
 
+        if (!c->sent && SCOPE_ISOLATE(c)->up) { /* behind others, whose own deadlines make room */
+                rearm(c);
+                return 0;
+        }
         if (c->job) /* ours for certain, which a name without a job is not */
                 scope_bus_tell(SCOPE_ISOLATE(c), "StopUnit", "ss", c->cell.where, "replace");
         scope_placed(c, -ETIMEDOUT, "scope %s: %s within %u s", c->cell.where, what, (unsigned) (SCOPE_DEADLINE_USEC / USEC_PER_SEC));
@@ -116,8 +125,9 @@ static int on_start_reply(sd_bus_message *m, void *userdata, sd_bus_error *reter
         const char *job;
         int r;
 
-        scope_call_done(c);
+        c->call = sd_bus_slot_unref(c->call);
         if (sd_bus_message_is_method_error(m, NULL)) {
+                scope_call_done(c);
                 on_start_refused(c, sd_bus_message_get_error(m));
                 return 0;
         }
@@ -168,6 +178,9 @@ int scope_job_send(ScopeCell *c) {
                 r = scope_call(c, m, on_start_reply);
         if (r >= 0) {
                 c->state = SCOPE_CALLED;
+                if (!c->sent)
+                        rearm(c);
+                c->sent = true;
                 c->epoch = SCOPE_ISOLATE(c)->epoch; /* the reference to the unit is this connection's */
         } else if (r == -ESRCH)
                 died(c);
@@ -217,5 +230,6 @@ void scope_job_check(ScopeCell *c, bool known, const char *job) {
                 c->job = strdup(job); /* without it the deadline decides */
                 return;
         }
+        scope_call_done(c);
         again(c);
 }

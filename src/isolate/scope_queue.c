@@ -1,8 +1,8 @@
-/* The window: owns the queue of cells that want to ask systemd something, and the count of those that wait for its answer. A cell asks one
- * thing at a time: its start, or once it is placed, new limits.
+/* The window: owns the queue of cells that want something of systemd, and the count of those for which it is at work. A cell wants one thing at
+ * a time: its start, or once it is placed, new limits.
  *
- * What must stay true: never more than SCOPE_WINDOW calls are unanswered; nothing is sent but from the event loop, so that what comes of it
- * is told from there. */
+ * What must stay true: never more than SCOPE_WINDOW cells are in the window, a start until it has come to its end, so that no start grows old
+ * behind the jobs of hundreds of others; nothing is sent but from the event loop, so that what comes of it is told from there. */
 #include "isolate/scope.h"
 
 void scope_queue_add(ScopeCell *c) {
@@ -46,6 +46,7 @@ int scope_call(ScopeCell *c, sd_bus_message *m, sd_bus_message_handler_t answere
         r = sd_bus_call_async(si->bus, &c->call, m, answered, c, USEC_INFINITY);
         if (r < 0)
                 return r == -ECONNRESET || r == -EPIPE ? -ENOTCONN : r;
+        c->in_window = true;
         si->in_flight++;
         return 0;
 }
@@ -53,9 +54,10 @@ int scope_call(ScopeCell *c, sd_bus_message *m, sd_bus_message_handler_t answere
 void scope_call_done(ScopeCell *c) {
         ScopeIsolate *si = SCOPE_ISOLATE(c);
 
-        if (!c->call)
-                return;
         c->call = sd_bus_slot_unref(c->call);
+        if (!c->in_window)
+                return;
+        c->in_window = false;
         si->in_flight--;
         if (si->first)
                 scope_bus_pump(si);

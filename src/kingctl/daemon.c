@@ -1,6 +1,8 @@
 /* The verbs about the daemon itself: ping, version, doctor, shutdown. */
+#include <poll.h>
 #include <stdio.h>
 
+#include "linux/process.h"
 #include "kingctl/output.h"
 #include "kingctl/reply.h"
 #include "kingctl/verbs.h"
@@ -50,18 +52,33 @@ int verb_version(Ctl *ctl, char **args) {
         return 0;
 }
 
-static void print_check(const Ctl *ctl, json_object *check) {
+static bool same_answer(json_object *a, json_object *b) {
+        return field_bool(a, "ok") == field_bool(b, "ok") && streq(field_text(a, "message"), field_text(b, "message"));
+}
+
+/* Checks with one answer are one line; the i-th prints nothing if an earlier one spoke for it. */
+static void print_check(const Ctl *ctl, json_object *checks, size_t i) {
+        json_object *check = json_object_array_get_idx(checks, i);
         const char *hint = field_text(check, "hint");
         bool ok = field_bool(check, "ok");
 
-        print_coloured(stdout, ctl->colour, ok ? COLOUR_GREEN : COLOUR_RED, ok ? "ok   " : "WRONG");
+        for (size_t k = 0; k < i; k++)
+                if (same_answer(json_object_array_get_idx(checks, k), check))
+                        return;
+        print_coloured(stdout, ctl->colour, ok ? COLOUR_GREEN : COLOUR_RED, ok ? "ok " : "no ");
         fputc(' ', stdout);
         print_coloured(stdout, ctl->colour, COLOUR_BOLD, field_text(check, "name"));
+        for (size_t k = i + 1; k < array_length(checks); k++) {
+                if (!same_answer(json_object_array_get_idx(checks, k), check))
+                        continue;
+                fputs(", ", stdout);
+                print_coloured(stdout, ctl->colour, COLOUR_BOLD, field_text(json_object_array_get_idx(checks, k), "name"));
+        }
         fputs(": ", stdout);
         print_text(stdout, field_text(check, "message"));
         fputc('\n', stdout);
         if (*hint) {
-                fputs("      ", stdout);
+                fputs("    ", stdout);
                 print_coloured(stdout, ctl->colour, COLOUR_DIM, hint);
                 fputc('\n', stdout);
         }
@@ -83,18 +100,34 @@ int verb_doctor(Ctl *ctl, char **args) {
                 return 0;
         }
         for (size_t i = 0; i < array_length(checks); i++)
-                print_check(ctl, json_object_array_get_idx(checks, i));
+                print_check(ctl, checks, i);
         return 0;
+}
+
+/* The keeper ends a moment after its manager has answered; until then its place is taken and the next daemon could not begin. */
+#define KEEPER_END_USEC (10 * USEC_PER_SEC)
+
+static void await_end(PidRef *keeper) {
+        struct pollfd p = { .fd = keeper->fd, .events = POLLIN };
+
+        if (keeper->fd >= 0)
+                (void) poll(&p, 1, (int) (KEEPER_END_USEC / USEC_PER_MSEC));
 }
 
 /* Stopping every service may take as long as their stop timeouts: no deadline but the person's. */
 int verb_shutdown(Ctl *ctl, char **args) {
+        _cleanup_pidref_ PidRef keeper = PIDREF_NULL;
+        _cleanup_json_ json_object *status = NULL;
         usec_t deadline = ctl_deadline(ctl);
         int r;
 
         r = ctl_connect(ctl, CONNECT_ONLY);
         if (r >= 0)
+                r = ctl_call(ctl, "Status", NULL, &status);
+        if (r >= 0) {
+                (void) pidref_open((pid_t) field_number(status, "pid", 0), 0, &keeper);
                 r = ctl_more(ctl, "Shutdown", NULL);
+        }
         if (r < 0)
                 return r;
         do {
@@ -102,6 +135,8 @@ int verb_shutdown(Ctl *ctl, char **args) {
 
                 r = ctl_next(ctl, deadline, &reply);
         } while (r > 0 || r == -EINTR);
+        if (r >= 0)
+                await_end(&keeper);
         if (r >= 0 && !ctl->options.quiet)
                 puts("kingd ended; its services are stopped");
         return r;

@@ -11,22 +11,17 @@
 
 void event_print(FILE *f, json_object *event, bool name, bool colour, const char *indent) {
         const char *service = field_text(event, "name"), *message = field_text(event, "message");
-        int64_t instance = field_number(event, "instance", -1), time = field_number(event, "time_usec", -1);
+        int64_t time = field_number(event, "time_usec", -1);
         char buf[FORMAT_MAX];
 
         fputs(indent, f);
         print_coloured(f, colour, COLOUR_DIM, format_local_time(buf, time >= 0 ? (usec_t) time : USEC_INFINITY));
         fputc(' ', f);
         if (name && *service) {
-                _cleanup_free_ char *full = instance_name(NULL, service, instance, instance < 0);
-
-                print_coloured(f, colour, name_colour(service), full ? full : service);
-                fputc(' ', f);
-        }
-        print_text(f, field_text(event, "kind"));
-        if (*message)
+                print_coloured(f, colour, name_colour(service), entry_label(event));
                 fputs(": ", f);
-        print_text(f, message);
+        }
+        print_text(f, *message ? message : field_text(event, "kind"));
         fputc('\n', f);
 }
 

@@ -21,10 +21,7 @@ void log_entry_print(FILE *f, json_object *entry, const LogStyle *style) {
                 fputc(' ', f);
         }
         if (style->name) {
-                const char *name = field_text(entry, "name");
-                _cleanup_free_ char *full = instance_name(NULL, name, field_number(entry, "instance", 0), false);
-
-                print_coloured(f, style->colour, name_colour(name), full ? full : name);
+                print_coloured(f, style->colour, name_colour(field_text(entry, "name")), entry_label(entry));
                 print_coloured(f, style->colour, error ? COLOUR_RED : COLOUR_DIM, " | ");
         }
         print_text(f, field_text(entry, "message"));

@@ -77,6 +77,12 @@ bool state_wrong(const InstanceView *i) {
         return streq(i->state, "failed") || streq(i->state, "waiting") || (streq(i->state, "running") && !i->ready);
 }
 
+const char *entry_label(json_object *entry) {
+        const char *label = field_text(entry, "label");
+
+        return *label ? label : field_text(entry, "name");
+}
+
 char *instance_name(const char *ns, const char *name, int64_t instance, bool only) {
         if (only)
                 return text_printf("%s%s%s", ns ? ns : "", ns ? "/" : "", name);

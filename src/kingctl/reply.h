@@ -26,6 +26,8 @@ bool state_lives(const char *state); /* a process may be there */
 bool state_wrong(const InstanceView *i);
 
 /* "web:0", or "web" when it is the only one; malloc'ed. ns is put before it ("shop/web:0") when not NULL. */
+/* What the daemon calls the instance of a result, log entry or event for people; borrowed. */
+const char *entry_label(json_object *entry);
 char *instance_name(const char *ns, const char *name, int64_t instance, bool only);
 /* "exit status 3: …", "SIGKILL: …"; malloc'ed, "" when there was no exit. */
 char *exit_text(json_object *exit);

@@ -20,7 +20,6 @@ static const char *result_error(json_object *result) {
 
 static void print_result(const Settle *s, json_object *result) {
         const char *error = result_error(result), *state = field_text(result, "state");
-        _cleanup_free_ char *name = instance_name(NULL, field_text(result, "name"), field_number(result, "instance", 0), false);
         usec_t t = now_usec(CLOCK_MONOTONIC) - s->begun;
         int64_t pid = field_number(result, "pid", 0);
 
@@ -28,7 +27,7 @@ static void print_result(const Settle *s, json_object *result) {
                 return;
         if (!error && s->done)
                 state = s->done;
-        print_text(stdout, name ? name : field_text(result, "name"));
+        print_text(stdout, entry_label(result));
         fputc(' ', stdout);
         print_coloured(stdout, s->ctl->colour, error ? COLOUR_RED : state_colour(state), *state ? state : error ? "failed" : "done");
         fputs(" (", stdout);
@@ -124,8 +123,7 @@ static int print_results(const Settle *s) {
 static void complain(const Settle *s, json_object *result, bool with_log) {
         const char *hint = field_text(result, "hint"), *name = field_text(result, "name"), *ns = field_text(result, "namespace");
         int64_t instance = field_number(result, "instance", 0);
-        _cleanup_free_ char *full = instance_name(NULL, name, instance, false);
-        _cleanup_free_ char *message = text_printf("%s: %s", full ? full : name, result_error(result));
+        _cleanup_free_ char *message = text_printf("%s: %s", entry_label(result), result_error(result));
 
         ctl_complain(s->ctl, message ? message : name, *hint ? hint : NULL);
         if (with_log && !s->ctl->options.quiet)

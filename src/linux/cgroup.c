@@ -1,5 +1,5 @@
-/* The tree of cgroup v2: where it is mounted, making, filling, emptying and removing groups. Works only at and below the directory it is given,
- * and takes a directory that vanished for what it is: an empty one. */
+/* The tree of cgroup v2: where it is mounted, making, filling, emptying and removing groups. Works only at and below the directory it is
+ * given, and takes a directory that vanished for what it is: an empty one. */
 #include "linux/cgroup.h"
 
 #include <dirent.h>
@@ -251,8 +251,8 @@ static int cgroup_has(const char *dir, pid_t pid) {
         return r < 0 ? r : pid_array_has(&now, pid);
 }
 
-/* The number came from a list, and may have got a new owner since: the reference is taken first, and signalled only if the group lists the number
- * still, which then can only mean the one we hold. */
+/* The number came from a list, and may have got a new owner since: the reference is taken first, and signalled only if the group lists the
+ * number still, which then can only mean the one we hold. */
 static int kill_member(const char *dir, pid_t pid) {
         _cleanup_pidref_ PidRef p = PIDREF_NULL;
         int r;

@@ -1,5 +1,5 @@
-/* Reading the figures of a group. All of it runs for every row of every list, so paths and contents live on the stack, without stdio; only io.stat,
- * whose size grows with the number of disks, is allocated. */
+/* Reading the figures of a group. All of it runs for every row of every list, so paths and contents live on the stack, without stdio; only
+ * io.stat, whose size grows with the number of disks, is allocated. */
 #include <fcntl.h>
 #include <limits.h>
 

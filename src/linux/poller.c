@@ -1,5 +1,5 @@
-/* The epoll loop. The batch of one wake-up is the only state between the kernel and a callback: an entry whose source is NULL was taken back, so
- * a source that left the poller (and may be freed by now) is never touched again. Nothing allocates after poller_init(). */
+/* The epoll loop. The batch of one wake-up is the only state between the kernel and a callback: an entry whose source is NULL was taken
+ * back, so a source that left the poller (and may be freed by now) is never touched again. Nothing allocates after poller_init(). */
 #include "linux/poller.h"
 
 #include <limits.h>

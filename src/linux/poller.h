@@ -1,5 +1,6 @@
-/* A bare epoll loop for the two programs that must stay smaller than sd_event would make them (keeper, logger): no allocation after start, no
- * dependency but libc. Sources are embedded in their owners and called back level-triggered; a source may be removed from any callback. */
+/* A bare epoll loop for the two programs that must stay smaller than sd_event would make them (keeper, logger): no allocation after start,
+ * no dependency but libc. Sources are embedded in their owners and called back level-triggered; a source may be removed from any callback.
+ */
 #pragma once
 
 #include <sys/epoll.h>
@@ -17,7 +18,7 @@ struct PollSource {
 
 typedef struct Poller {
         int fd;
-        bool stop;               /* for the owner's loop; set by a callback, what is left of this wake-up is not delivered (and not lost: levels) */
+        bool stop; /* for the owner's loop; set by a callback, what is left of this wake-up is not delivered (and not lost: levels) */
         struct epoll_event *batch;
         size_t batch_size, batch_used;
 } Poller;

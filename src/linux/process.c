@@ -1,5 +1,5 @@
-/* References to processes and their birth. A PidRef is trusted only through its pidfd or, where the kernel or a sandbox gives none, through the
- * start time: a bare number is never signalled. */
+/* References to processes and their birth. A PidRef is trusted only through its pidfd or, where the kernel or a sandbox gives none, through
+ * the start time: a bare number is never signalled. */
 #include "linux/process.h"
 
 #include <linux/sched.h>
@@ -42,7 +42,8 @@ int pidref_open(pid_t pid, uint64_t start_time, PidRef *ret) {
         if (r < 0 && !pidfd_unsupported(r))
                 return r;
         p.fd = r < 0 ? -EBADF : r;
-        /* Read after the pidfd was taken: a process that dies in between leaves a pid nobody else can have got with this pidfd and this time. */
+        /* Read after the pidfd was taken: a process that dies in between leaves a pid nobody else can have got with this pidfd and this
+         * time. */
         r = process_stat(pid, &st);
         if (r < 0)
                 return r;
@@ -98,8 +99,8 @@ bool pidref_alive(const PidRef *p) {
         return pidref_stat(p, &st) >= 0 && st.state != 'Z' && st.state != 'X';
 }
 
-/* The way without clone3: docker's older seccomp profiles answer ENOSYS to it. The child cannot be reaped before our caller does, so its number
- * is safe to open. */
+/* The way without clone3: docker's older seccomp profiles answer ENOSYS to it. The child cannot be reaped before our caller does, so its
+ * number is safe to open. */
 static pid_t process_fork(int *ret_pidfd) {
         pid_t pid = fork();
 

@@ -18,8 +18,8 @@ typedef struct PidRef {
 void pidref_done(PidRef *p);
 #define _cleanup_pidref_ _cleanup_(pidref_done)
 
-/* Opens a reference to a living or zombie pid. -ESRCH if there is none. With start_time != 0 also -ESRCH when the one there started at another
- * time, checked after the pidfd was taken. */
+/* Opens a reference to a living or zombie pid. -ESRCH if there is none. With start_time != 0 also -ESRCH when the one there started at
+ * another time, checked after the pidfd was taken. */
 int pidref_open(pid_t pid, uint64_t start_time, PidRef *ret);
 /* Signals exactly that process: pidfd_send_signal(2), else kill(2) after checking the start time. -ESRCH when it is gone. */
 int pidref_signal(const PidRef *p, int sig);
@@ -29,7 +29,8 @@ bool pidref_alive(const PidRef *p);
 /* clone3(2) of the calling process: 0 in the child, the pid in the parent, -errno on failure. *ret_pidfd (may be NULL) is CLOEXEC.
  * cgroup_fd >= 0: born in that cgroup v2 directory (CLONE_INTO_CGROUP, 5.7); -EOPNOTSUPP style errors are passed up.
  * Where a sandbox forbids clone3 and no cgroup is wanted, fork(2) does it, and *ret_pidfd is -EBADF if the kernel has no pidfds.
- * glibc does not learn of a clone3: in the child, raise(3) and abort(3) would signal a thread of the parent's number; use kill(getpid(), …). */
+ * glibc does not learn of a clone3: in the child, raise(3) and abort(3) would signal a thread of the parent's number; use kill(getpid(),
+ * …). */
 pid_t process_clone(int cgroup_fd, int *ret_pidfd);
 
 typedef struct ProcessStat {

@@ -1,5 +1,5 @@
-/* Readers of /proc. The answer to "no such process" is -ESRCH everywhere, whether the kernel says ENOENT at open or ESRCH at read. process_stat()
- * and process_io() run for every row of every list: they work on the stack, without allocation and without stdio. */
+/* Readers of /proc. The answer to "no such process" is -ESRCH everywhere, whether the kernel says ENOENT at open or ESRCH at read.
+ * process_stat() and process_io() run for every row of every list: they work on the stack, without allocation and without stdio. */
 #include "linux/process.h"
 
 #include <dirent.h>

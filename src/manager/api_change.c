@@ -278,8 +278,17 @@ int api_apply(VarlinkCall *call, json_object *parameters, void *userdata) {
                 json_object_array_add(array, json_object_new_string(*w));
         json_object_object_add(reply, "warnings", array);
         spec_list_done(&specs);
-        if (!a.diff && a.wait && touched.n > 0)
+        if (!a.diff && a.wait && touched.n > 0) {
+                if (!varlink_call_more(call))
+                        return wait_begin(m, call, &touched, WAIT_UP, reply);
+                /* The plan first, so that progress is read after it; the last reply repeats neither. */
+                json_object_object_add(reply, "results", json_object_new_array());
+                (void) varlink_notify(call, reply);
+                reply = json_object_new_object();
+                json_object_object_add(reply, "plan", json_object_new_array());
+                json_object_object_add(reply, "warnings", json_object_new_array());
                 return wait_begin(m, call, &touched, WAIT_UP, reply);
+        }
         json_object_object_add(reply, "results", json_object_new_array());
         return varlink_reply(call, reply);
 }

@@ -6,6 +6,7 @@
 #include "config/config.h"
 #include "manager/api.h"
 #include "manager/books.h"
+#include "manager/follow.h"
 #include "manager/instance.h"
 #include "manager/params.h"
 #include "manager/spawn.h"
@@ -229,15 +230,9 @@ static int last_event(void *userdata, const StoredEvent *v) {
 
         if (!streq(v->ns, l->service->spec->ns) || !streq(v->name, l->service->spec->name))
                 return 0;
-        o = json_object_new_object();
-        json_object_object_add(o, "id", json_object_new_int64(v->id));
-        json_object_object_add(o, "time_usec", json_object_new_int64((int64_t) v->realtime));
-        json_object_object_add(o, "name", json_object_new_string(v->name));
-        json_object_object_add(o, "namespace", json_object_new_string(v->ns));
-        json_object_object_add(o, "instance", json_object_new_int(v->instance));
-        json_object_object_add(o, "kind", json_object_new_string(v->kind));
-        json_object_object_add(o, "message", json_object_new_string(v->message));
-        json_object_object_add(o, "data", v->data_json[0] ? json_tokener_parse(v->data_json) : NULL);
+        o = event_json(l->service->manager, v);
+        if (!o)
+                return -ENOMEM;
         json_object_array_add(l->array, o);
         return 0;
 }

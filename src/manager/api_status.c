@@ -78,7 +78,7 @@ int api_doctor(VarlinkCall *call, json_object *parameters, void *userdata) {
         support = isolate_support(m->isolate, &n);
         for (size_t k = 0; k < n; k++)
                 check(array, support[k].key, support[k].enforced, support[k].enforced ? "enforced" : support[k].why, NULL);
-        check(array, "journal", m->journal, m->journal ? "a journald listens: output goes there by default" : "no journald: output goes to files",
+        check(array, "journal", true, m->journal ? "a journald listens: output goes there by default" : "no journald: output goes to files",
               NULL);
         check(array, "state", !m->store_problem, m->store_problem ?: m->places.store, m->store_problem ? "free space or fix permissions; it is tried again by itself" : NULL);
         check(array, "logs", access(m->places.logs, W_OK) >= 0, m->places.logs, access(m->places.logs, W_OK) >= 0 ? NULL : "the directory is not writable");

@@ -1,5 +1,7 @@
 /* A follower is a call with "more". One that does not read is paused by the server's mark; what it misses meanwhile it gets from the store, by id,
  * so that there is neither gap nor repeat. */
+#include <stdio.h>
+
 #include "base/strv.h"
 #include "base/text.h"
 #include "manager/books.h"
@@ -53,16 +55,29 @@ static bool follower_wants(const EventFollower *f, const char *ns, const char *n
         return false;
 }
 
-static json_object *event_json(const StoredEvent *v) {
+/* A service that is gone by now is labelled by what is known of it. */
+static void label_of(Manager *m, const StoredEvent *v, char label[300]) {
+        Service *s = v->instance >= 0 ? service_find(m, v->ns, v->name) : NULL;
+
+        if (v->instance > 0 || (s && s->n_instances > 1))
+                snprintf(label, 300, "%s:%d", v->name, v->instance);
+        else
+                snprintf(label, 300, "%s", v->name);
+}
+
+json_object *event_json(Manager *m, const StoredEvent *v) {
         json_object *o = json_object_new_object();
+        char label[300];
 
         if (!o)
                 return NULL;
+        label_of(m, v, label);
         json_object_object_add(o, "id", json_object_new_int64(v->id));
         json_object_object_add(o, "time_usec", json_object_new_int64((int64_t) v->realtime));
         json_object_object_add(o, "name", json_object_new_string(v->name));
         json_object_object_add(o, "namespace", json_object_new_string(v->ns));
         json_object_object_add(o, "instance", json_object_new_int(v->instance));
+        json_object_object_add(o, "label", json_object_new_string(label));
         json_object_object_add(o, "kind", json_object_new_string(v->kind));
         json_object_object_add(o, "message", json_object_new_string(v->message));
         json_object_object_add(o, "data", v->data_json[0] ? json_tokener_parse(v->data_json) : NULL);
@@ -93,7 +108,7 @@ static int collect_event(void *userdata, const StoredEvent *v) {
         c->last = v->id;
         if (!follower_wants(c->follower, v->ns, v->name))
                 return 0;
-        o = event_json(v);
+        o = event_json(c->follower->manager, v);
         if (!o || json_object_array_add(c->array, o) < 0) {
                 json_object_put(o);
                 return -ENOMEM;
@@ -134,7 +149,7 @@ void follow_event(Manager *m, const Instance *i, const PendingEvent *e) {
                 array = json_object_new_array();
                 if (!array)
                         continue;
-                json_object_array_add(array, event_json(&v));
+                json_object_array_add(array, event_json(m, &v));
                 f->last = e->id;
                 (void) varlink_notify(f->call, wrap(array));
         }

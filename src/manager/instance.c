@@ -261,11 +261,16 @@ static const struct { LcAction bit; void (*perform)(Instance *i, LcInput *next);
         { ACT_CHANGED, act_changed },
 };
 
+/* For jitter only (splitmix64). */
 static uint32_t random32(void) {
-        uint32_t n = 0;
+        static uint64_t state;
+        uint64_t z;
 
-        (void) getrandom(&n, sizeof n, GRND_NONBLOCK);
-        return n;
+        if (state == 0)
+                (void) getrandom(&state, sizeof state, GRND_NONBLOCK);
+        z = (state += 0x9e3779b97f4a7c15);
+        z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
+        return (uint32_t) ((z ^ (z >> 27)) >> 16);
 }
 
 void instance_feed(Instance *i, const LcInput *in) {

@@ -296,6 +296,9 @@ static int on_link(sd_event_source *s, int fd, uint32_t revents, void *userdata)
                         return sd_event_exit(l->manager->event, EXIT_FAILURE);
                 }
         }
+        /* What an exit means is another start: not a turn of the loop later, but now. */
+        if (l->listed)
+                instance_pump(l->manager);
         return 0;
 }
 

@@ -1,6 +1,7 @@
 /* The record read ahead is valid until the next peek after has was cleared. */
 #include <stdio.h>
 
+#include "manager/instance.h"
 #include "manager/log_source.h"
 #include "manager/spawn.h"
 
@@ -25,9 +26,11 @@ static int open_file(const Instance *i, uint64_t lines, usec_t since, LogSource 
 }
 
 int log_source_open(const Instance *i, uint64_t lines, usec_t since, LogSource *ret) {
-        LogSource s = { .ns = strdup(i->service->spec->ns), .name = strdup(i->service->spec->name), .instance = i->index };
+        char label[300];
+        LogSource s = { .ns = strdup(i->service->spec->ns), .name = strdup(i->service->spec->name), .instance = i->index,
+                        .label = strdup(instance_label(i, label)) };
         bool journal = i->run ? i->journal : spawn_to_journal(i);
-        int r = s.ns && s.name ? (journal ? open_journal(i, lines, since, &s) : open_file(i, lines, since, &s)) : -ENOMEM;
+        int r = s.ns && s.name && s.label ? (journal ? open_journal(i, lines, since, &s) : open_file(i, lines, since, &s)) : -ENOMEM;
 
         if (r < 0) {
                 log_source_done(&s);
@@ -42,6 +45,7 @@ void log_source_done(LogSource *s) {
         journal_reader_free(s->journal);
         free(s->ns);
         free(s->name);
+        free(s->label);
         *s = (LogSource) {};
 }
 

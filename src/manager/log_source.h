@@ -5,7 +5,7 @@
 #include "manager/manager.h"
 
 typedef struct LogSource {
-        char *ns, *name;
+        char *ns, *name, *label;
         unsigned instance;
         bool scoped;                     /* journal: tell instances apart by their scope's name */
         LogReader *file;

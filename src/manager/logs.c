@@ -77,6 +77,7 @@ static json_object *entry_json(const LogSource *s) {
         json_object_object_add(o, "name", json_object_new_string(s->name));
         json_object_object_add(o, "namespace", json_object_new_string(s->ns));
         json_object_object_add(o, "instance", json_object_new_int((int) s->instance));
+        json_object_object_add(o, "label", json_object_new_string(s->label));
         json_object_object_add(o, "stream", json_object_new_string(s->record.stream ? "err" : "out"));
         json_object_object_add(o, "pid", s->pid > 0 ? json_object_new_int(s->pid) : NULL);
         json_object_object_add(o, "message", message_json(&s->record));

@@ -55,7 +55,6 @@ struct Instance {
         char *status;                      /* STATUS= of the service, or why it could not start; escaped only when shown */
         char *hint;                        /* what to do about it, or NULL */
         const char *public_state;          /* last one told */
-        uint64_t oom_seen;
         struct { uint64_t run; usec_t at; uint64_t cpu_usec; double percent; Usage usage; } sample;   /* figures told last */
         LastUsage last;
         bool child : 1;                    /* the keeper's child (it reaps); otherwise watched by pidfd */

@@ -112,12 +112,11 @@ void instance_spawn_failed(Manager *m, const WireFailed *p) {
         instance_feed(i, &(LcInput) { .event = EV_SPAWN_FAILED, .reason = REASON_SPAWN, .permanent = permanent(p) });
 }
 
+/* A cell is new with each run, so any OOM kill in it is this run's. */
 static bool oom_killed(Instance *i) {
-        Usage usage = USAGE_NULL;
+        uint64_t n;
 
-        if (!i->cell || cell_usage(i->cell, true, &usage) < 0 || usage.oom_kills == USAGE_UNKNOWN)
-                return false;
-        return usage.oom_kills > i->oom_seen;
+        return i->cell && cell_oom_kills(i->cell, &n) >= 0 && n > 0;
 }
 
 void instance_record_exit(Instance *i, const WireExited *p) {

@@ -68,7 +68,6 @@ static int prepare(Instance *i, KlError *reterr) {
         r = cell_new(s->manager->isolate, &name, s->spec, i, &i->cell, reterr);
         if (r < 0)
                 return r;
-        i->oom_seen = 0;
         i->journal = false;
         i->notifies = s->spec->ready_by == READY_NOTIFY || s->spec->watchdog;
         return 0;

@@ -56,18 +56,29 @@ static int lookup_group(const char *name, gid_t *ret, KlError *reterr) {
         return 0;
 }
 
+/* Who we are does not change while we run; asking the user database at each start would cost as much as making the process's place. */
+static int identity_own(Identity *ret, KlError *reterr) {
+        static Identity own;
+        static bool known;
+        int r = known ? 0 : lookup_user(NULL, getuid(), &own, reterr);
+
+        known = r >= 0;
+        *ret = own;
+        return r;
+}
+
 int identity_resolve(const ServiceSpec *spec, Identity *ret, KlError *reterr) {
         gid_t list[WIRE_GROUPS_MAX];
         int n = WIRE_GROUPS_MAX, r;
 
-        *ret = (Identity) { .set = spec->user || spec->group };
+        if (!spec->user && !spec->group)
+                return identity_own(ret, reterr);
+        *ret = (Identity) { .set = true };
         r = lookup_user(spec->user, getuid(), ret, reterr);
         if (r < 0)
                 return r;
         if (spec->group && (r = lookup_group(spec->group, &ret->gid, reterr)) < 0)
                 return r;
-        if (!ret->set)
-                return 0;
         if (ret->name[0] && getgrouplist(ret->name, ret->gid, list, &n) < 0)
                 return kl_error_set(reterr, -E2BIG, KL_E_INVALID, "user %s is in more than %d groups", ret->name, WIRE_GROUPS_MAX);
         if (!ret->name[0]) {

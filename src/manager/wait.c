@@ -76,12 +76,14 @@ static int judge(const Instance *i, WaitGoal goal, char **ret_error) {
 static json_object *result_json(const Instance *i, const char *state, const char *error) {
         const ServiceSpec *s = i->service->spec;
         json_object *o = json_object_new_object();
+        char label[300];
 
         if (!o)
                 return NULL;
         json_object_object_add(o, "name", json_object_new_string(s->name));
         json_object_object_add(o, "namespace", json_object_new_string(s->ns));
         json_object_object_add(o, "instance", json_object_new_int(i->index));
+        json_object_object_add(o, "label", json_object_new_string(instance_label(i, label)));
         json_object_object_add(o, "state", json_object_new_string(state));
         json_object_object_add(o, "pid", i->main.pid > 0 && lifecycle_alive(&i->lc) ? json_object_new_int(i->main.pid) : NULL);
         json_object_object_add(o, "error", error ? json_object_new_string(error) : NULL);

@@ -1,5 +1,5 @@
-/* Rows in and out: one function for each sentence the manager says to the store. Integers are kept as SQLite's signed 64 bits; a uint64_t goes
- * through the cast and back unchanged. */
+/* Rows in and out: one function for each sentence the manager says to the store. Integers are kept as SQLite's signed 64 bits; a uint64_t
+ * goes through the cast and back unchanged. */
 #include "store/store_private.h"
 
 #define EXECUTE(s, which, ...) ({ const Value _values[] = { __VA_ARGS__ }; store_execute(s, which, _values, ARRAY_SIZE(_values)); })
@@ -129,13 +129,13 @@ int store_add_event(Store *s, const StoredEvent *v, int64_t *ret_id) {
         int64_t id;
         int r;
 
-        r = WRITE(s, STATEMENT_ADD_EVENT, NUMBER(v->id), NUMBER(v->realtime), TEXT(v->ns), TEXT(v->name), NUMBER(v->instance), TEXT(v->kind),
-                  TEXT(v->message), TEXT(v->data_json));
+        r = WRITE(s, STATEMENT_ADD_EVENT, NUMBER(v->id), NUMBER(v->realtime), TEXT(v->ns), TEXT(v->name), NUMBER(v->instance),
+                  TEXT(v->kind), TEXT(v->message), TEXT(v->data_json));
         if (r < 0)
                 return r;
         id = sqlite3_last_insert_rowid(s->db);
         if (id > STORE_EVENTS_KEPT) {
-                /* Ids have no gaps, so the oldest that may stay is known by its number. */
+                /* Ids ascend, so the oldest that may stay is known by its number; a gap only makes it keep fewer. */
                 r = EXECUTE(s, STATEMENT_TRIM_EVENTS, NUMBER(id - STORE_EVENTS_KEPT));
                 if (r < 0)
                         return r;
@@ -166,7 +166,8 @@ static int event_row(sqlite3_stmt *st, void *context) {
         return c->each(c->userdata, &v);
 }
 
-int store_each_event(Store *s, int64_t after, usec_t since, unsigned limit, int (*each)(void *userdata, const StoredEvent *v), void *userdata) {
+int store_each_event(Store *s, int64_t after, usec_t since, unsigned limit, int (*each)(void *userdata, const StoredEvent *v),
+                     void *userdata) {
         const Value values[] = { NUMBER(after), NUMBER(MIN(since, (usec_t) INT64_MAX)), NUMBER(limit) };
         EventContext c = { each, userdata };
         sqlite3_stmt *st;

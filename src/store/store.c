@@ -1,5 +1,6 @@
-/* The open file: opening and checking it, transactions, kept statements, and what errors are called. A failure inside a transaction is remembered
- * and makes the commit fail, because SQLite may already have rolled back by itself (full disk), and half a transaction must never be kept. */
+/* The open file: opening and checking it, transactions, kept statements, and what errors are called. A failure inside a transaction is
+ * remembered and makes the commit fail, because SQLite may already have rolled back by itself (full disk), and half a transaction must
+ * never be kept. */
 #include "store/store_private.h"
 
 #include <fcntl.h>
@@ -15,20 +16,24 @@ static const char *const statement_texts[_STATEMENT_MAX] = {
         [STATEMENT_BEGIN] = "BEGIN IMMEDIATE",
         [STATEMENT_COMMIT] = "COMMIT",
         [STATEMENT_ROLLBACK] = "ROLLBACK",
-        [STATEMENT_PUT_SERVICE] = "INSERT INTO service (ns, name, spec_json, origin, wanted, generation, position) VALUES (?, ?, ?, ?, ?, ?, ?)"
-                                  " ON CONFLICT (ns, name) DO UPDATE SET spec_json = excluded.spec_json, origin = excluded.origin,"
-                                  " wanted = excluded.wanted, generation = excluded.generation, position = excluded.position",
+        [STATEMENT_PUT_SERVICE] =
+                "INSERT INTO service (ns, name, spec_json, origin, wanted, generation, position) VALUES (?, ?, ?, ?, ?, ?, ?)"
+                " ON CONFLICT (ns, name) DO UPDATE SET spec_json = excluded.spec_json, origin = excluded.origin,"
+                " wanted = excluded.wanted, generation = excluded.generation, position = excluded.position",
         [STATEMENT_SET_WANTED] = "UPDATE service SET wanted = ? WHERE ns = ? AND name = ?",
         [STATEMENT_SET_GENERATION] = "UPDATE service SET generation = ? WHERE ns = ? AND name = ?",
         [STATEMENT_DELETE_SERVICE] = "DELETE FROM service WHERE ns = ? AND name = ?",
         [STATEMENT_DELETE_RUNS] = "DELETE FROM run WHERE ns = ? AND name = ?",
-        [STATEMENT_EACH_SERVICE] = "SELECT ns, name, spec_json, origin, wanted, generation, position FROM service ORDER BY position, ns, name",
+        [STATEMENT_EACH_SERVICE] =
+                "SELECT ns, name, spec_json, origin, wanted, generation, position FROM service ORDER BY position, ns, name",
         [STATEMENT_PUT_RUN] = "INSERT OR REPLACE INTO run (ns, name, instance, run, generation, invocation_id, pid, start_time, boot_id,"
                               " isolation, location, ready, since_realtime, restarts) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [STATEMENT_DELETE_RUN] = "DELETE FROM run WHERE ns = ? AND name = ? AND instance = ?",
-        [STATEMENT_EACH_RUN] = "SELECT ns, name, instance, run, generation, invocation_id, pid, start_time, boot_id, isolation, location, ready,"
-                               " since_realtime, restarts FROM run ORDER BY ns, name, instance",
-        [STATEMENT_ADD_EVENT] = "INSERT INTO event (id, realtime, ns, name, instance, kind, message, data_json) VALUES (nullif(?, 0), ?, ?, ?, ?, ?, ?, ?)",
+        [STATEMENT_EACH_RUN] =
+                "SELECT ns, name, instance, run, generation, invocation_id, pid, start_time, boot_id, isolation, location, ready,"
+                " since_realtime, restarts FROM run ORDER BY ns, name, instance",
+        [STATEMENT_ADD_EVENT] =
+                "INSERT INTO event (id, realtime, ns, name, instance, kind, message, data_json) VALUES (nullif(?, 0), ?, ?, ?, ?, ?, ?, ?)",
         [STATEMENT_TRIM_EVENTS] = "DELETE FROM event WHERE id <= ?",
         [STATEMENT_EACH_EVENT] = "SELECT * FROM (SELECT id, realtime, ns, name, instance, kind, message, data_json FROM event"
                                  " WHERE id > ? AND realtime >= ? ORDER BY id DESC LIMIT ?) ORDER BY id",
@@ -43,15 +48,21 @@ int store_errno(sqlite3 *db, int code) {
                 { SQLITE_OK, 0 },           { SQLITE_NOMEM, ENOMEM },    { SQLITE_BUSY, EBUSY },     { SQLITE_LOCKED, EBUSY },
                 { SQLITE_FULL, ENOSPC },    { SQLITE_READONLY, EROFS },  { SQLITE_PERM, EACCES },    { SQLITE_AUTH, EACCES },
                 { SQLITE_CORRUPT, EUCLEAN }, { SQLITE_NOTADB, EUCLEAN }, { SQLITE_FORMAT, EUCLEAN }, { SQLITE_TOOBIG, E2BIG },
+                { SQLITE_CONSTRAINT, EEXIST },
                 /* Tables of that version lack what they must have. */
                 { SQLITE_ERROR, EUCLEAN },  { SQLITE_SCHEMA, EUCLEAN },
         };
+        static const int plain[] = { ENOSPC, EDQUOT, EACCES, EROFS, ENOENT, EMFILE };
         int system = db ? sqlite3_system_errno(db) : 0;
 
         for (size_t i = 0; i < ARRAY_SIZE(table); i++)
                 if ((code & 0xff) == table[i].code)
                         return -table[i].error;
-        return system == ENOSPC || system == EDQUOT || system == EACCES || system == EROFS || system == ENOENT || system == EMFILE ? -system : -EIO;
+        /* Input/output and open errors: the system's own reason, where it tells more. */
+        for (size_t i = 0; i < ARRAY_SIZE(plain); i++)
+                if (system == plain[i])
+                        return -system;
+        return -EIO;
 }
 
 /* Puts into words what went wrong with the file; `what` is a verb: "open", "write". */
@@ -65,7 +76,8 @@ static int store_explain(KlError *reterr, int r, const char *what, const char *p
                 { EROFS, "the file or its file system is read-only", "Put the state on a writable file system; see KINGLY_HOME." },
                 { EACCES, "permission denied", "The directory and the file must belong to the user who runs the daemon." },
                 { ENOENT, "no such directory", "Create the directory of the state file." },
-                { EBUSY, "another process has kept it locked for two seconds", "Only one daemon may use a state file: see who has it with fuser(1)." },
+                { EBUSY, "another process has kept it locked for two seconds",
+                  "Only one daemon may use a state file: see who has it with fuser(1)." },
                 { EUCLEAN, "the file is damaged or not one of ours", "Set it aside, and the daemon starts with an empty one." },
                 { ENOTSUP, "it was written by a newer version", "Run that version, or set the file aside." },
                 { ENOMEM, "out of memory", NULL },
@@ -84,8 +96,8 @@ static int store_explain(KlError *reterr, int r, const char *what, const char *p
         return r;
 }
 
-/* Creates the file itself, because SQLite would make it readable to all. An existing one is only ever touched by name: closing a descriptor of it
- * would drop the locks that SQLite holds in this process. */
+/* Creates the file itself, because SQLite would make it readable to all. An existing one is only ever touched by name: closing a descriptor
+ * of it would drop the locks that SQLite holds in this process. */
 static int prepare_file(const char *path) {
         struct stat st;
         int fd;
@@ -116,7 +128,7 @@ static int execute_all(sqlite3 *db, const char *const *sql, size_t n) {
         return 0;
 }
 
-/* Damage that the first queries do not meet would be met in the middle of the night. Only for files of ordinary size: it reads all of it. */
+/* Damage that the first queries do not meet would be met in the middle of the night. Only for ordinary sizes: it reads all of it. */
 static int quick_check(sqlite3 *db, const char *path) {
         sqlite3_stmt *st = NULL;
         struct stat file;
@@ -204,8 +216,8 @@ Store *store_close(Store *s) {
         return NULL;
 }
 
-/* The log and its index go first: should we die in between, the old file is still in the way and is set aside again, while a log left behind
- * beside a new file would be taken for that file's. */
+/* The log and its index go first: should we die in between, the old file is still in the way and is set aside again, while a log left
+ * behind beside a new file would be taken for that file's. */
 int store_set_aside(const char *path, usec_t realtime, char **ret) {
         static const char *const suffixes[] = { "-wal", "-shm", "" };
         _cleanup_free_ char *name = NULL;

@@ -9,18 +9,19 @@
 
 typedef struct Store Store;
 
-/* Creates the file (mode 0600) where there is none; its directory must exist. 0; -EUCLEAN when the file is corrupt (the caller may set it aside with store_set_aside and open anew), -ENOTSUP when it is newer than us. */
+/* Creates the file (mode 0600) where there is none; its directory must exist. 0; -EUCLEAN when the file is corrupt (the caller may set it
+ * aside with store_set_aside and open anew), -ENOTSUP when it is newer than us. */
 int store_open(const char *path, Store **ret, KlError *reterr);
 /* Renames path (and -wal, -shm) to path.corrupt-TIMESTAMP; *ret is the new name, malloc'ed. */
 int store_set_aside(const char *path, usec_t realtime, char **ret);
 Store *store_close(Store *s);
 DEFINE_CLEANUP(Store *, store_close);
 
-/* One transaction at a time. durable: on disk when commit returns (synchronous=FULL): what an operator was told is done. Not durable: survives
- * SIGKILL of the daemon, may lose the last moments at power loss (synchronous=NORMAL): bookkeeping of runs and events. */
+/* One transaction at a time. durable: on disk when commit returns (synchronous=FULL): what an operator was told is done. Not durable:
+ * survives SIGKILL of the daemon, may lose the last moments at power loss (synchronous=NORMAL): bookkeeping of runs and events. */
 int store_begin(Store *s, bool durable);  /* -EALREADY while one is open; without one, each call is its own, not durable */
-/* Ends the transaction in every case. If any call in it failed, nothing is kept and the first failure is reported here, so callers may leave the
- * single results unchecked. */
+/* Ends the transaction in every case. If any call in it failed, nothing is kept and the first failure is reported here, so callers may
+ * leave the single results unchecked. */
 int store_commit(Store *s, KlError *reterr);
 void store_rollback(Store *s);
 
@@ -36,8 +37,8 @@ int store_put_service(Store *s, const StoredService *v);              /* insert 
 int store_set_wanted(Store *s, const char *ns, const char *name, bool wanted); /* -ENOENT */
 int store_set_generation(Store *s, const char *ns, const char *name, uint64_t generation);  /* nothing happens for an unknown service */
 int store_delete_service(Store *s, const char *ns, const char *name); /* with its runs; 0 also if there was none */
-int store_each_service(Store *s, int (*each)(void *userdata, const StoredService *v), void *userdata); /* by position; stops at a non-zero
-                                                                                                                             and returns it */
+/* By position; stops at the first non-zero that `each` returns, and returns it. The same for runs and events. */
+int store_each_service(Store *s, int (*each)(void *userdata, const StoredService *v), void *userdata);
 
 typedef struct StoredRun {
         const char *ns, *name;
@@ -57,7 +58,7 @@ int store_delete_run(Store *s, const char *ns, const char *name, unsigned instan
 int store_each_run(Store *s, int (*each)(void *userdata, const StoredRun *v), void *userdata);
 
 typedef struct StoredEvent {
-        int64_t id;                  /* ascending; 0 on insert: the store chooses the next */
+        int64_t id;                  /* ascending; 0 on insert: the store chooses the next; -EEXIST for one that is there */
         usec_t realtime;
         const char *ns, *name;       /* "" for the daemon's own */
         int instance;                /* -1: the whole service */
@@ -68,7 +69,8 @@ typedef struct StoredEvent {
 #define STORE_EVENTS_KEPT 10000
 int store_add_event(Store *s, const StoredEvent *v, int64_t *ret_id);   /* the oldest beyond STORE_EVENTS_KEPT go */
 /* The newest `limit` events with id > after (0: from the start) and realtime >= since, oldest first. */
-int store_each_event(Store *s, int64_t after, usec_t since, unsigned limit, int (*each)(void *userdata, const StoredEvent *v), void *userdata);
+int store_each_event(Store *s, int64_t after, usec_t since, unsigned limit, int (*each)(void *userdata, const StoredEvent *v),
+                     void *userdata);
 
 int store_get_meta(Store *s, const char *key, char **ret);   /* -ENOENT */
 int store_set_meta(Store *s, const char *key, const char *value);

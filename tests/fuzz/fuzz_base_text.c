@@ -1,5 +1,5 @@
-/* Everything in base that reads text of strangers: command lines, spans, sizes, time stamps, UTF-8, paths. What is accepted must survive a round
- * trip, and what is escaped must be harmless. */
+/* Everything in base that reads text of strangers: command lines, spans, sizes, time stamps, UTF-8, paths. What is accepted must survive a
+ * round trip, and what is escaped must be harmless. */
 #include "base/fd.h"
 #include "base/span.h"
 #include "base/strv.h"

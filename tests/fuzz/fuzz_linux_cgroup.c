@@ -1,5 +1,5 @@
-/* The readers of cgroup and pressure files, on contents that no kernel would write: the input is a memory file, which they open by its name below
- * /proc/self/fd. */
+/* The readers of cgroup and pressure files, on contents that no kernel would write: the input is a memory file, which they open by its name
+ * below /proc/self/fd. */
 #include <stdio.h>
 #include <sys/mman.h>
 

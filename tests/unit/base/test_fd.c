@@ -166,9 +166,16 @@ static void paths(void **state) {
         static const struct {
                 const char *path, *cwd, *absolute;
         } table[] = {
-                { "a", "/x", "/x/a" },       { "./a/../b", "/x/y/", "/x/y/b" }, { "../..//../z", "/x", "/z" }, { "/a/./b//c/", "/x", "/a/b/c" },
-                { "..", "/x", "/" },         { "/", NULL, "/" },                { "", "/x", "/x" },            { "...", "/", "/..." },
-                { "/a/b/../../..", NULL, "/" }, { "/abc/../d", NULL, "/d" },
+                { "a", "/x", "/x/a" },
+                { "./a/../b", "/x/y/", "/x/y/b" },
+                { "../..//../z", "/x", "/z" },
+                { "/a/./b//c/", "/x", "/a/b/c" },
+                { "..", "/x", "/" },
+                { "/", NULL, "/" },
+                { "", "/x", "/x" },
+                { "...", "/", "/..." },
+                { "/a/b/../../..", NULL, "/" },
+                { "/abc/../d", NULL, "/d" },
         };
         _cleanup_free_ char *a = path_join("a", "b"), *b = path_join("a/", "b"), *c = path_join("a", "/b"), *d = path_join("", "b");
         _cleanup_free_ char *here = path_absolute("f", NULL), *wanted = path_join(directory, "f");

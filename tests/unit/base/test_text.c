@@ -129,9 +129,14 @@ static void environment_is_set_and_removed(void **state) {
 }
 
 static void utf8_is_strict(void **state) {
-        static const char *const good[] = { "", "ascii", "\xc3\xa9", "\xe2\x82\xac", "\xf0\x9f\x90\xa7", "\xed\x9f\xbf", "\xee\x80\x80", "\xf4\x8f\xbf\xbf" };
-        static const char *const bad[] = { "\x80",         "\xc0\xaf",     "\xc1\xbf",         "\xe0\x80\xaf",     "\xe0\x9f\xbf", "\xed\xa0\x80", "\xed\xbf\xbf",
-                                           "\xf0\x8f\xbf\xbf", "\xf4\x90\x80\x80", "\xf5\x80\x80\x80", "\xc3",         "\xe2\x82",     "a\xffz" };
+        static const char *const good[] = {
+                "", "ascii", "\xc3\xa9", "\xe2\x82\xac", "\xf0\x9f\x90\xa7", "\xed\x9f\xbf", "\xee\x80\x80", "\xf4\x8f\xbf\xbf"
+        };
+        static const char *const bad[] = {
+                "\x80",         "\xc0\xaf",         "\xc1\xbf",         "\xe0\x80\xaf",     "\xe0\x9f\xbf", "\xed\xa0\x80",
+                "\xed\xbf\xbf", "\xf0\x8f\xbf\xbf", "\xf4\x90\x80\x80", "\xf5\x80\x80\x80", "\xc3",         "\xe2\x82",
+                "a\xffz"
+        };
 
         for (size_t i = 0; i < ARRAY_SIZE(good); i++)
                 assert_true(utf8_valid(good[i], strlen(good[i])));
@@ -252,7 +257,8 @@ static void spans_parse(void **state) {
                 { "10min", 10 * USEC_PER_MINUTE },
                 { "infinity", USEC_INFINITY },
         };
-        static const char *const bad[] = { "", " ", "s", "5x", "-5s", "+5s", "1.5m30s", "30s1m", "1s1s", "1m30", "5s ", " 5s", "1..5s", "1.s", ".5s", "5 s", "1e3", "0x10", "infinit" };
+        static const char *const bad[] = { "",    " ",   "s",     "5x",  "-5s", "+5s", "1.5m30s", "30s1m", "1s1s",   "1m30",
+                                           "5s ", " 5s", "1..5s", "1.s", ".5s", "5 s", "1e3",     "0x10",  "infinit" };
         usec_t t;
 
         for (size_t i = 0; i < ARRAY_SIZE(good); i++) {
@@ -378,8 +384,20 @@ static void times_print_and_parse(void **state) {
 }
 
 static void times_local_and_relative(void **state) {
-        static const char *const bad[] = { "2026-13-01", "2026-02-29", "2026-00-01", "2026-01-01T24:00", "2026-01-01 1:00", "2026-01-01x", "2026-1-1",
-                                           "2026-01-01T00:00:00.Z", "2026-01-01T00:00:00+1:00", "yesterday", "", "-", "5m later", " ago" };
+        static const char *const bad[] = { "2026-13-01",
+                                           "2026-02-29",
+                                           "2026-00-01",
+                                           "2026-01-01T24:00",
+                                           "2026-01-01 1:00",
+                                           "2026-01-01x",
+                                           "2026-1-1",
+                                           "2026-01-01T00:00:00.Z",
+                                           "2026-01-01T00:00:00+1:00",
+                                           "yesterday",
+                                           "",
+                                           "-",
+                                           "5m later",
+                                           " ago" };
         usec_t now = EXAMPLE, t;
 
         assert_int_equal(setenv("TZ", "CET-1CEST,M3.5.0,M10.5.0/3", 1), 0);

@@ -2,7 +2,7 @@
 #include "config_test.inc.h"
 
 typedef struct Case {
-        const char *name;    /* the file's name: decides about JSON */
+        const char *name; /* the file's name: decides about JSON */
         const char *text;
         const char *expected;
 } Case;
@@ -19,11 +19,11 @@ static const Case cases[] = {
         { "f", "services: [a]\n", "f:1:11: error: services: expected a map of names (`NAME: {command: …}`), not a list\n" },
         { "f", "services: {a: node x.js}\n", "f:1:15: error: service `a`: expected keys such as `command: …`, not \"node x.js\"\n" },
         { "f", "services:\n  a:\n", "f:2:5: error: service `a`: expected keys such as `command: …`, not nothing\n" },
-        { "f", "servces: {a: {command: x}}\n",
-          "f:1:1: error: unknown key `servces` — did you mean `services`?\n" },
+        { "f", "servces: {a: {command: x}}\n", "f:1:1: error: unknown key `servces` — did you mean `services`?\n" },
         { "f", "services: {a: {command: x}}\ncommand: y\n",
           "f:2:1: error: `command` does not stand here: it belongs to a service, under `services:`, or to `defaults:`\n" },
-        { "f", "services: {a: {command: x}}\nzebra: y\n", "f:2:1: error: unknown key `zebra`: a file has `namespace`, `defaults` and `services`\n" },
+        { "f", "services: {a: {command: x}}\nzebra: y\n",
+          "f:2:1: error: unknown key `zebra`: a file has `namespace`, `defaults` and `services`\n" },
         { "f", "namespace: a b\nservices: {a: {command: x}}\n",
           "f:1:12: error: namespace: expected a name of letters, digits, '_', '.' and '-', not \"a b\"\n" },
         { "f", "namespace: [a]\nservices: {a: {command: x}}\n",
@@ -40,7 +40,8 @@ static const Case cases[] = {
         { "f", "services: {a: {command: \"a\\0b\"}}\n", "f:1:25: error: a text cannot hold a NUL character\n" },
 
         /* YAML */
-        { "f", "services:\n\ta: {command: x}\n", "f:2:1: error: a tab cannot stand here: indent with spaces while scanning for the next token (line 2)\n" },
+        { "f", "services:\n\ta: {command: x}\n",
+          "f:2:1: error: a tab cannot stand here: indent with spaces while scanning for the next token (line 2)\n" },
         { "f", "services: {a: {command: x}}\n---\nservices: {b: {command: x}}\n",
           "f:2:1: error: a second document starts here: a file holds one\n" },
         { "f", "services: {a: {command: x}\n", "f:2:1: error: did not find expected ',' or '}' while parsing a flow mapping (line 1)\n" },
@@ -49,21 +50,26 @@ static const Case cases[] = {
         { "f", "services: {a: {command: !run x}}\n", "f:1:25: error: a tag (`!…`) means nothing in this file\n" },
         { "f", "services: {a: {command: x, <<: 3}}\n", "f:1:32: error: `<<` merges a map or a list of maps (usually an alias)\n" },
         { "f", "services: {a: {command: x, [b]: 3}}\n", "f:1:28: error: expected the name of a key, not a list\n" },
-        { "f", "services:\n  a: {command: x}\n  b: {command: x}\n  a: {command: z}\n", "f:4:3: error: duplicate key \"a\": it stands already in line 2\n" },
-        { "f", "services:\n  a:\n    command: x\n    cwd: /\n    command: y\n", "f:5:5: error: duplicate key \"command\": it stands already in line 3\n" },
+        { "f", "services:\n  a: {command: x}\n  b: {command: x}\n  a: {command: z}\n",
+          "f:4:3: error: duplicate key \"a\": it stands already in line 2\n" },
+        { "f", "services:\n  a:\n    command: x\n    cwd: /\n    command: y\n",
+          "f:5:5: error: duplicate key \"command\": it stands already in line 3\n" },
 
         /* keys */
         { "f", "services: {a: {comand: x}}\n", "f:1:16: error: unknown key `comand` — did you mean `command`?\n" },
         { "f", "services: {a: {command: x, limits: {memry_max: 3}}}\n",
           "f:1:37: error: unknown key `memry_max` in `limits` — did you mean `memory_max`?\n" },
-        { "f", "services: {a: {command: x, memory_max: 3}}\n", "f:1:28: error: unknown key `memory_max` — it belongs in the group `limits`\n" },
-        { "f", "services: {a: {command: x, stop: {user: 3}}}\n", "f:1:35: error: unknown key `user` in `stop` — it belongs beside `stop`, not in it\n" },
+        { "f", "services: {a: {command: x, memory_max: 3}}\n",
+          "f:1:28: error: unknown key `memory_max` — it belongs in the group `limits`\n" },
+        { "f", "services: {a: {command: x, stop: {user: 3}}}\n",
+          "f:1:35: error: unknown key `user` in `stop` — it belongs beside `stop`, not in it\n" },
         { "f", "services: {a: {command: x, xyzzy: 3}}\n", "f:1:28: error: unknown key `xyzzy`\n" },
         { "f", "services: {a: {command: x, stop.signal: 3}}\n", "f:1:28: error: unknown key `stop.signal`\n" },
         { "f", "services: {a: {command: x, probes: {}}}\n", "f:1:28: error: `probes` is not available in this version of Kingly\n" },
         { "f", "services: {a: {command: x, log: {compress: zstd}}}\n",
           "f:1:34: error: `log.compress` is not available in this version of Kingly\n" },
-        { "f", "services: {a: {command: x, stop: SIGINT}}\n", "f:1:34: error: stop: expected keys (signal, timeout, scope), not \"SIGINT\"\n" },
+        { "f", "services: {a: {command: x, stop: SIGINT}}\n",
+          "f:1:34: error: stop: expected keys (signal, timeout, scope), not \"SIGINT\"\n" },
         { "f", "services: {a: {command: x, name: b, namespace: c}}\n",
           "f:1:28: error: `name` does not stand here: a service's name is its key under `services:`\n"
           "f:1:37: error: `namespace` does not stand here: it is a key of the file as a whole\n" },
@@ -89,10 +95,12 @@ static const Case cases[] = {
         { "f", "services: {a: {command: x, depends_on: {b: running}}, b: {command: x}}\n",
           "f:1:44: error: depends_on.b: expected one of started, ready, completed, not \"running\"\n" },
         { "f", "services: {a: {command: x, depends_on: [b, b]}, b: {command: x}}\n", "f:1:44: error: depends_on: `b` stands twice\n" },
-        { "f", "services: {a: {command: x, depends_on: ['b c']}}\n", "f:1:41: error: depends_on: expected the name of a service, not \"b c\"\n" },
+        { "f", "services: {a: {command: x, depends_on: ['b c']}}\n",
+          "f:1:41: error: depends_on: expected the name of a service, not \"b c\"\n" },
         { "f", "services: {a: {command: x, restart: {except_codes: [1, 256]}}}\n", NULL },
         { "f", "services: {a: {command: x, capabilities: [CAP_EVERYTHING]}}\n",
-          "f:1:43: error: capabilities: expected a capability such as CAP_NET_BIND_SERVICE (see capabilities(7)), not \"CAP_EVERYTHING\"\n" },
+          "f:1:43: error: capabilities: expected a capability such as CAP_NET_BIND_SERVICE (see capabilities(7)), not "
+          "\"CAP_EVERYTHING\"\n" },
         { "f", "services: {a: {command: x, capabilities: CAP_KILL}}\n", NULL },
         { "f", "services: {a: {command: x, limits: {io_read_iops: {sda: 3}}}}\n",
           "f:1:52: error: limits.io_read_iops: expected the absolute path of a device or of a file on it, not `sda`\n" },
@@ -115,7 +123,8 @@ static const Case cases[] = {
         { "f", "services: {a: {command: x, depends_on: [b]}, b: {command: x, depends_on: [a]}}\n",
           "f:1:40: error: depends_on: dependency cycle: a -> b -> a\n" },
         { "f", "services: {a: {command: x, depends_on: [a]}}\n", "f:1:40: error: depends_on: a depends on itself\n" },
-        { "f", "services: {a: {command: x, depends_on: [b]}, b: {command: x, depends_on: [c]}, c: {command: x, depends_on: {b: started}}}\n",
+        { "f",
+          "services: {a: {command: x, depends_on: [b]}, b: {command: x, depends_on: [c]}, c: {command: x, depends_on: {b: started}}}\n",
           "f:1:74: error: depends_on: dependency cycle: b -> c -> b\n" },
 
         /* variables */
@@ -136,7 +145,8 @@ static const Case cases[] = {
           "f.json:1:35: error: found invalid Unicode character escape code while parsing a quoted scalar (line 1)\n" },
 
         /* several at once, by line */
-        { "f", "services:\n  a:\n    depends_on: [z]\n    comand: x\n  b:\n    command: x\n    watchdog: soon\n  c: 1\nnamspace: q\n", NULL },
+        { "f", "services:\n  a:\n    depends_on: [z]\n    comand: x\n  b:\n    command: x\n    watchdog: soon\n  c: 1\nnamspace: q\n",
+          NULL },
 };
 
 /* Cases whose wording belongs to the model: the place, and a word that must be in it. */
@@ -152,16 +162,19 @@ static const struct {
         { "services: {a: {command: x, env: [A=1, B]}}\n", "f:1:39: error: env: expected ", ", not \"B\"" },
         { "services: {a: {command: x, env_file: {a: b}}}\n", "f:1:38: error: env_file: expected ", ", not a map" },
         { "services: {a: {command: x, depends_on: b}, b: {command: x}}\n", "f:1:40: error: depends_on: expected ", ", not \"b\"" },
-        { "services: {a: {command: x, restart: {except_codes: [1, 256]}}}\n", "f:1:56: error: restart.except_codes: expected ", ", not \"256\"" },
+        { "services: {a: {command: x, restart: {except_codes: [1, 256]}}}\n", "f:1:56: error: restart.except_codes: expected ",
+          ", not \"256\"" },
         { "services: {a: {command: x, capabilities: CAP_KILL}}\n", "f:1:42: error: capabilities: expected ", ", not \"CAP_KILL\"" },
-        { "services: {a: {command: x, limits: {io_read_iops: {/dev/sda: 3M}}}}\n", "f:1:62: error: limits.io_read_iops: expected ", ", not \"3M\"" },
+        { "services: {a: {command: x, limits: {io_read_iops: {/dev/sda: 3M}}}}\n", "f:1:62: error: limits.io_read_iops: expected ",
+          ", not \"3M\"" },
         { "services: {a: {command: x, instances: many}}\n", "f:1:39: error: instances: expected ", "max" },
         { "services: {a: {command: x, autostart: maybe}}\n", "f:1:39: error: autostart: expected ", "not \"maybe\"" },
         { "services: {a: {command: x, restart: {when: sometimes}}}\n", "f:1:44: error: restart.when: expected ", "on-failure" },
         { "services: {a: {command: x, cwd: ''}}\n", "f:1:33: error: cwd: expected ", "not an empty text" },
         { "services: {a: {cwd: /}}\n", "f:1:12: error: command: ", "" },
         { "services: {a: {command: x, limits: {memory_max: 1M, memory_high: 2M}}}\n", "f:1:66: error: limits.memory_high", "memory_max" },
-        { "defaults: {limits: {memory_high: 2M}}\nservices: {a: {command: x, limits: {memory_max: 1M}}}\n", "f:1:34: error: limits.memory_high", "memory_max" },
+        { "defaults: {limits: {memory_high: 2M}}\nservices: {a: {command: x, limits: {memory_max: 1M}}}\n",
+          "f:1:34: error: limits.memory_high", "memory_max" },
         { "services: {a: {command: x, user: \"${HOME}\"}}\n", "f:1:34: error: user: expected ", "/home/me" },
 };
 
@@ -196,9 +209,12 @@ static void test_places(void **state) {
 }
 
 static void test_all_at_once(void **state) {
-        char *said = load_bad("f", "services:\n  a:\n    depends_on: [z]\n    comand: x\n  b:\n    command: x\n    watchdog: soon\n  c: 1\nnamspace: q\n");
-        static const char *const starts[] = { "f:3:18: error: depends_on", "f:4:5: error: unknown key `comand`", "f:7:15: error: watchdog: expected",
-                                              "f:8:6: error: service `c`", "f:9:1: error: unknown key `namspace`" };
+        char *said = load_bad(
+                "f",
+                "services:\n  a:\n    depends_on: [z]\n    comand: x\n  b:\n    command: x\n    watchdog: soon\n  c: 1\nnamspace: q\n");
+        static const char *const starts[] = { "f:3:18: error: depends_on", "f:4:5: error: unknown key `comand`",
+                                              "f:7:15: error: watchdog: expected", "f:8:6: error: service `c`",
+                                              "f:9:1: error: unknown key `namspace`" };
         const char *p = said;
 
         for (size_t i = 0; i < ARRAY_SIZE(starts); i++) {
@@ -254,7 +270,9 @@ static void test_long_quotes(void **state) {
 }
 
 static void test_json_messages(void **state) {
-        static const struct { const char *json, *expected; } objects[] = {
+        static const struct {
+                const char *json, *expected;
+        } objects[] = {
                 { "{}", "error: name: expected a name of letters, digits, '_', '.' and '-', not nothing\n"
                         "error: command: missing; every service needs one\n" },
                 { "[]", "error: expected an object that describes a service\n" },
@@ -268,11 +286,12 @@ static void test_json_messages(void **state) {
         for (size_t i = 0; i < ARRAY_SIZE(objects); i++) {
                 _cleanup_spec_list_ SpecList specs = {};
                 _cleanup_diagnostics_ Diagnostics d = {};
-                json_object *o = json_tokener_parse(objects[i].json), *there = json_tokener_parse("{\"name\": \"there\", \"command\": \"${x} $$\"}");
+                json_object *o = json_tokener_parse(objects[i].json),
+                            *there = json_tokener_parse("{\"name\": \"there\", \"command\": \"${x} $$\"}");
                 char *said;
 
                 assert_int_equal(config_load_json(there, &specs, &d), 0);
-                assert_string_equal(specs.items[0]->command[1], "$$");   /* nothing is expanded */
+                assert_string_equal(specs.items[0]->command[1], "$$"); /* nothing is expanded */
                 assert_int_equal(config_load_json(o, &specs, &d), -EINVAL);
                 said = messages(&d);
                 assert_string_equal(said, objects[i].expected);
@@ -285,8 +304,9 @@ static void test_json_messages(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_messages),      cmocka_unit_test(test_places),           cmocka_unit_test(test_all_at_once),
-                cmocka_unit_test(test_nul),           cmocka_unit_test(test_limit_of_messages), cmocka_unit_test(test_long_quotes),
+                cmocka_unit_test(test_messages),          cmocka_unit_test(test_places),
+                cmocka_unit_test(test_all_at_once),       cmocka_unit_test(test_nul),
+                cmocka_unit_test(test_limit_of_messages), cmocka_unit_test(test_long_quotes),
                 cmocka_unit_test(test_json_messages),
         };
 

@@ -2,7 +2,9 @@
 #include "config_test.inc.h"
 
 static void test_values(void **state) {
-        static const struct { const char *text, *expected; } cases[] = {
+        static const struct {
+                const char *text, *expected;
+        } cases[] = {
                 { "", "" },
                 { "A=1\n", "A=1" },
                 { "A=1", "A=1" },
@@ -17,7 +19,9 @@ static void test_values(void **state) {
                 { "A=\"a\\tb\\\"c\\\\d\\$e\\q\" # c\n", "A=a\tb\"c\\d$e\\q" },
                 { "A=\"one\ntwo\"\nB=3\n", "A=one\ntwo|B=3" },
                 { "A=x\"y\"\n", "A=x\"y\"" },
-                { "\xef\xbb\xbf" "A=\xc3\xa9\n", "A=\xc3\xa9" },
+                { "\xef\xbb\xbf"
+                  "A=\xc3\xa9\n",
+                  "A=\xc3\xa9" },
                 { "A=b=c\n", "A=b=c" },
         };
 
@@ -34,13 +38,16 @@ static void test_values(void **state) {
 }
 
 static void test_messages(void **state) {
-        static const struct { const char *text, *expected; } cases[] = {
+        static const struct {
+                const char *text, *expected;
+        } cases[] = {
                 { "A=1\nnonsense\n", "e:2:1: error: expected NAME=value\n" },
                 { "1A=1\n=2\n B C=3\n", "e:1:1: error: expected NAME=value; a name has letters, digits and _ and starts with no digit\n"
                                         "e:2:1: error: expected NAME=value; a name has letters, digits and _ and starts with no digit\n"
                                         "e:3:2: error: expected NAME=value; a name has letters, digits and _ and starts with no digit\n" },
                 { "A=1\nB=\"x\ny\n", "e:2:3: error: this quote is not closed\n" },
-                { "A=\"x\ny\" z\nB\n", "e:2:4: error: nothing may follow the closing quote but a comment\ne:3:1: error: expected NAME=value\n" },
+                { "A=\"x\ny\" z\nB\n",
+                  "e:2:4: error: nothing may follow the closing quote but a comment\ne:3:1: error: expected NAME=value\n" },
                 { "A=\xff\n", "e:1:3: error: invalid UTF-8: byte 0xff\n" },
                 { "A='\xc3\xa9' z\n", "e:1:7: error: nothing may follow the closing quote but a comment\n" },
         };
@@ -86,7 +93,8 @@ static void test_file(void **state) {
         assert_int_equal(config_load_env_file("/nonexistent/env", &env, &d), -ENOENT);
         assert_int_equal(config_load_env_file("/", &env, &d), -EISDIR);
         said = messages(&d);
-        assert_string_equal(said, "/nonexistent/env: error: cannot be read: No such file or directory\n/: error: cannot be read: Is a directory\n");
+        assert_string_equal(
+                said, "/nonexistent/env: error: cannot be read: No such file or directory\n/: error: cannot be read: Is a directory\n");
         free(said);
 }
 

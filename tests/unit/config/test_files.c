@@ -81,7 +81,8 @@ static void test_relative_to_file(void **state) {
 static void test_several(void **state) {
         static const char one[] = "services: {web: {command: x, depends_on: [db]}}\n", two[] = "services: {db: {command: x}}\n",
                           three[] = "services:\n  db: {command: y}\n  other: {command: x, depends_on: [bd]}\n";
-        char *a = make_file("a.yaml", one, strlen(one)), *b = make_file("b.yaml", two, strlen(two)), *c = make_file("c.yaml", three, strlen(three));
+        char *a = make_file("a.yaml", one, strlen(one)), *b = make_file("b.yaml", two, strlen(two)),
+             *c = make_file("c.yaml", three, strlen(three));
         char *paths[] = { a, b, c, (char *) "/nonexistent/d", NULL }, *said, *expected;
         _cleanup_spec_list_ SpecList specs = {};
         _cleanup_diagnostics_ Diagnostics d = {};
@@ -101,7 +102,8 @@ static void test_several(void **state) {
         said = messages(&d);
         expected = text_printf("%s:2:3: error: duplicate service `db`: the first one stands in %s, line 1\n"
                                "%s:3:36: error: depends_on: there is no service `bd` — did you mean `db`?\n"
-                               "/nonexistent/d: error: cannot be read: No such file or directory\n", c, b, c);
+                               "/nonexistent/d: error: cannot be read: No such file or directory\n",
+                               c, b, c);
         assert_string_equal(said, expected);
         free(said);
         free(expected);
@@ -140,7 +142,8 @@ static usec_t cpu_time(void) {
         return (usec_t) u.ru_utime.tv_sec * USEC_PER_SEC + (usec_t) u.ru_utime.tv_usec;
 }
 
-/* Ten thousand services, each depending on the one before, in ten megabytes. The bound is generous for sanitizers; quadratic work would miss it by far. */
+/* Ten thousand services, each depending on the one before, in ten megabytes. The bound is generous for sanitizers; quadratic work would
+ * miss it by far. */
 static void test_many_services(void **state) {
         _cleanup_buffer_ Buffer b = {};
         _cleanup_spec_list_ SpecList specs = {};
@@ -151,7 +154,12 @@ static void test_many_services(void **state) {
         memset(filler, 'x', sizeof(filler));
         assert_int_equal(buffer_printf(&b, "defaults: {restart: {delay: 1s}, env: {A: b}}\nservices:\n"), 0);
         for (int i = 0; i < CONFIG_SERVICES_MAX; i++) {
-                assert_int_equal(buffer_printf(&b, "  service-%d:\n    command: [prog, --number, %d]\n    limits: {memory_max: 64M}\n    env: {B: %.900s}\n", i, i, filler), 0);
+                assert_int_equal(
+                        buffer_printf(
+                                &b,
+                                "  service-%d:\n    command: [prog, --number, %d]\n    limits: {memory_max: 64M}\n    env: {B: %.900s}\n",
+                                i, i, filler),
+                        0);
                 if (i > 0)
                         assert_int_equal(buffer_printf(&b, "    depends_on: {service-%d: ready}\n", i - 1), 0);
         }
@@ -185,8 +193,9 @@ static void test_bombs(void **state) {
         /* 9^9 nodes behind nine aliases */
         assert_int_equal(buffer_printf(&wide, "x-a0: &a0 [x,x,x,x,x,x,x,x,x]\n"), 0);
         for (int i = 1; i < 9; i++)
-                assert_int_equal(buffer_printf(&wide, "x-a%d: &a%d [*a%d,*a%d,*a%d,*a%d,*a%d,*a%d,*a%d,*a%d,*a%d]\n", i, i, i - 1, i - 1, i - 1, i - 1, i - 1,
-                                               i - 1, i - 1, i - 1, i - 1), 0);
+                assert_int_equal(buffer_printf(&wide, "x-a%d: &a%d [*a%d,*a%d,*a%d,*a%d,*a%d,*a%d,*a%d,*a%d,*a%d]\n", i, i, i - 1, i - 1,
+                                               i - 1, i - 1, i - 1, i - 1, i - 1, i - 1, i - 1),
+                                 0);
         expect_one(wide.data, "the file stands for more than 2000000 nodes when its aliases are expanded");
         /* depth, in the text and through aliases */
         for (int i = 0; i < 100; i++)
@@ -233,8 +242,9 @@ static void test_variable_bomb(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_unreadable), cmocka_unit_test(test_relative_to_file), cmocka_unit_test(test_several), cmocka_unit_test(test_stdin),
-                cmocka_unit_test(test_many_services), cmocka_unit_test(test_bombs), cmocka_unit_test(test_variable_bomb),
+                cmocka_unit_test(test_unreadable),    cmocka_unit_test(test_relative_to_file), cmocka_unit_test(test_several),
+                cmocka_unit_test(test_stdin),         cmocka_unit_test(test_many_services),    cmocka_unit_test(test_bombs),
+                cmocka_unit_test(test_variable_bomb),
         };
 
         return cmocka_run_group_tests(tests, make_directory, remove_directory);

@@ -54,10 +54,11 @@ static char *file_with(const SpecKey *k) {
         const char *rest = "  db: {command: x}\n  migrate: {command: x}\n";
         char *text;
 
-        const char *with = streq(k->path, "priority.io_level") ? ", io_class: realtime" : "";   /* means nothing alone */
+        const char *with = streq(k->path, "priority.io_level") ? ", io_class: realtime" : ""; /* means nothing alone */
 
         if (dot)
-                text = text_printf("services:\n  a:\n%s    %.*s: {%s: %s%s}\n%s", command, (int) (dot - k->path), k->path, dot + 1, k->example, with, rest);
+                text = text_printf("services:\n  a:\n%s    %.*s: {%s: %s%s}\n%s", command, (int) (dot - k->path), k->path, dot + 1,
+                                   k->example, with, rest);
         else
                 text = text_printf("services:\n  a:\n%s    %s: %s\n%s", command, k->path, k->example, rest);
         assert_non_null(text);
@@ -83,8 +84,10 @@ static void test_canonical(void **state) {
         _cleanup_spec_list_ SpecList specs = {};
         json_object *o;
 
-        load_good("namespace: shop\nservices: {a: {command: prog x, limits: {memory_max: 524288K}, restart: {factor: 1.50, limit: 16, delay: 1000ms},"
-                  " depends_on: [b], instances: max, capabilities: [], shell: no, env: {B: 1, A: 2}, cwd: /}, b: {shell: true, command: a | b, cwd: /}}",
+        load_good("namespace: shop\nservices: {a: {command: prog x, limits: {memory_max: 524288K}, restart: {factor: 1.50, limit: 16, "
+                  "delay: 1000ms},"
+                  " depends_on: [b], instances: max, capabilities: [], shell: no, env: {B: 1, A: 2}, cwd: /}, b: {shell: true, command: a "
+                  "| b, cwd: /}}",
                   &specs);
         o = config_spec_to_json(specs.items[0]);
         assert_string_equal(json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE),
@@ -105,7 +108,9 @@ static unsigned pick(unsigned n) {
 }
 
 static char *random_text(void) {
-        static const char *const parts[] = { "a", "B", " ", "\"", "'", "\\", "\n", "\t", "$", "${x}", "#", ": ", "{", "]", "\xc3\xa9", "\xf0\x9f\x98\x80", "\x1b", "~", "null", "0", "true" };
+        static const char *const parts[] = { "a",    "B",    " ",    "\"", "'",   "\\", "\n",       "\t",
+                                             "$",    "${x}", "#",    ": ", "{",   "]",  "\xc3\xa9", "\xf0\x9f\x98\x80",
+                                             "\x1b", "~",    "null", "0",  "true" };
         Buffer b = {};
 
         assert_int_equal(buffer_append(&b, "x", 1), 0);
@@ -177,7 +182,7 @@ static ServiceSpec *random_spec(void) {
         s->restart.delay = pick(2) ? (usec_t) pick(1000000) : 0;
         s->restart.limit = pick(100);
         s->stop.signal = 1 + (int) pick(64);
-        if (s->stop.signal == 32 || s->stop.signal == 33)   /* the C library's own */
+        if (s->stop.signal == 32 || s->stop.signal == 33) /* the C library's own */
                 s->stop.signal = 34;
         s->stop.timeout = (usec_t) rand();
         s->log.to = (int) pick(4);

@@ -81,7 +81,8 @@ static void test_defaults(void **state) {
         const ServiceSpec *s;
 
         load_good("namespace: default\n"
-                  "defaults:\n  restart: {when: on-failure, delay: 2s, except_codes: [3]}\n  limits: {memory_max: 1M, files: 7}\n  user: nobody\n"
+                  "defaults:\n  restart: {when: on-failure, delay: 2s, except_codes: [3]}\n  limits: {memory_max: 1M, files: 7}\n  user: "
+                  "nobody\n"
                   "  capabilities: []\n  depends_on: [last]\n"
                   "services:\n"
                   "  a: {command: x, restart: {delay: 3s}, limits: {memory_max: 2M}, depends_on: {b: completed}}\n"
@@ -112,9 +113,12 @@ static void test_scalars(void **state) {
         _cleanup_spec_list_ SpecList specs = {};
         const ServiceSpec *s;
 
-        load_good("services:\n  a:\n    command: x\n    instances: -1\n    autostart: off\n    essential: False\n    no_new_privileges: True\n"
-                  "    restart: {factor: 1.5, limit: 0, jitter: 25%}\n    stop: {signal: INT, timeout: infinity}\n    umask: 0027\n    user: 65534\n"
-                  "    watchdog: 1m30s\n    limits: {cpu: 150%, io_read_bandwidth: {/dev/sda: 10M}, io_write_iops: {/dev/sdb: 7}, tasks: infinity}\n"
+        load_good("services:\n  a:\n    command: x\n    instances: -1\n    autostart: off\n    essential: False\n    no_new_privileges: "
+                  "True\n"
+                  "    restart: {factor: 1.5, limit: 0, jitter: 25%}\n    stop: {signal: INT, timeout: infinity}\n    umask: 0027\n    "
+                  "user: 65534\n"
+                  "    watchdog: 1m30s\n    limits: {cpu: 150%, io_read_bandwidth: {/dev/sda: 10M}, io_write_iops: {/dev/sdb: 7}, tasks: "
+                  "infinity}\n"
                   "    capabilities: [cap_kill, CAP_NET_BIND_SERVICE, CAP_KILL]\n",
                   &specs);
         s = service(&specs, "a");
@@ -161,7 +165,8 @@ static void test_variables(void **state) {
         const ServiceSpec *s;
 
         load_good("services:\n"
-                  "  a:\n    command: [x, \"${HOME}/bin\", \"${NONE:-d e}\", \"${EMPTY:-f}\", \"${EMPTY}\", $$x, $y, a$, \"${PORT}${PORT}\", \"$${HOME}\", \"${NONE:-}\"]\n"
+                  "  a:\n    command: [x, \"${HOME}/bin\", \"${NONE:-d e}\", \"${EMPTY:-f}\", \"${EMPTY}\", $$x, $y, a$, "
+                  "\"${PORT}${PORT}\", \"$${HOME}\", \"${NONE:-}\"]\n"
                   "    limits: {files: \"${PORT}\"}\n"
                   "    env: &e {P: \"${PORT}\"}\n"
                   "    user: ${NONE:-}\n"
@@ -176,7 +181,8 @@ static void test_variables(void **state) {
 }
 
 static void test_json(void **state) {
-        static const char text[] = "\xef\xbb\xbf{\n\t// comment with \"quotes\"\n\t\"services\": {/**/\"a\":{\"command\":[\"x\", \"http://x/*no*/\", \"\\ud83d\\ude00 \\u00e9 \\/ \\\"//\"],},},\n} // end";
+        static const char text[] = "\xef\xbb\xbf{\n\t// comment with \"quotes\"\n\t\"services\": {/**/\"a\":{\"command\":[\"x\", "
+                                   "\"http://x/*no*/\", \"\\ud83d\\ude00 \\u00e9 \\/ \\\"//\"],},},\n} // end";
         _cleanup_spec_list_ SpecList specs = {};
         _cleanup_diagnostics_ Diagnostics d = {};
         char *said;
@@ -203,9 +209,9 @@ static void test_namespaces(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_command),  cmocka_unit_test(test_env),     cmocka_unit_test(test_paths),
-                cmocka_unit_test(test_defaults), cmocka_unit_test(test_scalars), cmocka_unit_test(test_anchors),
-                cmocka_unit_test(test_variables), cmocka_unit_test(test_json),   cmocka_unit_test(test_namespaces),
+                cmocka_unit_test(test_command),   cmocka_unit_test(test_env),     cmocka_unit_test(test_paths),
+                cmocka_unit_test(test_defaults),  cmocka_unit_test(test_scalars), cmocka_unit_test(test_anchors),
+                cmocka_unit_test(test_variables), cmocka_unit_test(test_json),    cmocka_unit_test(test_namespaces),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

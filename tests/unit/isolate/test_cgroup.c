@@ -270,12 +270,12 @@ static void test_taken_directory(void **state) {
 
 static void test_others_are_left_alone(void **state) {
         World *w = &world;
-        Child ch, other, foreign = { .ref = PIDREF_NULL, .invocation = FOREIGN };
+        Child ch, other, foreign;
 
         world_open(w, ISOLATE_CGROUP);
         cell_start(w, &ch, "shop", "web", "sleep");
         cell_start(w, &other, "shop", "web-2", "sleep");
-        child_start(&foreign, "sleep", -EBADF);
+        foreign_start(&foreign);
         read_pid(ch.out);
         read_pid(other.out);
         read_pid(foreign.out);

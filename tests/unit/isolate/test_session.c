@@ -163,7 +163,7 @@ static void test_runaway_is_caught(void **state) {
 
 static void test_others_are_left_alone(void **state) {
         World *w = &world;
-        Child ch, other, foreign = { .ref = PIDREF_NULL, .invocation = FOREIGN };
+        Child ch, other, foreign;
         pid_t orphan;
 
         open_session(state);
@@ -171,7 +171,7 @@ static void test_others_are_left_alone(void **state) {
         cell_start(w, &other, "shop", "web", "daemonise");
         read_other_pid(&ch);
         orphan = read_other_pid(&other);
-        child_start(&foreign, "sleep", -EBADF);
+        foreign_start(&foreign);
         read_pid(foreign.out);
         assert_false(cell_owns(ch.cell, orphan));
         assert_false(cell_owns(ch.cell, other.ref.pid));
@@ -218,6 +218,7 @@ static void test_claims(void **state) {
 static void test_main_number_used_again(void **state) {
         World *w = &world;
         CellName name = { .ns = "shop", .service = "old", .generation = 7 };
+        char invocation[33];
         Cell *old;
         Child ch;
         PidRef stale;
@@ -225,9 +226,10 @@ static void test_main_number_used_again(void **state) {
         open_session(state);
         cell_start(w, &ch, "shop", "web", "sleep");
         read_pid(ch.out);
+        new_invocation(invocation);
         stale = (PidRef) { .pid = ch.ref.pid, .fd = -EBADF, .start_time = ch.ref.start_time - 1 };
         assert_return_code(cell_new(w->isolate, &name, w->spec, NULL, &old, NULL), 0);
-        assert_return_code(cell_place(old, &stale, FOREIGN), 0);
+        assert_return_code(cell_place(old, &stale, invocation), 0);
         assert_return_code(cell_place(ch.cell, &ch.ref, ch.invocation), 0);
         assert_int_equal(cell_populated(old), 0);
         assert_return_code(cell_signal(old, SIGKILL), 0);

@@ -23,7 +23,6 @@
 #include "isolate/isolate_internal.h"
 
 #define DEADLINE_MSEC 30000
-#define FOREIGN "ffffffffffffffffffffffffffffffff"
 
 /* ---- what children do; argv: PROGRAM act NAME ---- */
 
@@ -296,13 +295,26 @@ static void child_start(Child *ch, const char *act, int cgroup_fd) {
         assert_return_code(pidref_open(pid, 0, &ch->ref), 0);
 }
 
+/* No two are the same, on the whole machine: tests that look through all of /proc may run beside each other. */
+static void new_invocation(char ret[33]) {
+        static unsigned counter;
+
+        snprintf(ret, 33, "%08x%024x", (unsigned) getpid(), ++counter);
+}
+
+/* A process that belongs to no cell. */
+_unused_ static void foreign_start(Child *ch) {
+        *ch = (Child) { .ref = PIDREF_NULL };
+        new_invocation(ch->invocation);
+        child_start(ch, "sleep", -EBADF);
+}
+
 /* A run of a service as the manager makes it. */
 static void cell_start(World *w, Child *ch, const char *ns, const char *service, const char *act) {
-        static unsigned counter;
         _cleanup_error_ KlError e = {};
 
         *ch = (Child) { .ref = PIDREF_NULL, .name = { .ns = ns, .service = service, .instance = 0, .generation = ++w->generation } };
-        snprintf(ch->invocation, sizeof(ch->invocation), "%08x%024x", (unsigned) getpid(), ++counter);
+        new_invocation(ch->invocation);
         assert_return_code(cell_new(w->isolate, &ch->name, w->spec, ch, &ch->cell, &e), 0);
         child_start(ch, act, cell_cgroup_fd(ch->cell));
         assert_return_code(cell_place(ch->cell, &ch->ref, ch->invocation), 0);

@@ -1,18 +1,26 @@
 /* kingctl as a whole against a daemon of prepared answers: what it asks, what it prints, how it ends. */
 #include "daemon.inc.h"
 
-#define INSTANCE(name, ns, n, state, ready, more) \
+#include "linux/process.h"
+
+#define INSTANCE(name, ns, n, state, ready, more)                                                                                          \
         "{\"name\":\"" name "\",\"namespace\":\"" ns "\",\"instance\":" #n ",\"state\":\"" state "\",\"ready\":" #ready more "}"
-#define WEB0 INSTANCE("web", "default", 0, "running", true, ",\"pid\":123,\"since_usec\":1,\"restarts\":2,\"cpu_percent\":1.5,\"memory_bytes\":1048576,\"tasks\":3,\"isolation\":\"scope\",\"unit\":\"kingly-web-0-1.scope\"")
-#define WEB1 INSTANCE("web", "default", 1, "failed", false, ",\"pid\":null,\"since_usec\":1,\"restarts\":0,\"isolation\":\"scope\",\"unit\":null,\"exit\":{\"code\":3,\"signal\":null,\"reason\":\"gave up\"}")
+#define WEB0                                                                                                                               \
+        INSTANCE("web", "default", 0, "running", true,                                                                                     \
+                 ",\"pid\":123,\"since_usec\":1,\"restarts\":2,\"cpu_percent\":1.5,\"memory_bytes\":1048576,\"tasks\":3,\"isolation\":"    \
+                 "\"scope\",\"unit\":\"kingly-web-0-1.scope\"")
+#define WEB1                                                                                                                               \
+        INSTANCE("web", "default", 1, "failed", false,                                                                                     \
+                 ",\"pid\":null,\"since_usec\":1,\"restarts\":0,\"isolation\":\"scope\",\"unit\":null,\"exit\":{\"code\":3,\"signal\":"    \
+                 "null,\"reason\":\"gave up\"}")
 #define JOB INSTANCE("job", "shop", 0, "stopped", false, ",\"restarts\":0,\"isolation\":\"cgroup\"")
 
 static const Answer list_answer[] = { { "List", { "{\"parameters\":{\"instances\":[" WEB1 "," JOB "," WEB0 "]}}" } }, {} };
 static const Answer empty_list[] = { { "List", { "{\"parameters\":{\"instances\":[]}}" } }, {} };
 
 static void lists(void **state) {
-        _cleanup_run_ Run r = RUN(list_answer, "list"), q = RUN(list_answer, "ls", "-q"), json = RUN(list_answer, "-ojsonl", "ps", "@shop", "-n", "x"),
-                          empty = RUN(empty_list, "list");
+        _cleanup_run_ Run r = RUN(list_answer, "list"), q = RUN(list_answer, "ls", "-q"),
+                          json = RUN(list_answer, "-ojsonl", "ps", "@shop", "-n", "x"), empty = RUN(empty_list, "list");
 
         assert_int_equal(r.status, 0);
         contains(r.out, "NAME   NAMESPACE  PID  STATE ");
@@ -38,15 +46,20 @@ static void completes_names(void **state) {
 }
 
 static void exit_statuses(void **state) {
-        static const struct { const char *id; int status; } ids[] = {
+        static const struct {
+                const char *id;
+                int status;
+        } ids[] = {
                 { "Failed", 1 }, { "InvalidInput", 2 }, { "NoSuchService", 3 }, { "PermissionDenied", 5 }, { "TimedOut", 6 }, { "Busy", 1 },
         };
         _cleanup_run_ Run none = RUN(NULL, "list"), late = RUN(ANSWERS({ "Ping", { "HANG" } }), "ping", "--timeout", "50ms"),
-                          cut = RUN(ANSWERS({ "Ping", { "CLOSE" } }), "ping"), usage = RUN(NULL, "lits"), bare = run_words(NULL, (char *[]) { "kingctl", NULL });
+                          cut = RUN(ANSWERS({ "Ping", { "CLOSE" } }), "ping"), usage = RUN(NULL, "lits"),
+                          bare = run_words(NULL, (char *[]){ "kingctl", NULL });
 
         for (size_t i = 0; i < ARRAY_SIZE(ids); i++) {
-                _cleanup_free_ char *reply =
-                        text_printf("{\"error\":\"io.kingly.Manager.%s\",\"parameters\":{\"message\":\"web\\u001b: no\",\"hint\":\"do x\"}}", ids[i].id);
+                _cleanup_free_ char *reply = text_printf(
+                        "{\"error\":\"io.kingly.Manager.%s\",\"parameters\":{\"message\":\"web\\u001b: no\",\"hint\":\"do x\"}}",
+                        ids[i].id);
                 _cleanup_run_ Run r = RUN(ANSWERS({ "Stop", { reply } }), "stop", "web");
 
                 assert_int_equal(r.status, ids[i].status);
@@ -64,12 +77,13 @@ static void exit_statuses(void **state) {
 }
 
 #define RESULT(n, state, more) "{\"name\":\"web\",\"namespace\":\"default\",\"instance\":" #n ",\"state\":\"" state "\"" more "}"
-#define PROGRESS(results) "{\"parameters\":{\"results\":[" results "]},\"continues\":true}"
-#define END(results) "{\"parameters\":{\"results\":[" results "]}}"
+#define PROGRESS(results)      "{\"parameters\":{\"results\":[" results "]},\"continues\":true}"
+#define END(results)           "{\"parameters\":{\"results\":[" results "]}}"
 
 static void waits_and_tells_once(void **state) {
-        const Answer *answers = ANSWERS({ "Start", { PROGRESS(RESULT(0, "running", ",\"pid\":123")), PROGRESS(RESULT(1, "running", ",\"pid\":124")),
-                                                     END(RESULT(0, "running", ",\"pid\":123") "," RESULT(1, "running", ",\"pid\":124")) } });
+        const Answer *answers = ANSWERS({ "Start",
+                                          { PROGRESS(RESULT(0, "running", ",\"pid\":123")), PROGRESS(RESULT(1, "running", ",\"pid\":124")),
+                                            END(RESULT(0, "running", ",\"pid\":123") "," RESULT(1, "running", ",\"pid\":124")) } });
         _cleanup_run_ Run r = RUN(answers, "start", "web"), q = RUN(answers, "start", "-q", "web", "--no-wait");
         char *p;
 
@@ -78,14 +92,19 @@ static void waits_and_tells_once(void **state) {
         contains(r.out, "web:1 running (pid 124, 0.");
         p = strstr(r.out, "web:1");
         assert_null(strstr(p, "web:0"));
-        assert_string_equal(r.calls, "{\"method\":\"io.kingly.Manager.Start\",\"parameters\":{\"selectors\":[\"web\"],\"wait\":true},\"more\":true}\n");
+        assert_string_equal(
+                r.calls, "{\"method\":\"io.kingly.Manager.Start\",\"parameters\":{\"selectors\":[\"web\"],\"wait\":true},\"more\":true}\n");
         assert_string_equal(q.out, "");
         contains(q.calls, "\"wait\":false");
 }
 
 static void failures_are_explained(void **state) {
-        const Answer *answers = ANSWERS({ "Restart", { END(RESULT(0, "running", ",\"pid\":5") "," RESULT(1, "failed", ",\"error\":\"exited with status 3\",\"hint\":\"fix it\"")) } },
-                                        { "Logs", { "{\"parameters\":{\"entries\":[{\"time_usec\":1700000000123456,\"name\":\"web\",\"instance\":1,\"stream\":\"err\",\"message\":\"boom\\u001b[31m\"}]}}" } });
+        const Answer *answers = ANSWERS({ "Restart",
+                                          { END(RESULT(0, "running", ",\"pid\":5") "," RESULT(
+                                                  1, "failed", ",\"error\":\"exited with status 3\",\"hint\":\"fix it\"")) } },
+                                        { "Logs",
+                                          { "{\"parameters\":{\"entries\":[{\"time_usec\":1700000000123456,\"name\":\"web\",\"instance\":1,"
+                                            "\"stream\":\"err\",\"message\":\"boom\\u001b[31m\"}]}}" } });
         _cleanup_run_ Run r = RUN(answers, "restart", "web");
 
         assert_int_equal(r.status, 1);
@@ -103,14 +122,18 @@ static void results_for_programs(void **state) {
         contains(t.out, "web:0 deleted (0.");
 }
 
-#define PLAN                                                                                                                                        \
-        "\"plan\":[{\"verb\":\"add\",\"name\":\"a\",\"namespace\":\"default\",\"changes\":[]},{\"verb\":\"keep\",\"name\":\"b\",\"namespace\":\"default\",\"changes\":[]}," \
-        "{\"verb\":\"live\",\"name\":\"c\",\"namespace\":\"shop\",\"changes\":[{\"key\":\"limits.memory_max\",\"from\":\"1G\",\"to\":\"2G\"}]},"    \
+#define PLAN                                                                                                                               \
+        "\"plan\":[{\"verb\":\"add\",\"name\":\"a\",\"namespace\":\"default\",\"changes\":[]},{\"verb\":\"keep\",\"name\":\"b\","          \
+        "\"namespace\":\"default\",\"changes\":[]},"                                                                                       \
+        "{\"verb\":\"live\",\"name\":\"c\",\"namespace\":\"shop\",\"changes\":[{\"key\":\"limits.memory_max\",\"from\":\"1G\",\"to\":"     \
+        "\"2G\"}]},"                                                                                                                       \
         "{\"verb\":\"remove\",\"name\":\"d\",\"namespace\":\"default\",\"changes\":[]}],\"warnings\":[\"a: careful\"]"
 
 static void applies(void **state) {
-        const Answer *answers = ANSWERS({ "Apply", { "{\"parameters\":{" PLAN ",\"results\":[]},\"continues\":true}", PROGRESS(RESULT(0, "running", ",\"pid\":9")),
-                                                     "{\"parameters\":{" PLAN ",\"results\":[" RESULT(0, "running", ",\"pid\":9") "]}}" } });
+        const Answer *answers =
+                ANSWERS({ "Apply",
+                          { "{\"parameters\":{" PLAN ",\"results\":[]},\"continues\":true}", PROGRESS(RESULT(0, "running", ",\"pid\":9")),
+                            "{\"parameters\":{" PLAN ",\"results\":[" RESULT(0, "running", ",\"pid\":9") "]}}" } });
         _cleanup_run_ Run r = {}, s = {}, bad = {};
 
         put_file("a.yaml", "services:\n  a: {command: [/bin/true, \"${KINGLY_TEST_WORD}\"]}\n", 0644);
@@ -119,7 +142,8 @@ static void applies(void **state) {
         r = RUN(answers, "apply", "-f", in_dir("a.yaml"), "--prune", "--diff");
         assert_string_equal(r.err, "warning: a: careful\n");
         assert_int_equal(r.status, 0);
-        contains(r.out, "+ a\n~ shop/c (without a restart)\n    limits.memory_max: 1G \u2192 2G\n- d\n= 1 unchanged\nweb:0 running (pid 9, ");
+        contains(r.out,
+                 "+ a\n~ shop/c (without a restart)\n    limits.memory_max: 1G \u2192 2G\n- d\n= 1 unchanged\nweb:0 running (pid 9, ");
         assert_null(strstr(strstr(r.out, "web:0") + 1, "web:0"));
         contains(r.calls, "\"name\":\"a\"");
         contains(r.calls, "\"namespace\":\"default\"");
@@ -153,7 +177,9 @@ static void checks_files(void **state) {
 }
 
 /* The plan for one service, then what Apply answers. The prepared daemon gives the same answer to both calls. */
-#define ONE(verb) "{\"parameters\":{\"plan\":[{\"verb\":\"" verb "\",\"name\":\"run.sh\",\"namespace\":\"default\",\"changes\":[]}],\"warnings\":[],\"results\":[]}}"
+#define ONE(verb)                                                                                                                          \
+        "{\"parameters\":{\"plan\":[{\"verb\":\"" verb                                                                                     \
+        "\",\"name\":\"run.sh\",\"namespace\":\"default\",\"changes\":[]}],\"warnings\":[],\"results\":[]}}"
 
 static void starts_commands(void **state) {
         _cleanup_run_ Run r = {}, there = {}, kept = {}, none = RUN(NULL, "start", "--", "no-such-program-anywhere"), plain = {}, line = {};
@@ -162,8 +188,8 @@ static void starts_commands(void **state) {
         put_file("run.sh", "#!/bin/sh\n", 0755);
         put_file("plain.txt", "x", 0644);
         command = text_printf("\"command\":[\"%s/run.sh\",\"-x\",\"--\"]", dir);
-        r = RUN(ANSWERS({ "Apply", { ONE("add") } }), "start", "-i", "2", "--env", "A=1", "--env", "TZ", "--cwd", "/", "--no-autorestart", "--memory-max=64M", "--",
-                in_dir("run.sh"), "-x", "--");
+        r = RUN(ANSWERS({ "Apply", { ONE("add") } }), "start", "-i", "2", "--env", "A=1", "--env", "TZ", "--cwd", "/", "--no-autorestart",
+                "--memory-max=64M", "--", in_dir("run.sh"), "-x", "--");
         assert_int_equal(r.status, 0);
         contains(r.calls, "\"name\":\"run.sh\",\"namespace\":\"default\"");
         contains(r.calls, command);
@@ -186,8 +212,8 @@ static void starts_commands(void **state) {
 }
 
 static void start_refuses_confusion(void **state) {
-        _cleanup_run_ Run mixed = {}, options = RUN(NULL, "start", "--name", "x", "web"), nothing = RUN(NULL, "start"), before = RUN(NULL, "start", "web", "--", "ls"),
-                          name = RUN(NULL, "start", "--name", "a b", "--", "true");
+        _cleanup_run_ Run mixed = {}, options = RUN(NULL, "start", "--name", "x", "web"), nothing = RUN(NULL, "start"),
+                          before = RUN(NULL, "start", "web", "--", "ls"), name = RUN(NULL, "start", "--name", "a b", "--", "true");
 
         put_file("a.yaml", "services:\n  a: {command: /bin/true}\n", 0644);
         mixed = RUN(NULL, "start", in_dir("a.yaml"), "web");
@@ -199,15 +225,21 @@ static void start_refuses_confusion(void **state) {
         contains(name.err, "\"a b\" cannot name a service");
 }
 
-#define ENTRY(name, n, stream, text) "{\"time_usec\":1700000000000000,\"name\":\"" name "\",\"namespace\":\"default\",\"instance\":" #n ",\"stream\":\"" stream "\",\"message\":\"" text "\"}"
+#define ENTRY(name, n, stream, text)                                                                                                       \
+        "{\"time_usec\":1700000000000000,\"name\":\"" name "\",\"namespace\":\"default\",\"instance\":" #n ",\"stream\":\"" stream         \
+        "\",\"message\":\"" text "\"}"
 
 static void logs(void **state) {
         const Answer *one = ANSWERS({ "Logs", { "{\"parameters\":{\"entries\":[" ENTRY("web", 0, "out", "hello\\t\\u0007") "]}}" } });
-        const Answer *two = ANSWERS({ "Logs", { "{\"parameters\":{\"entries\":[" ENTRY("web", 0, "out", "a") "," ENTRY("db", 0, "err", "b") "]}}" } });
-        const Answer *stream = ANSWERS({ "Logs", { "{\"parameters\":{\"entries\":[" ENTRY("web", 0, "out", "a") "]},\"continues\":true}",
-                                                   "{\"parameters\":{\"entries\":[" ENTRY("web", 1, "out", "b") "]},\"continues\":true}", "{\"parameters\":{}}" } });
-        _cleanup_run_ Run a = RUN(one, "logs", "web", "-n5", "--grep", "h.*o", "--stream=out"), b = RUN(two, "logs"), f = RUN(stream, "logs", "-f", "web"),
-                          j = RUN(two, "logs", "-o", "json"), bad = RUN(NULL, "logs", "--since", "someday"), since = RUN(one, "logs", "web", "--since", "2023-11-14T00:00:00Z");
+        const Answer *two =
+                ANSWERS({ "Logs", { "{\"parameters\":{\"entries\":[" ENTRY("web", 0, "out", "a") "," ENTRY("db", 0, "err", "b") "]}}" } });
+        const Answer *stream = ANSWERS(
+                { "Logs",
+                  { "{\"parameters\":{\"entries\":[" ENTRY("web", 0, "out", "a") "]},\"continues\":true}",
+                    "{\"parameters\":{\"entries\":[" ENTRY("web", 1, "out", "b") "]},\"continues\":true}", "{\"parameters\":{}}" } });
+        _cleanup_run_ Run a = RUN(one, "logs", "web", "-n5", "--grep", "h.*o", "--stream=out"), b = RUN(two, "logs"),
+                          f = RUN(stream, "logs", "-f", "web"), j = RUN(two, "logs", "-o", "json"),
+                          bad = RUN(NULL, "logs", "--since", "someday"), since = RUN(one, "logs", "web", "--since", "2023-11-14T00:00:00Z");
 
         assert_string_equal(a.out, "2023-11-14 22:13:20.000 hello\t\\x07\n");
         contains(a.calls, "\"selectors\":[\"web\"],\"lines\":5,\"stream\":\"out\",\"grep\":\"h.*o\"}");
@@ -235,17 +267,32 @@ static void await(const char *name, const char *part) {
         }
 }
 
+/* Until it sleeps: it has nothing left to do but to wait for the daemon. */
+static void await_sleep(pid_t pid) {
+        usec_t end = now_usec(CLOCK_MONOTONIC) + DEADLINE;
+        ProcessStat st = {};
+
+        while (process_stat(pid, &st) == 0 && st.state != 'S') {
+                assert_true(now_usec(CLOCK_MONOTONIC) < end);
+                poll(NULL, 0, 1);
+        }
+}
+
 static void following_ends_on_signals(void **state) {
         static const int signals[] = { SIGINT, SIGTERM };
-        const Answer *answers = ANSWERS({ "Events", { "{\"parameters\":{\"events\":[{\"time_usec\":1700000000000000,\"name\":\"web\",\"instance\":0,\"kind\":\"started\",\"message\":\"pid 7\"}]},\"continues\":true}", "HANG" } });
+        const Answer *answers = ANSWERS({ "Events",
+                                          { "{\"parameters\":{\"events\":[{\"time_usec\":1700000000000000,\"name\":\"web\",\"instance\":0,"
+                                            "\"kind\":\"started\",\"message\":\"pid 7\"}]},\"continues\":true}",
+                                            "HANG" } });
 
         for (size_t i = 0; i < ARRAY_SIZE(signals); i++) {
                 pid_t daemon = start_daemon(answers), pid;
                 _cleanup_free_ char *out = NULL;
 
                 unlink(in_dir("out"));
-                pid = spawn_kingctl((char *[]) { "kingctl", "events", "-f", NULL });
+                pid = spawn_kingctl((char *[]){ "kingctl", "events", "-f", NULL });
                 await("out", "pid 7\n");
+                await_sleep(pid);
                 kill(pid, signals[i]);
                 assert_int_equal(status_of(pid), 0);
                 stop_child(daemon);
@@ -255,28 +302,36 @@ static void following_ends_on_signals(void **state) {
 }
 
 static void status_tells_what_is_wrong(void **state) {
-        const Answer *answers = ANSWERS({ "Status", { "{\"parameters\":{\"version\":\"9\",\"pid\":1,\"manager_pid\":2,\"isolation\":\"cgroup\",\"home\":\"\",\"since_usec\":1,\"services\":2,\"instances\":3,\"states\":{\"running\":1,\"failed\":1,\"waiting\":0,\"stopped\":1},\"problems\":[\"disk is full\"]}}" } },
+        const Answer *answers = ANSWERS({ "Status",
+                                          { "{\"parameters\":{\"version\":\"9\",\"pid\":1,\"manager_pid\":2,\"isolation\":\"cgroup\","
+                                            "\"home\":\"\",\"since_usec\":1,\"services\":2,\"instances\":3,\"states\":{\"running\":1,"
+                                            "\"failed\":1,\"waiting\":0,\"stopped\":1},\"problems\":[\"disk is full\"]}}" } },
                                         { "List", { "{\"parameters\":{\"instances\":[" WEB0 "," WEB1 "," JOB "]}}" } },
                                         { "Logs", { "{\"parameters\":{\"entries\":[" ENTRY("web", 1, "err", "last words") "]}}" } });
         _cleanup_run_ Run r = RUN(answers, "status");
 
         assert_int_equal(r.status, 0);
         contains(r.out, "kingd 9, pid 1, up ");
-        contains(r.out, "isolation cgroup\n2 services, 3 instances: 1 running, 1 failed, 1 stopped\ndisk is full\nwhat is wrong:\n  web:1 failed for ");
+        contains(r.out, "isolation cgroup\n2 services, 3 instances: 1 running, 1 failed, 1 stopped\ndisk is full\nwhat is wrong:\n  web:1 "
+                        "failed for ");
         contains(r.out, ": exit status 3 (gave up)\n    2023-11-14 22:13:20.000 last words\n    more: kingctl logs web:1\n");
         assert_null(strstr(r.out, "web:0"));
         assert_null(strstr(r.out, "job"));
 }
 
-#define SERVICE                                                                                                                                    \
-        "{\"name\":\"web\",\"namespace\":\"default\",\"origin\":\"/x/a.yaml\",\"wanted\":true,\"spec\":{},\"changed\":{\"command\":[\"node\",\"a b\"],\"limits\":{\"memory_max\":\"1G\"}}," \
-        "\"unenforced\":[\"limits.io\"],\"instances\":[{\"instance\":" WEB0 ",\"usage\":{\"cpu_usec\":{\"value\":1500000,\"source\":\"cgroup\"},\"memory_bytes\":{\"value\":null,\"source\":null}},"   \
-        "\"invocation_id\":\"abc\",\"generation\":1,\"cgroup\":\"/x\",\"next_usec\":null,\"log\":\"journal\",\"processes\":[{\"pid\":123,\"command\":\"node\"}]}],"                             \
+#define SERVICE                                                                                                                            \
+        "{\"name\":\"web\",\"namespace\":\"default\",\"origin\":\"/x/"                                                                     \
+        "a.yaml\",\"wanted\":true,\"spec\":{},\"changed\":{\"command\":[\"node\",\"a b\"],\"limits\":{\"memory_max\":\"1G\"}},"            \
+        "\"unenforced\":[\"limits.io\"],\"instances\":[{\"instance\":" WEB0                                                                \
+        ",\"usage\":{\"cpu_usec\":{\"value\":1500000,\"source\":\"cgroup\"},\"memory_bytes\":{\"value\":null,\"source\":null}},"           \
+        "\"invocation_id\":\"abc\",\"generation\":1,\"cgroup\":\"/"                                                                        \
+        "x\",\"next_usec\":null,\"log\":\"journal\",\"processes\":[{\"pid\":123,\"command\":\"node\"}]}],"                                 \
         "\"events\":[{\"time_usec\":1700000000000000,\"name\":\"web\",\"instance\":0,\"kind\":\"started\",\"message\":\"\"}]}"
 
 static void describes(void **state) {
         const Answer *answers = ANSWERS({ "Describe", { "{\"parameters\":{\"services\":[" SERVICE "]}}" } });
-        _cleanup_run_ Run d = RUN(answers, "describe", "web"), s = RUN(answers, "status", "web"), j = RUN(answers, "show", "web", "-o", "json");
+        _cleanup_run_ Run d = RUN(answers, "describe", "web"), s = RUN(answers, "status", "web"),
+                          j = RUN(answers, "show", "web", "-o", "json");
 
         assert_int_equal(d.status, 0);
         contains(d.out, "  command: [node, a b]\n  limits:\n    memory_max: 1G\n");
@@ -290,11 +345,14 @@ static void describes(void **state) {
 }
 
 static void daemon_verbs(void **state) {
-        const Answer *answers = ANSWERS({ "Ping", { "{\"parameters\":{}}" } }, { "Status", { "{\"parameters\":{\"version\":\"8\",\"pid\":4}}" } },
-                                        { "Doctor", { "{\"parameters\":{\"checks\":[{\"name\":\"isolation\",\"ok\":true,\"message\":\"scope\"},{\"name\":\"memory\",\"ok\":false,\"message\":\"no controller\",\"hint\":\"enable it\"}]}}" } },
-                                        { "Shutdown", { "{\"parameters\":{}}" } });
-        _cleanup_run_ Run p = RUN(answers, "ping"), v = RUN(answers, "version"), n = RUN(NULL, "version", "-o", "jsonl"), d = RUN(answers, "doctor"), s = RUN(answers, "shutdown"),
-                          own = RUN(NULL, "--version");
+        const Answer *answers =
+                ANSWERS({ "Ping", { "{\"parameters\":{}}" } }, { "Status", { "{\"parameters\":{\"version\":\"8\",\"pid\":4}}" } },
+                        { "Doctor",
+                          { "{\"parameters\":{\"checks\":[{\"name\":\"isolation\",\"ok\":true,\"message\":\"scope\"},{\"name\":\"memory\","
+                            "\"ok\":false,\"message\":\"no controller\",\"hint\":\"enable it\"}]}}" } },
+                        { "Shutdown", { "{\"parameters\":{}}" } });
+        _cleanup_run_ Run p = RUN(answers, "ping"), v = RUN(answers, "version"), n = RUN(NULL, "version", "-o", "jsonl"),
+                          d = RUN(answers, "doctor"), s = RUN(answers, "shutdown"), own = RUN(NULL, "--version");
 
         contains(p.out, "kingd answers (");
         assert_string_equal(v.out, "kingctl " KINGLY_VERSION "\nkingd 8 (pid 4)\n");
@@ -307,10 +365,11 @@ static void daemon_verbs(void **state) {
 
 /* Every verb has help that names its options; what the tables generate is there and mentions every verb. */
 static void generated_texts(void **state) {
-        static const char *const verbs[] = { "start", "stop", "restart", "delete", "apply", "check", "list", "status", "describe", "logs", "events",
-                                             "doctor", "ping", "version", "shutdown", "help" };
-        _cleanup_run_ Run help = RUN(NULL, "--help"), bash = RUN(NULL, "_complete", "bash"), zsh = RUN(NULL, "_complete", "zsh"), fish = RUN(NULL, "_complete", "fish"),
-                          man = RUN(NULL, "_man"), other = RUN(NULL, "_complete", "csh"), schema = RUN(NULL, "_schema"), keys = RUN(NULL, "_man-file");
+        static const char *const verbs[] = { "start",    "stop", "restart", "delete", "apply", "check",   "list",     "status",
+                                             "describe", "logs", "events",  "doctor", "ping",  "version", "shutdown", "help" };
+        _cleanup_run_ Run help = RUN(NULL, "--help"), bash = RUN(NULL, "_complete", "bash"), zsh = RUN(NULL, "_complete", "zsh"),
+                          fish = RUN(NULL, "_complete", "fish"), man = RUN(NULL, "_man"), other = RUN(NULL, "_complete", "csh"),
+                          schema = RUN(NULL, "_schema"), keys = RUN(NULL, "_man-file");
         const char *texts[] = { help.out, bash.out, zsh.out, fish.out, man.out };
 
         for (size_t i = 0; i < ARRAY_SIZE(verbs); i++) {
@@ -334,7 +393,7 @@ static void output_that_cannot_be_written(void **state) {
         if (pid == 0) {
                 dup2(open("/dev/full", O_WRONLY | O_CLOEXEC), STDOUT_FILENO);
                 dup2(open(in_dir("err"), O_CREAT | O_TRUNC | O_WRONLY | O_CLOEXEC, 0600), STDERR_FILENO);
-                _exit(kingctl_run(2, (char *[]) { "kingctl", "--help", NULL }));
+                _exit(kingctl_run(2, (char *[]){ "kingctl", "--help", NULL }));
         }
         assert_int_equal(status_of(pid), 1);
         _cleanup_free_ char *err = slurp("err");
@@ -351,14 +410,14 @@ static void starts_a_daemon(void **state) {
         setenv("PATH", path, 1);
         daemon = start_daemon(ANSWERS({ "Start", { END(RESULT(0, "running", "")) } }));
         assert_int_equal(rename(in_dir("sock"), in_dir("sock.off")), 0);
-        no.status = status_of(spawn_kingctl((char *[]) { "kingctl", "--no-autostart", "start", "web", NULL }));
-        list.status = status_of(spawn_kingctl((char *[]) { "kingctl", "list", NULL }));
-        r.status = status_of(spawn_kingctl((char *[]) { "kingctl", "start", "web", NULL }));
+        no.status = status_of(spawn_kingctl((char *[]){ "kingctl", "--no-autostart", "start", "web", NULL }));
+        list.status = status_of(spawn_kingctl((char *[]){ "kingctl", "list", NULL }));
+        r.status = status_of(spawn_kingctl((char *[]){ "kingctl", "start", "web", NULL }));
         r.out = slurp("out");
         r.err = slurp("err");
         stop_child(daemon);
         unlink(in_dir("sock"));
-        fails.status = status_of(spawn_kingctl((char *[]) { "kingctl", "start", "web", NULL }));
+        fails.status = status_of(spawn_kingctl((char *[]){ "kingctl", "start", "web", NULL }));
         fails.err = slurp("err");
         setenv("PATH", old, 1);
         assert_int_equal(no.status, 4);
@@ -372,11 +431,24 @@ static void starts_a_daemon(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(lists), cmocka_unit_test(completes_names), cmocka_unit_test(exit_statuses), cmocka_unit_test(waits_and_tells_once),
-                cmocka_unit_test(failures_are_explained), cmocka_unit_test(results_for_programs), cmocka_unit_test(applies), cmocka_unit_test(checks_files),
-                cmocka_unit_test(starts_commands), cmocka_unit_test(start_refuses_confusion), cmocka_unit_test(logs), cmocka_unit_test(following_ends_on_signals),
-                cmocka_unit_test(status_tells_what_is_wrong), cmocka_unit_test(describes), cmocka_unit_test(daemon_verbs), cmocka_unit_test(generated_texts),
-                cmocka_unit_test(output_that_cannot_be_written), cmocka_unit_test(starts_a_daemon),
+                cmocka_unit_test(lists),
+                cmocka_unit_test(completes_names),
+                cmocka_unit_test(exit_statuses),
+                cmocka_unit_test(waits_and_tells_once),
+                cmocka_unit_test(failures_are_explained),
+                cmocka_unit_test(results_for_programs),
+                cmocka_unit_test(applies),
+                cmocka_unit_test(checks_files),
+                cmocka_unit_test(starts_commands),
+                cmocka_unit_test(start_refuses_confusion),
+                cmocka_unit_test(logs),
+                cmocka_unit_test(following_ends_on_signals),
+                cmocka_unit_test(status_tells_what_is_wrong),
+                cmocka_unit_test(describes),
+                cmocka_unit_test(daemon_verbs),
+                cmocka_unit_test(generated_texts),
+                cmocka_unit_test(output_that_cannot_be_written),
+                cmocka_unit_test(starts_a_daemon),
         };
 
         return cmocka_run_group_tests(tests, group_setup, group_teardown);

@@ -1,5 +1,5 @@
-/* cgroup.c and cgroup_stat.c: in a group of our own, made for each test and gone after it. The readers also run on plain files, where each content
- * can be had. */
+/* cgroup.c and cgroup_stat.c: in a group of our own, made for each test and gone after it. The readers also run on plain files, where each
+ * content can be had. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -272,7 +272,8 @@ static void readers_on_plain_files(void **state) {
         assert_int_equal(psi_some_avg10(".", "io.pressure", &psi), -ENOENT);
 
         write_plain("cgroup.controllers", "cpuset cpu io memory hugetlb pids rdma misc\n");
-        assert_int_equal(cgroup_controllers(".", "cgroup.controllers"), CGROUP_CPU | CGROUP_MEMORY | CGROUP_IO | CGROUP_PIDS | CGROUP_CPUSET);
+        assert_int_equal(cgroup_controllers(".", "cgroup.controllers"),
+                         CGROUP_CPU | CGROUP_MEMORY | CGROUP_IO | CGROUP_PIDS | CGROUP_CPUSET);
         write_plain("cgroup.controllers", "\n");
         assert_int_equal(cgroup_controllers(".", "cgroup.controllers"), 0);
         assert_int_equal(unlink("events") | unlink("u64") | unlink("io.stat") | unlink("cpu.pressure") | unlink("cgroup.controllers"), 0);

@@ -1,4 +1,5 @@
-/* poller.c: order, removal and changes from within callbacks. Sources are eventfds; freed sources are really freed, for the sanitizers to watch. */
+/* poller.c: order, removal and changes from within callbacks. Sources are eventfds; freed sources are really freed, for the sanitizers to
+ * watch. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>

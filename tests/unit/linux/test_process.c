@@ -385,10 +385,29 @@ static void signals_by_name(void **state) {
                 const char *name;
                 int sig;
         } table[] = {
-                { "SIGTERM", SIGTERM }, { "TERM", SIGTERM },  { "term", SIGTERM },         { "15", 15 },           { "SIGUSR1", SIGUSR1 }, { "WINCH", SIGWINCH },
-                { "SIGCHLD", SIGCHLD }, { "SIGIO", SIGIO },   { "SIGPOLL", SIGPOLL },      { "9", SIGKILL },       { "64", 64 },           { "SIGRTMIN", -1 },
-                { "0", -EINVAL },       { "65", -EINVAL },    { "", -EINVAL },             { "SIG", -EINVAL },     { "TERMX", -EINVAL },   { "-15", -EINVAL },
-                { "SIGSIGTERM", -EINVAL }, { "RTMIN+", -EINVAL }, { "RTMIN+40", -EINVAL }, { "RTMIN-1", -EINVAL }, { "RTMAX+1", -EINVAL },
+                { "SIGTERM", SIGTERM },
+                { "TERM", SIGTERM },
+                { "term", SIGTERM },
+                { "15", 15 },
+                { "SIGUSR1", SIGUSR1 },
+                { "WINCH", SIGWINCH },
+                { "SIGCHLD", SIGCHLD },
+                { "SIGIO", SIGIO },
+                { "SIGPOLL", SIGPOLL },
+                { "9", SIGKILL },
+                { "64", 64 },
+                { "SIGRTMIN", -1 },
+                { "0", -EINVAL },
+                { "65", -EINVAL },
+                { "", -EINVAL },
+                { "SIG", -EINVAL },
+                { "TERMX", -EINVAL },
+                { "-15", -EINVAL },
+                { "SIGSIGTERM", -EINVAL },
+                { "RTMIN+", -EINVAL },
+                { "RTMIN+40", -EINVAL },
+                { "RTMIN-1", -EINVAL },
+                { "RTMAX+1", -EINVAL },
         };
 
         for (size_t i = 0; i < ARRAY_SIZE(table); i++) {

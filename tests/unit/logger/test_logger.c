@@ -4,6 +4,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <sys/ioctl.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -34,6 +35,7 @@ static Keeper logger_start(rlim_t fsize) {
         if (k.pid == 0) {
                 struct rlimit l = { .rlim_cur = fsize, .rlim_max = RLIM_INFINITY };
 
+                (void) prctl(PR_SET_PDEATHSIG, SIGKILL); /* a test that fails leaves nobody behind */
                 /* Only its own end of anything, as after an exec. */
                 dup2(said[1], STDERR_FILENO);
                 dup2(pair[1], LOG_WIRE_FD);
@@ -212,6 +214,7 @@ static pid_t flood(const Service *s, unsigned writer, unsigned seed) {
         assert_true(pid >= 0);
         if (pid > 0)
                 return pid;
+        (void) prctl(PR_SET_PDEATHSIG, SIGKILL);
         srand(seed + writer);
         for (unsigned i = 0; i < LINES; i++) {
                 if (buffer_printf(&b, "writer %u line %u %.*s\n", writer, i, rand() % 40, "----------------------------------------") < 0)
@@ -392,6 +395,8 @@ static void test_full_disk(void **state) {
                 assert_int_equal(buffer_printf(&expected, "out line %u\n", i), 0);
         writer = fork();
         if (writer == 0) {
+                (void) prctl(PR_SET_PDEATHSIG, SIGKILL);
+                service_end(&other);
                 for (unsigned i = 0; i < 20000; i++)
                         if (dprintf(full.write[0], "line %u\n", i) < 0)
                                 _exit(1);

@@ -1,5 +1,5 @@
-/* The store: rows come back, transactions hold, and damage, newer files, full disks and other processes are told apart. Each test has a private
- * directory as its working directory, which its teardown empties. */
+/* The store: rows come back, transactions hold, and damage, newer files, full disks and other processes are told apart. Each test has a
+ * private directory as its working directory, which its teardown empties. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -44,14 +44,30 @@ static Store *open_store(void) {
         return s;
 }
 
-static const StoredService web = { .ns = "shop", .name = "web", .spec_json = "{\"command\":[\"x\"]}", .origin = "/etc/kingly/kingly.yaml", .wanted = true,
-                                   .generation = UINT64_MAX, .position = 2 };
+static const StoredService web = { .ns = "shop",
+                                   .name = "web",
+                                   .spec_json = "{\"command\":[\"x\"]}",
+                                   .origin = "/etc/kingly/kingly.yaml",
+                                   .wanted = true,
+                                   .generation = UINT64_MAX,
+                                   .position = 2 };
 
 static StoredRun run_of(const char *name, unsigned instance) {
-        return (StoredRun) {
-                .ns = "shop", .name = name, .instance = instance, .run = 7, .generation = 9, .invocation_id = "0123456789abcdef0123456789abcdef",
-                .pid = 4242, .start_time = 1ULL << 63, .boot_id = "b", .isolation = "scope", .where = "kingly-web-0-7.scope", .ready = true,
-                .since_realtime = 1767323045000006, .restarts = 3000000000U,
+        return (StoredRun){
+                .ns = "shop",
+                .name = name,
+                .instance = instance,
+                .run = 7,
+                .generation = 9,
+                .invocation_id = "0123456789abcdef0123456789abcdef",
+                .pid = 4242,
+                .start_time = 1ULL << 63,
+                .boot_id = "b",
+                .isolation = "scope",
+                .where = "kingly-web-0-7.scope",
+                .ready = true,
+                .since_realtime = 1767323045000006,
+                .restarts = 3000000000U,
         };
 }
 
@@ -97,8 +113,8 @@ static int check_run(void *userdata, const StoredRun *v) {
         assert_string_equal(v->boot_id, wanted.boot_id);
         assert_string_equal(v->isolation, wanted.isolation);
         assert_string_equal(v->where, wanted.where);
-        assert_true(v->instance == 3 && v->run == 7 && v->generation == 9 && v->pid == 4242 && v->start_time == wanted.start_time && v->ready &&
-                    v->since_realtime == wanted.since_realtime && v->restarts == wanted.restarts);
+        assert_true(v->instance == 3 && v->run == 7 && v->generation == 9 && v->pid == 4242 && v->start_time == wanted.start_time &&
+                    v->ready && v->since_realtime == wanted.since_realtime && v->restarts == wanted.restarts);
         return 0;
 }
 
@@ -231,7 +247,13 @@ static void events_are_capped(void **state) {
 
         assert_int_equal(store_begin(s, false), 0);
         for (int i = 1; i <= STORE_EVENTS_KEPT + 500; i++) {
-                StoredEvent v = { .realtime = 1000 + (usec_t) i, .ns = "", .name = "web", .instance = -1, .kind = "exited", .message = "m", .data_json = "" };
+                StoredEvent v = { .realtime = 1000 + (usec_t) i,
+                                  .ns = "",
+                                  .name = "web",
+                                  .instance = -1,
+                                  .kind = "exited",
+                                  .message = "m",
+                                  .data_json = "" };
 
                 assert_int_equal(store_add_event(s, &v, &id), 0);
                 assert_int_equal(id, i);
@@ -276,6 +298,35 @@ static void make_full_store(void) {
         }
         assert_int_equal(store_put_service(s, &web), 0);
         assert_int_equal(store_commit(s, NULL), 0);
+}
+
+static void events_with_ids_of_the_caller(void **state) {
+        _cleanup_(store_closep) Store *s = open_store();
+        StoredEvent v = { .id = 5, .realtime = 1005, .instance = -1, .kind = "exited" };
+        int64_t id = 0;
+
+        assert_int_equal(store_add_event(s, &v, &id), 0);
+        assert_int_equal(id, 5);
+        assert_int_equal(store_add_event(s, &v, &id), -EEXIST);
+        v.id = 0, v.realtime = 1006;
+        assert_int_equal(store_add_event(s, &v, &id), 0);
+        assert_int_equal(id, 6);
+        v.id = STORE_EVENTS_KEPT + 6, v.realtime = 1000 + (usec_t) v.id;
+        assert_int_equal(store_add_event(s, &v, NULL), 0);
+        assert_int_equal(events_of(s, 0, 0, 100).n, 1);
+}
+
+static int check_generation(void *userdata, const StoredService *v) {
+        return v->generation == 78 && streq(v->spec_json, web.spec_json) ? 1 : -1;
+}
+
+static void generation_alone_is_set(void **state) {
+        _cleanup_(store_closep) Store *s = open_store();
+
+        assert_int_equal(store_put_service(s, &web), 0);
+        assert_int_equal(store_set_generation(s, "shop", "web", 78), 0);
+        assert_int_equal(store_set_generation(s, "shop", "none", 1), 0);
+        assert_int_equal(store_each_service(s, check_generation, NULL), 1);
 }
 
 static void garbage_is_refused_and_set_aside(void **state) {
@@ -502,7 +553,8 @@ static void opening_beside_an_exclusive_user(void **state) {
 
         store_close(open_store());
         assert_int_equal(sqlite3_open("state.db", &db), SQLITE_OK);
-        assert_int_equal(sqlite3_exec(db, "PRAGMA locking_mode = EXCLUSIVE; BEGIN IMMEDIATE; INSERT INTO meta VALUES ('a', 'b'); COMMIT", NULL, NULL, NULL),
+        assert_int_equal(sqlite3_exec(db, "PRAGMA locking_mode = EXCLUSIVE; BEGIN IMMEDIATE; INSERT INTO meta VALUES ('a', 'b'); COMMIT",
+                                      NULL, NULL, NULL),
                          SQLITE_OK);
         assert_refused(-EBUSY, KL_E_BUSY, "another process");
         sqlite3_close(db);
@@ -515,7 +567,8 @@ static int fill_a_small_disk(void) {
         _cleanup_error_ KlError e = {};
         unsigned n = 0;
 
-        if (store_open("small/state.db", &s, NULL) < 0 || store_begin(s, true) < 0 || store_put_service(s, &web) < 0 || store_commit(s, NULL) < 0)
+        if (store_open("small/state.db", &s, NULL) < 0 || store_begin(s, true) < 0 || store_put_service(s, &web) < 0 ||
+            store_commit(s, NULL) < 0)
                 return 1;
         if (store_begin(s, true) < 0)
                 return 2;
@@ -597,6 +650,8 @@ int main(void) {
                 TEST(order_replacement_deletion),
                 TEST(transactions_hold_together),
                 TEST(events_are_capped),
+                TEST(events_with_ids_of_the_caller),
+                TEST(generation_alone_is_set),
                 TEST(garbage_is_refused_and_set_aside),
                 TEST(truncated_files_are_refused),
                 TEST(flipped_bytes_never_crash),
