@@ -7,17 +7,17 @@ fill = sed -e 's|@BINDIR@|$(BINDIR)|g' -e 's|@LIBEXECDIR@|$(LIBEXECDIR)|g' $(1) 
 generated: $(BUILD)/man/kingctl.1 $(BUILD)/man/kingly.yaml.5 $(BUILD)/share/kingctl.bash $(BUILD)/share/_kingctl $(BUILD)/share/kingctl.fish $(BUILD)/share/kingly.schema.json
 $(BUILD)/man/kingctl.1: $(BUILD)/bin/kingctl
 	@mkdir -p $(@D)
-	$< _man > $@.tmp && mv $@.tmp $@
+	$(Q)$< _man > $@.tmp && mv $@.tmp $@
 $(BUILD)/man/kingly.yaml.5: man/kingly.yaml.5.in $(BUILD)/bin/kingctl
 	@mkdir -p $(@D)
-	$(BUILD)/bin/kingctl _man-file > $@.keys
-	sed -e '/^@KEYS@$$/{' -e 'r $@.keys' -e 'd' -e '}' $< > $@.tmp && mv $@.tmp $@ && rm -f $@.keys
+	$(Q)$(BUILD)/bin/kingctl _man-file > $@.keys
+	$(Q)sed -e '/^@KEYS@$$/{' -e 'r $@.keys' -e 'd' -e '}' $< > $@.tmp && mv $@.tmp $@ && rm -f $@.keys
 $(BUILD)/share/kingctl.bash $(BUILD)/share/_kingctl $(BUILD)/share/kingctl.fish: $(BUILD)/bin/kingctl
 	@mkdir -p $(@D)
-	$< _complete $(if $(findstring bash,$@),bash,$(if $(findstring fish,$@),fish,zsh)) > $@.tmp && mv $@.tmp $@
+	$(Q)$< _complete $(if $(findstring bash,$@),bash,$(if $(findstring fish,$@),fish,zsh)) > $@.tmp && mv $@.tmp $@
 $(BUILD)/share/kingly.schema.json: $(BUILD)/bin/kingctl
 	@mkdir -p $(@D)
-	$< _schema > $@.tmp && mv $@.tmp $@
+	$(Q)$< _schema > $@.tmp && mv $@.tmp $@
 
 install: all generated
 	$(INSTALL) -d $(addprefix $(DESTDIR),$(BINDIR) $(LIBEXECDIR) $(MANDIR)/man1 $(MANDIR)/man5 $(MANDIR)/man8 $(UNITDIR)/system $(UNITDIR)/user \

@@ -12,11 +12,6 @@
 #include "kingctl/settle.h"
 #include "kingctl/verbs.h"
 
-static void spec_list_done_p(SpecList *l) {
-        spec_list_done(l);
-}
-#define _cleanup_specs_ _cleanup_(spec_list_done_p)
-
 static void print_diagnostics(const Ctl *ctl, const Diagnostics *d) {
         fflush(stdout);
         for (size_t i = 0; i < d->n; i++) {
@@ -34,15 +29,14 @@ static void print_diagnostics(const Ctl *ctl, const Diagnostics *d) {
 static int load(Ctl *ctl, const char *const *files, SpecList *specs) {
         _cleanup_diagnostics_ Diagnostics d = {};
         const ConfigOptions o = { .environment = environ, .fallback_namespace = ctl->options.namespace };
+        int r;
 
-        for (; *files; files++) {
-                int r = config_load_file(*files, &o, specs, &d);
+        r = config_load_files((char *const *) files, &o, specs, &d);
 
-                if (r == -ENOMEM)
-                        return ctl_oom(ctl);
-                if (r < 0 && d.errors == 0)
-                        return kl_error_set(&ctl->error, r, KL_E_INVALID, "%s: %s", *files, strerror(-r));
-        }
+        if (r == -ENOMEM)
+                return ctl_oom(ctl);
+        if (r < 0 && d.errors == 0)
+                return kl_error_set(&ctl->error, r, KL_E_INVALID, "%s: %s", *files, strerror(-r));
         print_diagnostics(ctl, &d);
         return d.errors > 0 ? 2 : 0;
 }
@@ -98,7 +92,7 @@ static char *absolute_names(const char *const *files) {
 }
 
 int apply_files(Ctl *ctl, const char *const *files) {
-        _cleanup_specs_ SpecList specs = {};
+        _cleanup_spec_list_ SpecList specs = {};
         _cleanup_free_ char *origin = NULL;
         Settle s = { .ctl = ctl, .plan = true };
         int r;
@@ -177,7 +171,7 @@ int verb_check(Ctl *ctl, char **args) {
         bool wrong = false;
 
         for (; *args; args++) {
-                _cleanup_specs_ SpecList specs = {};
+                _cleanup_spec_list_ SpecList specs = {};
                 int r = load(ctl, (const char *const[]){ *args, NULL }, &specs);
 
                 if (r < 0)

@@ -110,8 +110,11 @@ static void signal_ready(PollSource *s, uint32_t events) {
 
         if (read(s->fd, &info, sizeof(info)) != sizeof(info))
                 return;
-        for (size_t i = 0; map_next(l->targets, &i, &v);)
-                sink_close(((Target *) v)->sink);
+        for (size_t i = 0; map_next(l->targets, &i, &v);) {
+                t = v;
+                sink_close(t->sink);
+                target_used(t);
+        }
         LIST_FOREACH(t, &l->stalled, waiting)
                 t->retry_at = 0;
 }

@@ -300,9 +300,8 @@ int apply_files(Manager *m) {
         int r;
 
         r = own_files(m, &files);
-        STRV_FOREACH(f, files)
-                if (config_load_file(*f, &options, &specs, &d) < 0)
-                        r = -EINVAL;
+        if (r >= 0 && files)
+                r = config_load_files(files, &options, &specs, &d);
         report(m, &d);
         if (r >= 0 && specs.n > 0) {
                 r = apply_specs(m, &specs, files[0], false, false, true, &plan, &warnings, &touched, &e);
