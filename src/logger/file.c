@@ -1,8 +1,8 @@
-/* The file below a sink. Must stay true: `size` and `line_open` describe the open descriptor whenever fd >= 0; nobody else appends, and if somebody
- * does (or truncates), log_file_ready() learns it within a second.
+/* The file below a sink. Must stay true: `size` and `line_open` describe the open descriptor whenever fd >= 0; nobody else appends, and if
+ * somebody does (or truncates), log_file_ready() learns it within a second.
  *
- * The directory may belong to a service's user, so a name is never followed through a symbolic link, only regular files are written, and only a
- * file that was created here is given away. */
+ * The directory may belong to a service's user, so a name is never followed through a symbolic link, only regular files are written, and
+ * only a file that was created here is given away. */
 #include "logger/file.h"
 
 #include <fcntl.h>

@@ -31,5 +31,6 @@ int log_file_ready(LogFile *f, usec_t realtime);
 int log_file_append(LogFile *f, const char *p, size_t n, size_t *ret_written);
 /* Takes the last n bytes, just appended and the start of a line, back. */
 void log_file_take_back(LogFile *f, size_t n);
-/* Afterwards the file is empty and a new one, or rotate_at is moved on because that failed (rotate_error). -errno: no file could be opened. */
+/* Afterwards the file is empty and a new one, or rotate_at is moved on because that failed (rotate_error). -errno: no file could be
+ * opened. */
 int log_file_rotate(LogFile *f, usec_t realtime);

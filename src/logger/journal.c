@@ -1,8 +1,9 @@
-/* The journal as sink: a stream socket that a service gets as its standard output, so that its lines go to journald without passing through us.
+/* The journal as sink: a stream socket that a service gets as its standard output, so that its lines go to journald without passing
+ * through us.
  *
- * The protocol is that of sd_journal_stream_fd(3), spoken here so that connecting has a deadline: a journald that hangs with a full backlog must
- * not hang us. Seven lines open the stream: identifier, unit (only believed from PID 1, so empty), priority, whether "<N>" prefixes are read,
- * and whether to forward to syslog, kmsg and console. */
+ * The protocol is that of sd_journal_stream_fd(3), spoken here so that connecting has a deadline: a journald that hangs with a full
+ * backlog must not hang us. Seven lines open the stream: identifier, unit (only believed from PID 1, so empty), priority, whether "<N>"
+ * prefixes are read, and whether to forward to syslog, kmsg and console. */
 #include "logger/journal.h"
 
 #include <stdio.h>
@@ -29,7 +30,8 @@ int journal_connect(const char *path, int *ret_fd) {
         fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
         if (fd < 0)
                 return -errno;
-        /* For AF_UNIX the send timeout bounds the wait for room in the listener's backlog; a non-blocking connect could not be waited for at all. */
+        /* For AF_UNIX the send timeout bounds the wait for room in the listener's backlog; a non-blocking connect could not be waited for
+         * at all. */
         if (setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit)) < 0)
                 return -errno;
         if (connect(fd, (struct sockaddr *) &a, sizeof(a)) < 0)

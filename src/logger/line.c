@@ -1,5 +1,5 @@
-/* The prefix of text lines. Must stay true: fixed width, so that both directions are copies and digit arithmetic, never printf or strptime; it is
- * done for each chunk on its way in and for each line on its way out. */
+/* The prefix of text lines. Must stay true: fixed width, so that both directions are copies and digit arithmetic, never printf or
+ * strptime; it is done for each chunk on its way in and for each line on its way out. */
 #include "logger/line.h"
 
 #include <ctype.h>

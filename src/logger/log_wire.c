@@ -1,5 +1,5 @@
-/* What makes a packet from the keeper's socket acceptable. The bytes were composed by the manager, so nothing in them is trusted: after this check
- * the path is known to be terminated, absolute and free of surprises. */
+/* What makes a packet from the keeper's socket acceptable. The bytes were composed by the manager, so nothing in them is trusted: after
+ * this check the path is known to be terminated, absolute and free of surprises. */
 #include "logger/log_wire.h"
 
 static bool path_acceptable(const char *path) {

@@ -1,5 +1,6 @@
-/* What the keeper passes to the logger: one packet per run, with the read ends of its stdout and stderr pipes. The manager composes it inside
- * WireSpawn as opaque bytes; the keeper never looks inside. Validated by the logger: a bad packet closes its descriptors with a warning. */
+/* What the keeper passes to the logger: one packet per run, with the read ends of its stdout and stderr pipes. The manager composes it
+ * inside WireSpawn as opaque bytes; the keeper never looks inside. Validated by the logger: a bad packet closes its descriptors with a
+ * warning. */
 #pragma once
 
 #include "base/macro.h"

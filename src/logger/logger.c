@@ -1,5 +1,5 @@
-/* The loop, the keeper's socket and the end. Must stay true: idle costs no wake-up (the only timer runs while a file cannot be written); the keeper
- * hears of a run's end only after every byte of it is in the file; nothing the keeper sends can stop the loop. */
+/* The loop, the keeper's socket and the end. Must stay true: idle costs no wake-up (the only timer runs while a file cannot be written);
+ * the keeper hears of a run's end only after every byte of it is in the file; nothing the keeper sends can stop the loop. */
 #include "logger/logger.h"
 
 #include <signal.h>

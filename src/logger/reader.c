@@ -1,5 +1,5 @@
-/* From bytes of the file at hand to records. Must stay true: every call of log_reader_next() that returns a record consumes at least one byte, so
- * any file is read to its end; the buffer always has room for the longest piece. */
+/* From bytes of the file at hand to records. Must stay true: every call of log_reader_next() that returns a record consumes at least one
+ * byte, so any file is read to its end; the buffer always has room for the longest piece. */
 #include "logger/reader_state.h"
 
 #include <sys/stat.h>
@@ -104,8 +104,8 @@ static ssize_t fill(LogReader *r) {
         return k;
 }
 
-/* A file that became shorter than what was read of it: from the beginning again if that was consumed, else only what is buffered is void (the
- * logger takes half a line back when the disk is full). True: there may be something to read. */
+/* A file that became shorter than what was read of it: from the beginning again if that was consumed, else only what is buffered is void
+ * (the logger takes half a line back when the disk is full). True: there may be something to read. */
 static bool shrank(LogReader *r) {
         struct stat st;
         uint64_t size;
@@ -122,7 +122,8 @@ static bool shrank(LogReader *r) {
         return r->offset < size;
 }
 
-/* At the end of the file at hand: 1 there is more to read now, 2 a record (an unfinished line that nothing will ever finish), 0 nothing more. */
+/* At the end of the file at hand: 1 there is more to read now, 2 a record (an unfinished line that nothing will ever finish), 0 nothing
+ * more. */
 static int go_on(LogReader *r, LogRecord *ret) {
         _cleanup_fd_ int next = -EBADF;
         ssize_t k;

@@ -1,6 +1,6 @@
-/* Reading log files back: the last N lines or those since a time, across rotated files, then following appends and rotations. Never blocks:
- * the caller (the manager's loop) asks for at most some records at a time. Lines of text format come back with time and stream; raw lines, and
- * lines of a text file that have no valid prefix, have time 0 and stream 0. */
+/* Reading log files back: the last N lines or those since a time, across rotated files, then following appends and rotations. Never
+ * blocks: the caller (the manager's loop) asks for at most some records at a time. Lines of text format come back with time and stream;
+ * raw lines, and lines of a text file that have no valid prefix, have time 0 and stream 0. */
 #pragma once
 
 #include "base/macro.h"
@@ -20,15 +20,17 @@ int log_reader_open(const char *path, int format, LogReader **ret);
 LogReader *log_reader_free(LogReader *r);
 DEFINE_CLEANUP(LogReader *, log_reader_free);
 
-/* Before the first of these many complete lines at the end; 0: only what comes from now on. Reads backwards in blocks: O(lines), not O(file). */
+/* Before the first of these many complete lines at the end; 0: only what comes from now on. Reads backwards in blocks: O(lines), not
+ * O(file). */
 int log_reader_seek_tail(LogReader *r, uint64_t lines);
-/* Before the first record at or after that time; binary search in text format. A raw file has no times: the first file written to since then. */
+/* Before the first record at or after that time; binary search in text format. A raw file has no times: the first file written to since
+ * then. */
 int log_reader_seek_time(LogReader *r, usec_t since);
 /* 1 a record, 0 nothing more for now (end of file: try again after the file changed), -errno. A line counts when its newline is there. */
 int log_reader_next(LogReader *r, LogRecord *ret);
-/* After log_reader_next() said 0: the unfinished line at the end, if there is one (1, marked partial; else 0). What is returned is consumed:
- * the rest of that line comes as a record of its own. For a raw file of a service that ended without a newline. */
+/* After log_reader_next() said 0: the unfinished line at the end, if there is one (1, marked partial; else 0). What is returned is
+ * consumed: the rest of that line comes as a record of its own. For a raw file of a service that ended without a newline. */
 int log_reader_rest(LogReader *r, LogRecord *ret);
-/* Descriptor of an inotify watch that becomes readable when there may be more (append, rotation); owned by the reader. -errno. Draining it is
- * log_reader_next's business; call that once more after the first log_reader_watch_fd(), for what came before. */
+/* Descriptor of an inotify watch that becomes readable when there may be more (append, rotation); owned by the reader. -errno. Draining it
+ * is log_reader_next's business; call that once more after the first log_reader_watch_fd(), for what came before. */
 int log_reader_watch_fd(LogReader *r);

@@ -1,5 +1,5 @@
-/* The chain of files: PATH is the newest, PATH.1 the one before, and so on. Must stay true: files are told apart by device and inode, since their
- * names move while they are read; an answer that a rotation may have overtaken is checked and asked for again. */
+/* The chain of files: PATH is the newest, PATH.1 the one before, and so on. Must stay true: files are told apart by device and inode,
+ * since their names move while they are read; an answer that a rotation may have overtaken is checked and asked for again. */
 #include <ctype.h>
 #include <dirent.h>
 #include <fcntl.h>
@@ -148,7 +148,8 @@ static int open_newer(const LogReader *r, uint32_t ours, int *ret_fd) {
                 fd = reader_open_number(r, --number);
         if (fd < 0)
                 return fd == -ENOENT ? 0 : fd;
-        /* Renaming starts with the oldest: if ours has not moved and the gap between is still one, nothing newer than ours has moved either. */
+        /* Renaming starts with the oldest: if ours has not moved and the gap between is still one, nothing newer than ours has moved
+         * either. */
         for (uint32_t i = number + 1; i < ours; i++)
                 if (exists(r, i))
                         return -EAGAIN;

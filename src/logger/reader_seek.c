@@ -1,5 +1,5 @@
-/* Where reading starts. Must stay true: the cost follows what is asked for, never the size of the files: blocks backwards for the tail, halving
- * for a time. The buffer of the reader is scratch here; reader_take() empties it. */
+/* Where reading starts. Must stay true: the cost follows what is asked for, never the size of the files: blocks backwards for the tail,
+ * halving for a time. The buffer of the reader is scratch here; reader_take() empties it. */
 #include <sys/stat.h>
 
 #include "base/fd.h"
@@ -27,7 +27,8 @@ static ssize_t read_at(int fd, char *to, size_t n, uint64_t offset) {
         return k < 0 ? -errno : k;
 }
 
-/* Goes back over *need newlines from the end: 1 and the position behind the last of them, or 0 with *need reduced by those of the whole file. */
+/* Goes back over *need newlines from the end: 1 and the position behind the last of them, or 0 with *need reduced by those of the whole
+ * file. */
 static int count_back(LogReader *r, int fd, uint64_t *need, uint64_t *ret_offset) {
         uint64_t at;
         int q;
@@ -74,8 +75,8 @@ static int open_older(const LogReader *r, const uint32_t *list, size_t *n, int k
         return -ENOENT;
 }
 
-/* Looks at files from the newest to the oldest. `look` says: 1 and an offset, start there; 0 remember its beginning and go on with an older one;
- * 2 start with the newer one that was remembered. */
+/* Looks at files from the newest to the oldest. `look` says: 1 and an offset, start there; 0 remember its beginning and go on with an
+ * older one; 2 start with the newer one that was remembered. */
 typedef int (*Look)(LogReader *r, int fd, bool newest, uint64_t *state, uint64_t *ret_offset);
 static int seek_back(LogReader *r, Look look, uint64_t state) {
         _cleanup_free_ uint32_t *list = NULL;
@@ -106,7 +107,8 @@ static int seek_back(LogReader *r, Look look, uint64_t state) {
 }
 
 static int look_for_lines(LogReader *r, int fd, bool newest, uint64_t *need, uint64_t *ret_offset) {
-        /* One newline is left to find: the one that ends the last line of this older file. So the newer one holds exactly what is wanted. */
+        /* One newline is left to find: the one that ends the last line of this older file. So the newer one holds exactly what is wanted.
+         */
         if (*need == 1 && !newest)
                 return 2;
         return count_back(r, fd, need, ret_offset);

@@ -1,4 +1,5 @@
-/* The reader inside: reader.c reads the file at hand, reader_files.c finds the others, reader_seek.c the place to start, reader_watch.c waits. */
+/* The reader inside: reader.c reads the file at hand, reader_files.c finds the others, reader_seek.c the place to start, reader_watch.c
+ * waits. */
 #pragma once
 
 #include <limits.h>

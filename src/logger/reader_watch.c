@@ -1,6 +1,6 @@
-/* Waking up who follows a log. Two watches: on the directory for names that come and go, on the file at hand for appends; not one for both, since a
- * directory holds the logs of many services and each follower would wake for all. Must stay true: a missing directory is waited for at the
- * nearest one above it that exists, so that following may start before the first line was ever written. */
+/* Waking up who follows a log. Two watches: on the directory for names that come and go, on the file at hand for appends; not one for
+ * both, since a directory holds the logs of many services and each follower would wake for all. Must stay true: a missing directory is
+ * waited for at the nearest one above it that exists, so that following may start before the first line was ever written. */
 #include <stdio.h>
 #include <sys/inotify.h>
 

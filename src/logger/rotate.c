@@ -1,5 +1,5 @@
-/* Rotation by renaming. Must stay true: the first free number ends the shifting, so that a rotation which was cut short (it leaves one gap) costs
- * no further file, and a file is only ever renamed to a number that is free or to the oldest one, which is due to go. */
+/* Rotation by renaming. Must stay true: the first free number ends the shifting, so that a rotation which was cut short (it leaves one
+ * gap) costs no further file, and a file is only ever renamed to a number that is free or to the oldest one, which is due to go. */
 #include "logger/rotate.h"
 
 #include <limits.h>

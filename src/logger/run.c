@@ -1,5 +1,5 @@
-/* A run's two pipes: read without blocking, a chunk at a time, straight into the sink. Must stay true: a chunk that was read is either in the sink
- * or kept in the pipe it came from; while it is kept the pipe is not read, so the service waits and nothing is lost. */
+/* A run's two pipes: read without blocking, a chunk at a time, straight into the sink. Must stay true: a chunk that was read is either in
+ * the sink or kept in the pipe it came from; while it is kept the pipe is not read, so the service waits and nothing is lost. */
 #include "base/fd.h"
 #include "base/log.h"
 #include "logger/state.h"

@@ -1,6 +1,6 @@
-/* From chunks of a pipe to lines of a file. Must stay true: after an error SinkStream.done says how much of the chunk is settled, so that the
- * caller can come again with the same chunk and no byte is lost or written twice; a line of the text format is either in the file as a whole or
- * not at all.
+/* From chunks of a pipe to lines of a file. Must stay true: after an error SinkStream.done says how much of the chunk is settled, so that
+ * the caller can come again with the same chunk and no byte is lost or written twice; a line of the text format is either in the file as a
+ * whole or not at all.
  *
  * Text lines are gathered in one buffer that all sinks share: it is empty between calls, there is one thread. */
 #include "logger/sink.h"
@@ -89,8 +89,8 @@ void sink_stream_done(SinkStream *st) {
 
 /* ---- text ---- */
 
-/* What comes next of n bytes at p behind `open` kept ones. False: the line goes on in a later chunk. A message of exactly the greatest length is
- * a line if a newline follows, so it waits for one byte more. */
+/* What comes next of n bytes at p behind `open` kept ones. False: the line goes on in a later chunk. A message of exactly the greatest
+ * length is a line if a newline follows, so it waits for one byte more. */
 static inline bool next_piece(const char *p, size_t n, size_t open, bool end, Piece *ret) {
         size_t room = LINE_MESSAGE_MAX - open;
         const char *newline = n > 0 ? memchr(p, '\n', MIN(n, room + 1)) : NULL;

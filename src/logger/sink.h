@@ -18,8 +18,8 @@ typedef struct SinkOptions {
         int32_t uid, gid;        /* given to a file that we create; -1: ours */
 } SinkOptions;
 
-/* One pipe that ends in a sink. Several share a sink (stdout and stderr, and the runs of one instance, which may overlap), so the start of a
- * line that is not complete yet is kept here. Zero-initialise with stream and format; sink_stream_done() frees what it holds. */
+/* One pipe that ends in a sink. Several share a sink (stdout and stderr, and the runs of one instance, which may overlap), so the start of
+ * a line that is not complete yet is kept here. Zero-initialise with stream and format; sink_stream_done() frees what it holds. */
 typedef struct SinkStream {
         uint8_t stream;          /* 0 out, 1 err */
         uint8_t format;          /* 0 text, 1 raw */
@@ -42,6 +42,7 @@ int sink_end(Sink *s, SinkStream *st, usec_t realtime);  /* end of file on the s
 
 void sink_close(Sink *s);                                /* closes the file; the next byte opens it again */
 bool sink_is_open(const Sink *s);
-/* What made the last rotation fail (-errno), told once; 0 otherwise. The sink goes on with the file it has and tries again max_size later. */
+/* What made the last rotation fail (-errno), told once; 0 otherwise. The sink goes on with the file it has and tries again max_size later.
+ */
 int sink_rotation_error(Sink *s);
 const char *sink_path(const Sink *s);

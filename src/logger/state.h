@@ -1,4 +1,5 @@
-/* The logger inside: logger.c is the loop and the keeper's socket, run.c reads pipes, target.c looks after files that are full or too many. */
+/* The logger inside: logger.c is the loop and the keeper's socket, run.c reads pipes, target.c looks after files that are full or too
+ * many. */
 #pragma once
 
 #include <sys/queue.h>
@@ -66,7 +67,8 @@ struct Logger {
 int run_open(Logger *l, const LogOpen *o, const int fds[2]);
 /* Closes the pipes and forgets what they hold. The run is in no list any more, or in its target's. */
 void run_free(Run *run);
-/* Reads and writes one chunk: its size, or 0 when there is nothing for now, the pipe has ended or the file is stalled. After 0 the run may be gone. */
+/* Reads and writes one chunk: its size, or 0 when there is nothing for now, the pipe has ended or the file is stalled. After 0 the run may
+ * be gone. */
 size_t pipe_read(LogPipe *p);
 /* Writes what was kept of a pipe. 0, or -errno: as full as before. */
 int pipe_retry(LogPipe *p);

@@ -96,6 +96,19 @@ static int adopt_orphan(Instance *i, const StoredRun *v) {
         return 0;
 }
 
+/* Since another boot everything that is wanted begins anew. */
+static void restore_rest(Instance *i, const StoredRun *v) {
+        LcExit e = { .code = v->exit_code, .signal = v->exit_signal };
+
+        if (!streq(v->boot_id, i->service->manager->boot_id) || lifecycle_restore(&i->lc, v->rest, v->reason, &e) < 0)
+                return;
+        i->lc.restarts = v->restarts;
+        i->generation = v->generation;
+        i->since_realtime = v->since_realtime;
+        i->public_state = lifecycle_public_state(i->lc.state);
+        i->rested = true;
+}
+
 static int adopt_run(void *userdata, const StoredRun *v) {
         Manager *m = userdata;
         Service *s = service_find(m, v->ns, v->name);
@@ -107,6 +120,10 @@ static int adopt_run(void *userdata, const StoredRun *v) {
 
         if (!i || !unhex(v->invocation_id, i->invocation))
                 return 0;
+        if (v->rest[0]) {
+                restore_rest(i, v);
+                return 0;
+        }
         i->run = v->run;
         i->generation = v->generation;
         i->lc.restarts = v->restarts;

@@ -122,13 +122,20 @@ typedef struct Performing {
         size_t n_starts;
 } Performing;
 
+/* A service on its way out that is asked for again: it stays, and starts when its old processes are gone. */
+static int revive(Service *s, ServiceSpec *spec, bool up) {
+        s->deleting = false;
+        s->wanted = up;
+        return service_replace_spec(s, spec);
+}
+
 static int perform_add(Performing *p, const PlanItem *item) {
         ServiceSpec *spec = take_spec(p->desired, item->new_spec);
+        Service *s = service_find(p->manager, spec->ns, spec->name);
         bool up = p->start && spec->autostart;
-        Service *s;
         int r;
 
-        r = service_new(p->manager, spec, p->origin, up, -1, &s);
+        r = s ? revive(s, spec, up) : service_new(p->manager, spec, p->origin, up, -1, &s);
         if (r < 0) {
                 spec_free(spec);
                 return r;
@@ -163,7 +170,9 @@ static int perform_change(Performing *p, const PlanItem *item) {
                 for (size_t k = 0; k < s->n_instances; k++)
                         if (lifecycle_alive(&s->instances[k]->lc))
                                 instance_event(s->instances[k], EV_RESTART);
-        /* What the operator stopped stays stopped; what failed gets another chance because the file says it should run. */
+        /* What the operator stopped stays stopped; what failed gets another chance because somebody applies the file, not because we began anew. */
+        if (p->manager->loading && item->verb == PLAN_KEEP)
+                return 0;
         if (s->wanted && p->start && (item->verb == PLAN_RESTART || s->n_instances > before || item->verb == PLAN_KEEP || item->verb == PLAN_SCALE)) {
                 p->starts[p->n_starts++] = s;
                 return touch(p->touched, s);
@@ -175,7 +184,7 @@ static void start_idle(Service *s) {
         for (size_t k = 0; k < s->n_instances; k++) {
                 LcState state = s->instances[k]->lc.state;
 
-                if (state == LC_STOPPED || state == LC_FAILED || (state == LC_EXITED && s->spec->type != SERVICE_ONESHOT)) {
+                if (state == LC_STOPPED || state == LC_FAILED || state == LC_STOPPING || state == LC_KILLING || (state == LC_EXITED && s->spec->type != SERVICE_ONESHOT)) {
                         service_start(s);
                         return;
                 }

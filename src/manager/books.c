@@ -58,19 +58,36 @@ void books_bury(Manager *m, Cell *cell) {
         books_mark(m);
 }
 
+/* What has ended by itself, or was stopped alone, must not begin again because a manager did: it is written as resting. What a whole service's goal or a
+ * shutdown ended is not: the goal says it. */
+static bool rests(const Instance *i) {
+        const Service *s = i->service;
+
+        if (!s->wanted || s->deleting || s->manager->shutdown == SHUTDOWN_STOP_ALL)
+                return false;
+        return i->lc.state == LC_EXITED || i->lc.state == LC_FAILED || i->lc.state == LC_STOPPED;
+}
+
 static int write_instance(Instance *i, const char *boot) {
         const Service *s = i->service;
         char id[33];
         StoredRun v = { .ns = s->spec->ns, .name = s->spec->name, .instance = i->index, .run = i->run, .generation = i->generation,
                         .invocation_id = id, .pid = i->main.pid, .start_time = i->main.start_time, .boot_id = boot,
                         .isolation = isolate_kind_name(isolate_kind(s->manager->isolate)), .where = i->cell ? cell_where(i->cell) : "",
-                        .ready = i->lc.was_ready, .since_realtime = i->since_realtime, .restarts = i->lc.restarts };
+                        .ready = i->lc.was_ready, .since_realtime = i->since_realtime, .restarts = i->lc.restarts, .rest = "",
+                        .reason = i->lc.reason, .exit_code = i->lc.exit_known ? i->lc.exit.code : -1, .exit_signal = i->lc.exit.signal };
 
         for (size_t k = 0; k < 16; k++)
                 snprintf(id + 2 * k, 3, "%02x", i->invocation[k]);
-        if (i->cell && i->main.pid)
-                return store_put_run(s->manager->store, &v);
-        return store_delete_run(s->manager->store, v.ns, v.name, i->index);
+        if (!i->cell || !i->main.pid) {
+                if (!rests(i))
+                        return store_delete_run(s->manager->store, v.ns, v.name, i->index);
+                v.rest = lifecycle_public_state(i->lc.state);
+                v.where = "";
+                v.pid = 0;
+                v.run = 0;
+        }
+        return store_put_run(s->manager->store, &v);
 }
 
 static int write_all(Manager *m) {

@@ -229,7 +229,7 @@ static void start_wanted(Manager *m) {
                 Service *s = m->order[k];
 
                 for (size_t n = 0; s->wanted && n < s->n_instances; n++)
-                        if (s->instances[n]->lc.state == LC_STOPPED)
+                        if (s->instances[n]->lc.state == LC_STOPPED && !s->instances[n]->rested)
                                 instance_event(s->instances[n], EV_START);
         }
 }

@@ -63,6 +63,7 @@ struct Instance {
         bool early_ready : 1;              /* READY=1 overtook the keeper's EXECED */
         bool removing : 1;                 /* freed when settled */
         bool dirty : 1;                    /* run row to be written */
+        bool rested : 1;                   /* ended before we began: not to be started by our beginning */
         bool notifies : 1;                 /* this run was given NOTIFY_SOCKET */
         bool journal : 1;                  /* this run's output goes to the journal */
         bool stop_deferred : 1;            /* stop waits until its dependents are down */

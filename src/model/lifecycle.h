@@ -111,7 +111,9 @@ typedef struct Lifecycle {
         usec_t deadline;          /* CLOCK_MONOTONIC; USEC_INFINITY: none */
 } Lifecycle;
 
-void lifecycle_init(Lifecycle *l);   /* STOPPED, not wanted. The shell may set restarts, reason and exit from its store afterwards */
+void lifecycle_init(Lifecycle *l);
+/* An instance that rested when the last manager wrote its books rests on: public name of EXITED, FAILED or STOPPED. -EINVAL otherwise. */
+int lifecycle_restore(Lifecycle *l, const char *rest, LcReason reason, const LcExit *exit);   /* STOPPED, not wanted. The shell may set restarts, reason and exit from its store afterwards */
 /* Returns the actions. An event that means nothing in a state is ignored and returns 0. */
 unsigned lifecycle_step(Lifecycle *l, const ServiceSpec *spec, const LcInput *in, usec_t now, uint32_t random);
 

@@ -85,7 +85,8 @@ int store_each_service(Store *s, int (*each)(void *userdata, const StoredService
 int store_put_run(Store *s, const StoredRun *v) {
         return WRITE(s, STATEMENT_PUT_RUN, TEXT(v->ns), TEXT(v->name), NUMBER(v->instance), NUMBER(v->run), NUMBER(v->generation),
                      TEXT(v->invocation_id), NUMBER(v->pid), NUMBER(v->start_time), TEXT(v->boot_id), TEXT(v->isolation), TEXT(v->where),
-                     NUMBER(v->ready), NUMBER(v->since_realtime), NUMBER(v->restarts));
+                     NUMBER(v->ready), NUMBER(v->since_realtime), NUMBER(v->restarts), TEXT(v->rest), NUMBER(v->reason), NUMBER(v->exit_code),
+                     NUMBER(v->exit_signal));
 }
 
 int store_delete_run(Store *s, const char *ns, const char *name, unsigned instance) {
@@ -114,6 +115,10 @@ static int run_row(sqlite3_stmt *st, void *context) {
                 .ready = sqlite3_column_int(st, 11) != 0,
                 .since_realtime = (usec_t) sqlite3_column_int64(st, 12),
                 .restarts = (uint32_t) sqlite3_column_int64(st, 13),
+                .rest = text_at(st, 14),
+                .reason = sqlite3_column_int(st, 15),
+                .exit_code = sqlite3_column_int(st, 16),
+                .exit_signal = sqlite3_column_int(st, 17),
         };
 
         return c->each(c->userdata, &v);

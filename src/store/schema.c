@@ -11,7 +11,8 @@ static const char *const migrations[] = {
         "CREATE TABLE run (ns TEXT NOT NULL, name TEXT NOT NULL, instance INTEGER NOT NULL, run INTEGER NOT NULL,"
         " generation INTEGER NOT NULL, invocation_id TEXT NOT NULL, pid INTEGER NOT NULL, start_time INTEGER NOT NULL,"
         " boot_id TEXT NOT NULL, isolation TEXT NOT NULL, location TEXT NOT NULL, ready INTEGER NOT NULL, since_realtime INTEGER NOT NULL,"
-        " restarts INTEGER NOT NULL, PRIMARY KEY (ns, name, instance)) WITHOUT ROWID;"
+        " restarts INTEGER NOT NULL, rest TEXT NOT NULL, reason INTEGER NOT NULL, exit_code INTEGER NOT NULL, exit_signal INTEGER NOT NULL,"
+        " PRIMARY KEY (ns, name, instance)) WITHOUT ROWID;"
         "CREATE TABLE event (id INTEGER PRIMARY KEY, realtime INTEGER NOT NULL, ns TEXT NOT NULL, name TEXT NOT NULL,"
         " instance INTEGER NOT NULL, kind TEXT NOT NULL, message TEXT NOT NULL, data_json TEXT NOT NULL);"
         "CREATE TABLE meta (key TEXT NOT NULL PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;",

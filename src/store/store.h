@@ -52,6 +52,8 @@ typedef struct StoredRun {
         bool ready;
         usec_t since_realtime;
         uint32_t restarts;
+        const char *rest;            /* state it rests in when nothing lives ("exited", "failed", "stopped"), else "" */
+        int reason, exit_code, exit_signal;   /* of the last end: LcReason, LcExit */
 } StoredRun;
 int store_put_run(Store *s, const StoredRun *v);                      /* one per (ns, name, instance): replaces */
 int store_delete_run(Store *s, const char *ns, const char *name, unsigned instance);

@@ -1,6 +1,8 @@
-/* How fast output passes through kingd-logger, against cat(1) into a file of the same file system, and what a thousand idle services cost it.
+/* How fast output passes through kingd-logger, against cat(1) into a file of the same file system, and what a thousand idle services cost
+ * it.
  *   log LOGGER DIR [MEBIBYTES]
- * prints one line a measurement. Lines are 100 bytes, written in chunks of 64 KiB into a pipe; times are of the wall clock, the best of three. */
+ * prints one line a measurement. Lines are 100 bytes, written in chunks of 64 KiB into a pipe; times are of the wall clock, the best of
+ * three. */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <stdio.h>

@@ -56,6 +56,28 @@ class Survival(Scenario):
         self.ok("stop", "all")
         self.assertFalse(any(alive(p) for p in before.values()))
 
+    def test_what_rests_goes_on_resting_under_a_new_manager(self):
+        self.start_daemon()
+        note = self.home + "/note"
+        path = self.file("f.json", json.dumps({"services": {
+            "once": {"type": "oneshot", "command": ["sh", "-c", f"echo ran >> {note}"], "restart": {"when": "never"}},
+            "bad": {"command": ["sh", "-c", f"echo ran >> {note}; exit 3"], "restart": {"when": "never"}},
+            "two": {"command": "sleep 1000", "instances": 2, "env": {"SCENARIO_HOME": self.home}}}}))
+        self.kingctl("apply", "-f", path)
+        self.until("bad", state="failed")
+        self.until("once", state="exited")
+        self.ok("stop", "two:1")
+        manager = self.manager()
+        os.kill(manager, signal.SIGKILL)
+        wait_for("a new manager", lambda: self.manager() != manager)
+        self.assertEqual({r["name"] + str(r["instance"]): r["state"] for r in self.list()}, {"once0": "exited", "bad0": "failed", "two0": "running", "two1": "stopped"})
+        self.assertEqual(self.row("bad")["exit"]["code"], 3)
+        self.assertEqual(open(note).read(), "ran\nran\n")
+        self.stop_daemon()
+        self.start_daemon()      # a beginning of the daemon is one for its services too
+        wait_for("both again", lambda: open(note).read() == "ran\n" * 4)
+        self.until("two:1", state="running")
+
     def test_exit_while_no_manager_lives_is_not_lost(self):
         self.start_daemon()
         self.apply({"a": {"command": ["sh", "-c", "read x < $GATE; exit 42"], "env": {"GATE": self.home + "/gate"}, "restart": {"when": "never"}}}, "--no-wait") \

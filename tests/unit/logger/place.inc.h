@@ -81,10 +81,10 @@ static inline void file_put(const char *path, const void *data, size_t n, int fl
 }
 
 static inline unsigned test_seed(void) {
-        const char *e = getenv("KINGLY_TEST_SEED");
+        const char *e = getenv("KINGLY_SEED");
         unsigned seed = e ? (unsigned) strtoul(e, NULL, 10) : (unsigned) time(NULL) ^ (unsigned) getpid();
 
-        fprintf(stderr, "KINGLY_TEST_SEED=%u\n", seed);
+        fprintf(stderr, "KINGLY_SEED=%u\n", seed);
         return seed;
 }
 

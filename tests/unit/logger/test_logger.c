@@ -1,5 +1,5 @@
-/* The logger's real loop in a process of its own, over the real socket: many runs, floods, death and succession, a full disk, the end. The test
- * plays the keeper. Everything is awaited by descriptors or by the logger's answers, with a deadline. */
+/* The logger's real loop in a process of its own, over the real socket: many runs, floods, death and succession, a full disk, the end. The
+ * test plays the keeper. Everything is awaited by descriptors or by the logger's answers, with a deadline. */
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>

@@ -68,6 +68,10 @@ static StoredRun run_of(const char *name, unsigned instance) {
                 .ready = true,
                 .since_realtime = 1767323045000006,
                 .restarts = 3000000000U,
+                .rest = "failed",
+                .reason = 3,
+                .exit_code = -1,
+                .exit_signal = 9,
         };
 }
 
@@ -113,6 +117,8 @@ static int check_run(void *userdata, const StoredRun *v) {
         assert_string_equal(v->boot_id, wanted.boot_id);
         assert_string_equal(v->isolation, wanted.isolation);
         assert_string_equal(v->where, wanted.where);
+        assert_string_equal(v->rest, wanted.rest);
+        assert_true(v->reason == 3 && v->exit_code == -1 && v->exit_signal == 9);
         assert_true(v->instance == 3 && v->run == 7 && v->generation == 9 && v->pid == 4242 && v->start_time == wanted.start_time &&
                     v->ready && v->since_realtime == wanted.since_realtime && v->restarts == wanted.restarts);
         return 0;
