@@ -1,5 +1,5 @@
-/* Kind `scope`: each run lives in a transient systemd scope, kingly-NAME-INSTANCE-GENERATION.scope in kingly.slice or kingly-NAMESPACE.slice,
- * of the system's or the user's manager. Owns the names, and the life of a cell.
+/* Kind `scope`: each run lives in a transient systemd scope, kingly-NAME-INSTANCE-GENERATION.scope in kingly.slice or
+ * kingly-NAMESPACE.slice, of the system's or the user's manager. Owns the names, and the life of a cell.
  *
  * What must stay true: where a scope's cgroup is, is read from the kernel and never made up from a name; of a scope's own cgroup nothing is
  * written but cgroup.kill, limits go through systemd (CGROUP_DELEGATION); the scope outlives us and our connection. */
@@ -142,7 +142,8 @@ static int scope_try(Isolate *i, KlError *reterr) {
         if (sd_booted() <= 0)
                 return kl_error_set(reterr, -EOPNOTSUPP, KL_E_FAILED, "systemd is not the init of this machine");
         if (!i->mount || statfs("/sys/fs/cgroup", &fs) < 0 || (uint32_t) fs.f_type != CGROUP2_MAGIC)
-                return kl_error_set(reterr, -EOPNOTSUPP, KL_E_FAILED, "systemd runs on cgroup v1 here (systemd.unified_cgroup_hierarchy=1 changes that)");
+                return kl_error_set(reterr, -EOPNOTSUPP, KL_E_FAILED,
+                                    "systemd runs on cgroup v1 here (systemd.unified_cgroup_hierarchy=1 changes that)");
         si->cells = map_new_string();
         si->slices = map_new_string();
         if (!si->cells || !si->slices)
@@ -204,17 +205,24 @@ static int scope_cell_new(Cell *cell, const CellName *name, const ServiceSpec *s
         return r < 0 ? kl_error_set(reterr, r, KL_E_FAILED, "cannot prepare a scope: %s", strerror(-r)) : 0;
 }
 
+/* Its number may be another's by now. */
+static bool main_known(const Cell *cell) {
+        ProcessStat stat;
+
+        return cell->main.pid > 0 && cell->main.start_time != 0 && process_stat(cell->main.pid, &stat) >= 0 &&
+                stat.start_time == cell->main.start_time;
+}
+
 static int scope_cell_adopt(Cell *cell, const CellName *name, const char *where) {
         _cleanup_free_ char *directory = NULL;
         ScopeCell *c = SCOPE_CELL(cell);
-        ProcessStat stat;
         int r;
 
         r = enter(c, strdup(where), name->ns);
         if (r < 0)
                 return r;
         r = -ENOENT;
-        if (cell->main.pid > 0 && cell->main.start_time != 0 && process_stat(cell->main.pid, &stat) >= 0 && stat.start_time == cell->main.start_time)
+        if (main_known(cell))
                 r = scope_directory_of(c, cell->main.pid, &directory);
         if (r == -ENOENT || r == -ESRCH)
                 r = find_directory(c, &directory);

@@ -128,7 +128,7 @@ void scope_slices_free(ScopeIsolate *si);
 typedef enum PropertyUse {
         PROPERTY_START,                        /* everything that is set */
         PROPERTY_LIVE,                         /* limits only, and what is unset is reset */
-        PROPERTY_PROBE,                        /* everything, with values that mean nothing, and one property at the end that nobody knows */
+        PROPERTY_PROBE,                        /* everything, with values that mean nothing, and at the end one that nobody knows */
 } PropertyUse;
 /* Appends an array a(sv). 0, or -errno with reterr naming the key. */
 int scope_properties_append(const ScopeCell *c, const ServiceSpec *spec, PropertyUse use, sd_bus_message *m, KlError *reterr);

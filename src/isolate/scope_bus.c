@@ -1,8 +1,8 @@
 /* The connection to systemd: owns the bus, its matches, and what has to be asked anew after signals may have been lost.
  *
- * What must stay true: after the start nothing here waits; the matches are in place before systemd is asked anything whose end a signal tells;
- * a connection that breaks fails no start, it is made again and what was under way is looked up; a scope that somebody else ends is noticed
- * by its job, or by its absence from the list after a gap. */
+ * What must stay true: after the start nothing here waits; the matches are in place before systemd is asked anything whose end a signal
+ * tells; a connection that breaks fails no start, it is made again and what was under way is looked up; a scope that somebody else ends is
+ * noticed by its job, or by its absence from the list after a gap. */
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -253,8 +253,8 @@ static const struct {
         { SYSTEMD_NAME, SYSTEMD_PATH, SYSTEMD_MANAGER, "Reloading", on_reloading },
         { "org.freedesktop.DBus.Local", "/org/freedesktop/DBus/Local", "org.freedesktop.DBus.Local", "Disconnected", on_disconnected },
 };
-static const char owner_match[] = "type='signal',sender='org.freedesktop.DBus',path='/org/freedesktop/DBus',interface='org.freedesktop.DBus',"
-        "member='NameOwnerChanged',arg0='" SYSTEMD_NAME "'";
+static const char owner_match[] = "type='signal',sender='org.freedesktop.DBus',path='/org/freedesktop/DBus',"
+        "interface='org.freedesktop.DBus',member='NameOwnerChanged',arg0='" SYSTEMD_NAME "'";
 
 /* A match that is refused ends the connection, which is then made again. */
 static int add_matches(ScopeIsolate *si) {
@@ -272,7 +272,7 @@ static int add_matches(ScopeIsolate *si) {
 static int bus_open(ScopeIsolate *si) {
         int r;
 
-        r = si->isolate.options.user ? sd_bus_open_user_with_description(&si->bus, "scopes") : sd_bus_open_system_with_description(&si->bus, "scopes");
+        r = (si->isolate.options.user ? sd_bus_open_user_with_description : sd_bus_open_system_with_description)(&si->bus, "scopes");
         if (r < 0)
                 return r;
         si->epoch++;

@@ -1,8 +1,8 @@
 /* The way of a start: from the queue through StartTransientUnit and systemd's job to the process being where it should be.
  *
- * What must stay true: every cell between WAITING and PLACED has a deadline; `placed` is said exactly once and only from the event loop; what
- * counts in the end is the kernel's word (/proc/PID/cgroup), because fresh scopes have been taken for dead, and processes been moved on by
- * others, after a job that was "done". */
+ * What must stay true: every cell between WAITING and PLACED has a deadline; `placed` is said exactly once and only from the event loop;
+ * what counts in the end is the kernel's word (/proc/PID/cgroup), because fresh scopes have been taken for dead, and processes been moved
+ * on by others, after a job that was "done". */
 #include <stdio.h>
 
 #include "base/log.h"
@@ -201,7 +201,8 @@ static void finish(ScopeCell *c) {
         if (r == -ESRCH)
                 died(c);
         else if (r == -ENOENT)
-                scope_placed(c, -EAGAIN, "scope %s: systemd says it is started, but process %d is elsewhere", c->cell.where, (int) c->cell.main.pid);
+                scope_placed(c, -EAGAIN, "scope %s: systemd says it is started, but process %d is elsewhere", c->cell.where,
+                             (int) c->cell.main.pid);
         else if (r < 0)
                 scope_placed(c, r, "scope %s: cannot open its cgroup: %s", c->cell.where, strerror(-r));
         else

@@ -1,9 +1,9 @@
-/* Kills for want of memory in a scope that is gone. When the last process of a scope ends, systemd removes its cgroup, and often before its own
- * memory.events could be read. The slice stays, and its memory.events counts what happened in all cgroups below it. So what the slice has
- * counted and no scope of ours was seen to account for belongs to the one that is gone.
+/* Kills for want of memory in a scope that is gone. When the last process of a scope ends, systemd removes its cgroup, and often before
+ * its own memory.events could be read. The slice stays, and its memory.events counts what happened in all cgroups below it. So what the
+ * slice has counted and no scope of ours was seen to account for belongs to the one that is gone.
  *
- * What must stay true: a kill is attributed once; what can be read is read (from all living scopes of the slice) before anything is inferred.
- * Source: cgroup-v2.rst, "memory.events" (hierarchical, unless the file system is mounted with memory_localevents). */
+ * What must stay true: a kill is attributed once; what can be read is read (from all living scopes of the slice) before anything is
+ * inferred. Source: cgroup-v2.rst, "memory.events" (hierarchical, unless the file system is mounted with memory_localevents). */
 #include "isolate/scope.h"
 
 #include "base/text.h"

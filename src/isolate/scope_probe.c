@@ -58,7 +58,8 @@ static int find_base(ScopeIsolate *si, KlError *reterr) {
         if (r >= 0)
                 r = sd_bus_get_property_string(si->bus, SYSTEMD_NAME, SYSTEMD_PATH, SYSTEMD_MANAGER, "Version", &e, &version);
         if (r < 0)
-                return kl_error_set(reterr, r, KL_E_FAILED, "systemd on the %s does not answer: %s", scope_bus_name(si), e.message ?: strerror(-r));
+                return kl_error_set(reterr, r, KL_E_FAILED, "systemd on the %s does not answer: %s", scope_bus_name(si),
+                                    e.message ?: strerror(-r));
         si->base = text_printf("%s%s", si->isolate.mount, streq(group, "/") ? "" : group);
         r = si->base ? isolate_note(&si->isolate, "scope: systemd %s on the %s", version, scope_bus_name(si)) : -ENOMEM;
         return r < 0 ? kl_error_set(reterr, r, KL_E_NO_MEMORY, "out of memory") : 0;

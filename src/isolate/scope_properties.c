@@ -1,8 +1,8 @@
 /* What systemd is told about a scope: owns the one table of properties, from which starts, live changes and the probe at start-up are made.
  * Sources: org.freedesktop.systemd1(5), systemd.resource-control(5), systemd.kill(5); "FooSec=" is "FooUSec" in microseconds on the bus.
  *
- * What must stay true: a property that this systemd does not know is found out by asking, never by version; the key of a limit that is dropped
- * with it is denied in the support table. */
+ * What must stay true: a property that this systemd does not know is found out by asking, never by version; the key of a limit that is
+ * dropped with it is denied in the support table. */
 #include <stdio.h>
 #include <sys/sysmacros.h>
 
@@ -219,7 +219,8 @@ int scope_properties_check(const ScopeIsolate *si, const ServiceSpec *spec, KlEr
                         int r = limit_device(l->items[n].path, &device);
 
                         if (r == -ENODEV)
-                                return kl_error_set(reterr, r, KL_E_INVALID, "%s: there is no block device behind %s", p->key, l->items[n].path);
+                                return kl_error_set(reterr, r, KL_E_INVALID, "%s: there is no block device behind %s", p->key,
+                                                    l->items[n].path);
                         if (r < 0)
                                 return kl_error_set(reterr, r, KL_E_INVALID, "%s: %s: %s", p->key, l->items[n].path, strerror(-r));
                 }

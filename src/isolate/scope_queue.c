@@ -1,8 +1,8 @@
-/* The window: owns the queue of cells that want something of systemd, and the count of those for which it is at work. A cell wants one thing at
- * a time: its start, or once it is placed, new limits.
+/* The window: owns the queue of cells that want something of systemd, and the count of those for which it is at work. A cell wants one
+ * thing at a time: its start, or once it is placed, new limits.
  *
- * What must stay true: never more than SCOPE_WINDOW cells are in the window, a start until it has come to its end, so that no start grows old
- * behind the jobs of hundreds of others; nothing is sent but from the event loop, so that what comes of it is told from there. */
+ * What must stay true: never more than SCOPE_WINDOW cells are in the window, a start until it has come to its end, so that no start grows
+ * old behind the jobs of hundreds of others; nothing is sent but from the event loop, so that what comes of it is told from there. */
 #include "isolate/scope.h"
 
 void scope_queue_add(ScopeCell *c) {

@@ -5,8 +5,11 @@
 
 #include <sys/mman.h>
 
+/* Chains of the two indices; few, because random runs touch all of their pages. */
+#define INDEX_SIZE 4096
+
 static size_t table_bytes(uint32_t capacity) {
-        return capacity * (sizeof(Child) + WIRE_LOG_MAX + 2 * sizeof(uint32_t));
+        return capacity * (sizeof(Child) + WIRE_LOG_MAX) + 2 * INDEX_SIZE * sizeof(uint32_t);
 }
 
 static void *map_table(uint32_t capacity) {
@@ -35,8 +38,8 @@ int table_init(Table *t, uint32_t capacity) {
         *t = (Table) { .children = (Child *) p, .capacity = capacity };
         p += capacity * sizeof(Child);
         t->by_run = (uint32_t *) p;
-        t->by_pid = t->by_run + capacity;
-        t->logs = (uint8_t(*)[WIRE_LOG_MAX]) (t->by_pid + capacity);
+        t->by_pid = t->by_run + INDEX_SIZE;
+        t->logs = (uint8_t(*)[WIRE_LOG_MAX]) (t->by_pid + INDEX_SIZE);
         return 0;
 }
 
@@ -46,13 +49,13 @@ void table_done(Table *t) {
         *t = (Table) {};
 }
 
-/* The capacity is a power of two. Runs are random, but a manager's word for it is not enough to trust the low bits alone. */
+/* Runs are random, but a manager's word for it is not enough to trust the low bits alone. */
 static uint32_t *bucket_of_run(const Table *t, uint64_t run) {
-        return t->by_run + ((run * UINT64_C(0x9e3779b97f4a7c15)) >> 32) % t->capacity;
+        return t->by_run + ((run * UINT64_C(0x9e3779b97f4a7c15)) >> 32) % INDEX_SIZE;
 }
 
 static uint32_t *bucket_of_pid(const Table *t, pid_t pid) {
-        return t->by_pid + (uint32_t) pid % t->capacity;
+        return t->by_pid + (uint32_t) pid % INDEX_SIZE;
 }
 
 static uint32_t number_of(const Table *t, const Child *c) {

@@ -1,6 +1,5 @@
 /* The journal as source. Must stay true: after a seek the first entry is delivered without moving (`pending`), since positions of
- * libsystemd are between nothing and an entry, never before one; pointers into the journal's map are handed out only until the next call.
- */
+ * libsystemd are between nothing and an entry, never before one; pointers into the journal's map are good until the next call. */
 #include <syslog.h>
 #include <systemd/sd-journal.h>
 

@@ -54,8 +54,9 @@ static bool parse_stamp(const char *p, usec_t *ret) {
         unsigned year, month, day, hour, minute, second, micro;
         int64_t days;
 
-        if (!take_number(&p, 4, '-', 1970, 9999, &year) || !take_number(&p, 2, '-', 1, 12, &month) || !take_number(&p, 2, 'T', 1, 31, &day) ||
-            !take_number(&p, 2, ':', 0, 23, &hour) || !take_number(&p, 2, ':', 0, 59, &minute) || !take_number(&p, 2, '.', 0, 60, &second) ||
+        if (!take_number(&p, 4, '-', 1970, 9999, &year) || !take_number(&p, 2, '-', 1, 12, &month) ||
+            !take_number(&p, 2, 'T', 1, 31, &day) || !take_number(&p, 2, ':', 0, 23, &hour) ||
+            !take_number(&p, 2, ':', 0, 59, &minute) || !take_number(&p, 2, '.', 0, 60, &second) ||
             !take_number(&p, 6, 'Z', 0, 999999, &micro))
                 return false;
         days = days_since_epoch(year, month, day);

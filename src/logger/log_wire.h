@@ -6,7 +6,7 @@
 #include "base/macro.h"
 
 #define LOG_WIRE_VERSION 1
-#define LOG_WIRE_PATH_MAX 1024
+#define LOG_WIRE_PATH_MAX 400         /* with its NUL; the keeper has room for WIRE_LOG_MAX bytes of this struct per child */
 #define LOG_WIRE_FD 3                 /* the logger finds its end of the SOCK_SEQPACKET pair here */
 
 typedef struct LogOpen {

@@ -227,7 +227,8 @@ static void tear_down(Logger *l) {
 }
 
 int logger_run(int socket) {
-        Logger l = { .poller = { .fd = -EBADF }, .socket = { .fd = socket, .ready = socket_ready }, .signals = { .fd = -EBADF, .ready = signal_ready } };
+        Logger l = { .poller = { .fd = -EBADF }, .socket = { .fd = socket, .ready = socket_ready },
+                     .signals = { .fd = -EBADF, .ready = signal_ready } };
         int r;
 
         TAILQ_INIT(&l.recent);

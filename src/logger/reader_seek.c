@@ -107,8 +107,7 @@ static int seek_back(LogReader *r, Look look, uint64_t state) {
 }
 
 static int look_for_lines(LogReader *r, int fd, bool newest, uint64_t *need, uint64_t *ret_offset) {
-        /* One newline is left to find: the one that ends the last line of this older file. So the newer one holds exactly what is wanted.
-         */
+        /* One newline is left to find: the one that ends the last line of this older file. So the newer one holds what is wanted. */
         if (*need == 1 && !newest)
                 return 2;
         return count_back(r, fd, need, ret_offset);

@@ -42,7 +42,6 @@ int sink_end(Sink *s, SinkStream *st, usec_t realtime);  /* end of file on the s
 
 void sink_close(Sink *s);                                /* closes the file; the next byte opens it again */
 bool sink_is_open(const Sink *s);
-/* What made the last rotation fail (-errno), told once; 0 otherwise. The sink goes on with the file it has and tries again max_size later.
- */
+/* What made the last rotation fail (-errno), told once; 0 otherwise. The sink goes on with its file and tries again max_size later. */
 int sink_rotation_error(Sink *s);
 const char *sink_path(const Sink *s);

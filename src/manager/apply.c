@@ -246,6 +246,7 @@ int apply_specs(Manager *m, SpecList *desired, const char *origin, bool prune, b
         if (r < 0 || diff)
                 return r;
         r = store_plan(m, ret_plan, origin, start, reterr);
+        m->lavish = true;
         if (r >= 0)
                 r = perform(m, ret_plan, &p);
         if (r >= 0)

@@ -7,6 +7,7 @@
 #include "manager/books.h"
 #include "manager/events.h"
 #include "manager/link.h"
+#include "manager/thrift.h"
 #include "manager/upward.h"
 
 #define RETRY_USEC (5 * USEC_PER_SEC)
@@ -167,6 +168,10 @@ int books_run(sd_event_source *s, void *userdata) {
                 bury_now(m->graveyard[--m->n_graveyard]);
         books_flush(m);
         upward_status(m);
+        if (m->lavish && m->queue_size == 0 && m->in_flight == 0) {
+                m->lavish = false;
+                thrift_give_back();
+        }
         return 0;
 }
 

@@ -138,6 +138,7 @@ struct Manager {
         int exit_status;
         bool goodbye;                      /* the end is meant: the keeper ends too */
         bool journal;                      /* a journald listens */
+        bool lavish;                       /* a start or an apply has used memory that can be given back when it is done */
         bool loading;                      /* before the first READY: books wait */
         bool store_failed;                 /* until the next try */
         char *store_problem;               /* why the store cannot be written, or NULL */

@@ -41,8 +41,10 @@ void shutdown_begin(Manager *m, int status, VarlinkCall *call) {
                 event_emit(m, NULL, NULL, "shutdown", "stopping all services");
                 upward_stopping(m);
                 for (size_t k = 0; k < m->n_order; k++)
-                        for (size_t n = 0; n < m->order[k]->n_instances; n++)
+                        for (size_t n = 0; n < m->order[k]->n_instances; n++) {
                                 m->order[k]->instances[n]->stop_deferred = true;
+                                books_mark_instance(m->order[k]->instances[n]);      /* those that rest begin anew next time */
+                        }
         }
         if (call && !m->shutdown_call)
                 m->shutdown_call = varlink_call_ref(call);

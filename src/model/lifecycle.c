@@ -141,7 +141,7 @@ int lifecycle_restore(Lifecycle *l, const char *rest, LcReason reason, const LcE
         static const LcState states[] = { LC_EXITED, LC_FAILED, LC_STOPPED };
 
         for (size_t i = 0; i < ARRAY_SIZE(states); i++) {
-                if (!streq(lifecycle_public_state(states[i]), rest) || reason < 0 || reason >= _LC_REASON_MAX)
+                if (!streq(lifecycle_public_state(states[i]), rest) || (unsigned) reason >= _LC_REASON_MAX)
                         continue;
                 lifecycle_init(l);
                 l->state = states[i];

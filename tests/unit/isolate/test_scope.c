@@ -1,5 +1,6 @@
 /* The kind `scope` against a living systemd: as root the system's, else the user's own manager. Without one the tests are skipped. What
- * disturbs the whole machine (the bus restarted, systemd executed anew) is done only in the guest of tests/guest, which sets KINGLY_GUEST. */
+ * disturbs the whole machine (the bus restarted, systemd executed anew) is done only in the guest of tests/guest, which sets
+ * KINGLY_GUEST. */
 #include <dirent.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -569,9 +570,10 @@ static void test_many_at_once(void **state) {
 
         t = now_usec(CLOCK_MONOTONIC);
         for (size_t k = 0; k < LOOP; k++)
-                assert_int_equal(COMMAND("systemd-run", MODE, "--quiet", "--scope", "--slice=kingly.slice", "-p", "MemoryMax=256M", "true"), 0);
+                assert_int_equal(COMMAND("systemd-run", MODE, "-q", "--scope", "--slice=kingly.slice", "-p", "MemoryMax=256M", "true"), 0);
         loop = now_usec(CLOCK_MONOTONIC) - t;
-        print_message("         %.1f scopes a second pipelined, %.1f by systemd-run in a loop\n", MANY * 1e6 / (double) ours, LOOP * 1e6 / (double) loop);
+        print_message("         %.1f scopes a second pipelined, %.1f by systemd-run in a loop\n", MANY * 1e6 / (double) ours,
+                      LOOP * 1e6 / (double) loop);
         assert_true(MANY * loop > LOOP * ours);
 }
 
@@ -616,7 +618,7 @@ static void test_bus_restart(void **state) {
         begin(&c, spec); /* waits for the bus */
         assert_true(sd_event_run(event, 200 * USEC_PER_MSEC) >= 0);
         assert_false(c.placed);
-        assert_int_equal(COMMAND("systemctl", "start", "dbus.socket", "dbus.service"), 0);
+        assert_int_equal(COMMAND("systemctl", "start", "dbus.socket", "dbus.service", "systemd-logind.service"), 0);
         expect_placed(&c);
         wait_for(&b.stopped, "stop noticed afterwards");
         assert_false(a.stopped);

@@ -111,7 +111,8 @@ static Service service_make(uint64_t run) {
 }
 
 static void service_submit(const Keeper *k, const Service *s, const char *path, uint32_t format, uint64_t max_size, uint32_t keep) {
-        LogOpen o = { .version = LOG_WIRE_VERSION, .format = format, .run = s->run, .max_size = max_size, .keep = keep, .uid = -1, .gid = -1 };
+        LogOpen o = { .version = LOG_WIRE_VERSION, .format = format, .run = s->run, .max_size = max_size, .keep = keep,
+                      .uid = -1, .gid = -1 };
 
         strcpy(o.path, path);
         assert_int_equal(fd_send(k->sock, &o, sizeof(o), s->read, 2), 0);
