@@ -17,7 +17,7 @@ class Basics(Scenario):
         self.assertIsNone(row["exit"])
         program, argument = open(f"/proc/{row['pid']}/cmdline").read().split("\0")[:2]
         self.assertEqual((os.path.basename(program), argument), ("sleep", "1000"))
-        self.assertGreater(row["memory_bytes"], 0)
+        wait_for("its memory", lambda: self.row("nap")["memory_bytes"] > 0)
         self.assertEqual(row["tasks"], 1)
         self.ok("stop", "nap")
         self.assertFalse(alive(row["pid"]))

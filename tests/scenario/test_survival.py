@@ -8,7 +8,12 @@ def children(pid):
 
 
 def named(pid, name):
-    return [p for p in children(pid) if os.path.basename(os.readlink(f"/proc/{p}/exe")) == name]
+    def program(p):
+        try:
+            return os.path.basename(os.readlink(f"/proc/{p}/exe"))
+        except FileNotFoundError:      # a zombie, or gone by now
+            return None
+    return [p for p in children(pid) if program(p) == name]
 
 
 class Survival(Scenario):
