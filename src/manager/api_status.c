@@ -64,6 +64,14 @@ static void check(json_object *array, const char *name, bool ok, const char *mes
         json_object_array_add(array, o);
 }
 
+/* What a limit's line says already need not stand alone. */
+static bool is_reason(const LimitSupport *support, size_t n, const char *line) {
+        for (size_t k = 0; k < n; k++)
+                if (!support[k].enforced && streq(support[k].why, line))
+                        return true;
+        return false;
+}
+
 int api_doctor(VarlinkCall *call, json_object *parameters, void *userdata) {
         Manager *m = userdata;
         _cleanup_strv_ char **report = isolate_report(m->isolate);
@@ -73,9 +81,10 @@ int api_doctor(VarlinkCall *call, json_object *parameters, void *userdata) {
 
         check(array, "isolation", isolate_kind(m->isolate) != ISOLATE_SESSION, isolate_kind_name(isolate_kind(m->isolate)),
               isolate_kind(m->isolate) == ISOLATE_SESSION ? "limits need systemd or a writable cgroup v2" : NULL);
-        STRV_FOREACH(line, report)
-                check(array, "isolation", true, *line, NULL);
         support = isolate_support(m->isolate, &n);
+        STRV_FOREACH(line, report)
+                if (!is_reason(support, n, *line))
+                        check(array, "isolation", true, *line, NULL);
         for (size_t k = 0; k < n; k++)
                 check(array, support[k].key, support[k].enforced, support[k].enforced ? "enforced" : support[k].why, NULL);
         check(array, "journal", true, m->journal ? "a journald listens: output goes there by default" : "no journald: output goes to files",

@@ -88,12 +88,21 @@ class Handler(BaseHTTPRequestHandler):
         print(f"{self.address_string()} {format % args}", flush=True)
 
 
+def notify(text):
+    """sd_notify(3): who started us waits for this before it calls us ready."""
+    path = os.environ.get("NOTIFY_SOCKET")
+    if path:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as s:
+            s.sendto(text.encode(), path)
+
+
 def main():
     server = ThreadingHTTPServer(("127.0.0.1", HTTP_PORT), Handler)
     server.daemon_threads = True
     # shutdown() waits for the loop to end, so it cannot be called from the thread that runs the loop.
     signal.signal(signal.SIGTERM, lambda *_: threading.Thread(target=server.shutdown).start())
     print(f"instance {INSTANCE} listens on http://127.0.0.1:{HTTP_PORT}/", flush=True)
+    notify("READY=1")
     server.serve_forever(poll_interval=0.2)
     server.server_close()
     print("bye", flush=True)
