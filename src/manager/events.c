@@ -43,7 +43,7 @@ static int pending_new(Manager *m, const Instance *i, json_object *data, const c
 }
 
 void event_emit(Manager *m, const Instance *i, json_object *data, const char *kind, const char *format, ...) {
-        _cleanup_json_ json_object *owned = data;
+        _unused_ _cleanup_json_ json_object *owned = data;
         _cleanup_free_ char *message = NULL;
         PendingEvent *e;
         char label[300];
