@@ -29,6 +29,7 @@ install: all generated
 	$(call fill,units/kingd.service.in,$(DESTDIR)$(UNITDIR)/system/kingd.service)
 	$(call fill,units/user/kingd.service.in,$(DESTDIR)$(UNITDIR)/user/kingd.service)
 	for u in $(wildcard units/*.slice); do $(INSTALL) -m 644 $$u $(DESTDIR)$(UNITDIR)/system; done
+	for u in $(wildcard units/user/*.slice); do $(INSTALL) -m 644 $$u $(DESTDIR)$(UNITDIR)/user; done
 	$(INSTALL) -m 644 units/kingly.sysusers $(DESTDIR)$(SYSUSERSDIR)/kingly.conf
 	$(INSTALL) -m 644 units/kingly.tmpfiles $(DESTDIR)$(TMPFILESDIR)/kingly.conf
 	$(INSTALL) -m 644 $(BUILD)/share/kingctl.bash $(DESTDIR)$(DATADIR)/bash-completion/completions/kingctl
@@ -39,7 +40,7 @@ install: all generated
 uninstall:
 	rm -f $(addprefix $(DESTDIR)$(BINDIR)/,kingd kingctl kingly) $(addprefix $(DESTDIR)$(LIBEXECDIR)/,kingd-manager kingd-logger)
 	rm -f $(DESTDIR)$(MANDIR)/man1/kingctl.1 $(DESTDIR)$(MANDIR)/man5/kingly.yaml.5 $(DESTDIR)$(MANDIR)/man8/kingd.8
-	rm -f $(DESTDIR)$(UNITDIR)/system/kingd.service $(DESTDIR)$(UNITDIR)/system/kingly.slice $(DESTDIR)$(UNITDIR)/user/kingd.service
+	rm -f $(DESTDIR)$(UNITDIR)/system/kingd.service $(DESTDIR)$(UNITDIR)/system/kingly.slice $(DESTDIR)$(UNITDIR)/user/kingd.service $(DESTDIR)$(UNITDIR)/user/kingly.slice
 	rm -f $(DESTDIR)$(SYSUSERSDIR)/kingly.conf $(DESTDIR)$(TMPFILESDIR)/kingly.conf $(DESTDIR)$(DATADIR)/kingly/kingly.schema.json
 	rm -f $(DESTDIR)$(DATADIR)/bash-completion/completions/kingctl $(DESTDIR)$(DATADIR)/zsh/site-functions/_kingctl \
 		$(DESTDIR)$(DATADIR)/fish/vendor_completions.d/kingctl.fish

@@ -14,7 +14,7 @@ static int help(void) {
              "\n"
              "The keeper of Kingly: parent of all services, starts kingd-manager, which decides about them.\n"
              "\n"
-             "  --daemonize  go to the background once the manager is there\n"
+             "  --daemonize  go to the background; ends when the daemon is ready\n"
              "  --help       show this\n"
              "  --version    show the version\n"
              "\n"

@@ -136,12 +136,18 @@ static int adopt_run(void *userdata, const StoredRun *v) {
         if (instance_track(i) < 0)
                 return -ENOMEM;
         if (c) {
+                bool lives = !c->exited;
+
                 adopt_child(i, c, v->ready);
+                if (lives)
+                        i->since_realtime = v->since_realtime;
                 return 0;
         }
         r = adopt_orphan(i, v);
-        if (r >= 0)
+        if (r >= 0) {
+                i->since_realtime = v->since_realtime;
                 return 0;
+        }
         event_emit(m, i, NULL, "lost", "ended while no keeper lived; its status is unknown");
         instance_feed(i, &(LcInput) { .event = EV_ADOPT, .was_ready = v->ready });
         instance_event(i, EV_GONE);

@@ -24,6 +24,7 @@ int instance_track(Instance *i);                                /* into runs and
 /* From the isolation. */
 void instance_placed(void *userdata, Cell *cell, int error, const char *why);
 void instance_empty(void *userdata, Cell *cell);
+void instance_unlimited(void *userdata, Cell *cell, int error, const char *why);
 void instance_stopped_outside(void *userdata, Cell *cell, const char *why);
 
 /* Starts what waits in the queue, as far as the window and the socket allow. */

@@ -154,6 +154,14 @@ void instance_empty(void *userdata, Cell *cell) {
                 instance_event(i, EV_EMPTY);
 }
 
+/* A limit that was to be changed on the living was refused after all. */
+void instance_unlimited(void *userdata, Cell *cell, int error, const char *why) {
+        Instance *i = cell_userdata(cell);
+
+        if (i->cell == cell)
+                event_emit(i->service->manager, i, NULL, "unlimited", "limits were not changed: %s", why);
+}
+
 void instance_stopped_outside(void *userdata, Cell *cell, const char *why) {
         Instance *i = cell_userdata(cell);
 

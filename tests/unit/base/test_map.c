@@ -79,7 +79,7 @@ static void integers_under_random_use(void **state) {
 static void many_strings(void **state) {
         enum { N = 20000 };
         _cleanup_(map_freep) Map *m = map_new_string();
-        static char names[N][16];
+        static char names[N][24];
 
         for (int i = 0; i < N; i++) {
                 snprintf(names[i], sizeof(names[i]), "service-%i", i);

@@ -243,6 +243,7 @@ _unused_ static void rig_expect_empty(Rig *rig) {
 typedef struct RigOptions {
         const char *manager, *logger;   /* instead of the proxies */
         void (*before)(void);           /* in the keeper's process */
+        void (*ready)(int status);      /* likewise */
 } RigOptions;
 
 static void rig_start(Rig *rig, const RigOptions *o) {
@@ -263,6 +264,7 @@ static void rig_start(Rig *rig, const RigOptions *o) {
                 log_open("kingd", getenv("KEEPER_TEST_VERBOSE") ? LOG_DEBUG : LOG_EMERG);
                 if (o && o->before)
                         o->before();
+                options.ready = o ? o->ready : NULL;
                 exit(keeper_run(&options)); /* with the sanitizer's look for leaks */
         }
 }

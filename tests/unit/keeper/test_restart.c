@@ -251,6 +251,41 @@ static void test_early_shutdown(void **state) {
         assert_int_equal(WEXITSTATUS(rig_status(rig)), 2);
 }
 
+static int ready_pipe[2];
+
+static void note_ready(int status) {
+        uint8_t byte = (uint8_t) status;
+
+        (void) !write(ready_pipe[1], &byte, 1);
+}
+
+/* Whoever waits for the daemon hears once: of its readiness, which HELLO is not, or of its end. */
+static void test_readiness_is_told_once(void **state) {
+        static const RigOptions options = { .ready = note_ready };
+        Rig *rig = *state;
+        uint8_t bytes[4], zero = 0;
+
+        for (int serves = 1; serves >= 0; serves--) {
+                make_pipe(ready_pipe);
+                rig_start(rig, &options);
+                fd_close(ready_pipe[1]);
+                rig_meet(rig, 1);
+                rig_expect_empty(rig);
+                assert_false(wait_for(ready_pipe[0], POLLIN, 0));
+                for (int i = 0; i < 2 * serves; i++)
+                        rig_send_header(rig, WIRE_READY);
+                if (serves)
+                        await(ready_pipe[0]);
+                rig_shutdown(rig, 5);
+                assert_int_equal(write(rig->manager.leash, &zero, 1), 1);
+                assert_int_equal(WEXITSTATUS(rig_status(rig)), 5);
+                assert_int_equal(read(ready_pipe[0], bytes, sizeof(bytes)), 1);
+                assert_int_equal(bytes[0], serves ? 0 : 5);
+                fd_close(ready_pipe[0]);
+                proxy_done(&rig->manager);
+        }
+}
+
 #define RIG_TEST(f) cmocka_unit_test_setup_teardown(f, rig_setup, rig_teardown)
 #define BARE_TEST(f) cmocka_unit_test_setup_teardown(f, rig_setup_bare, rig_teardown)
 
@@ -266,6 +301,7 @@ int main(int argc, char **argv) {
                 BARE_TEST(test_missing_manager),
                 RIG_TEST(test_does_not_give_up_with_children),
                 BARE_TEST(test_early_shutdown),
+                BARE_TEST(test_readiness_is_told_once),
         };
 
         rig_main(argv);
