@@ -19,12 +19,22 @@
 static char *words[WIRE_STRINGS_MAX + WORDS_OWN];
 static char **child_argv, **child_environ;
 
+/* The two signals that glibc keeps to itself (SIGCANCEL, SIGSETXID): posix_spawn(3) leaves them ignored for whoever comes after, and sigaction(3)
+ * refuses to touch them. The kernel's structure of all zeros means SIG_DFL on every architecture. */
+static void reset_internal_signals(void) {
+        static const unsigned long zero[16];
+
+        for (int sig = 32; sig <= 33; sig++)
+                (void) syscall(SYS_rt_sigaction, sig, zero, NULL, _NSIG / 8);
+}
+
 void child_reset_signals(const ChildDefaults *d) {
         sigset_t none;
 
         for (int sig = 1; sig < _NSIG; sig++)
                 if (sigismember(&d->ignored, sig) == 1)
                         (void) signal(sig, SIG_DFL);
+        reset_internal_signals();
         sigemptyset(&none);
         (void) sigprocmask(SIG_SETMASK, &none, NULL);
 }
