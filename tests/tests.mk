@@ -67,7 +67,7 @@ asan:
 	@$(SANITIZER_OPTIONS) KINGLY_PATIENCE=60 $(MAKE) --no-print-directory BUILD=$(BUILD)/asan SANITIZE=1 OPTIMISE=-O1 check-scenario
 
 check: deps
-	@KINGLY_MUST_RUN=$(KINGLY_MUST_RUN) tests/check $(BUILD)
+	@tests/check $(BUILD)
 
 FUZZ_SECONDS ?= 60
 fuzz: deps
@@ -78,3 +78,10 @@ fuzz-targets: $(FUZZ_TARGETS)
 
 bench: deps all
 	@tests/bench/run $(abspath $(BUILD))
+	@tests/bench/log $(abspath $(BUILD)) 256
+	@tests/guest/run bookworm tests/bench/scopes
+
+# ---- long runs ----
+# On a machine that has nothing: the commands of the README in a bare Debian root. As root; downloads what a newcomer's machine would.
+soak: deps
+	@tests/soak/bare-root run deps install check

@@ -184,6 +184,36 @@ bool text_glob_match(const char *pattern, const char *s) {
         return fnmatch(pattern, s, 0) == 0;
 }
 
+void hex_encode(char *out, const uint8_t *bytes, size_t n) {
+        static const char digits[] = "0123456789abcdef";
+
+        for (size_t k = 0; k < n; k++) {
+                *out++ = digits[bytes[k] >> 4];
+                *out++ = digits[bytes[k] & 15];
+        }
+        *out = 0;
+}
+
+static int hex_digit(char c) {
+        if (c >= '0' && c <= '9')
+                return c - '0';
+        c |= 0x20;
+        return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+bool hex_decode(const char *text, uint8_t *out, size_t n) {
+        if (strlen(text) != 2 * n)
+                return false;
+        for (size_t k = 0; k < n; k++) {
+                int high = hex_digit(text[2 * k]), low = hex_digit(text[2 * k + 1]);
+
+                if (high < 0 || low < 0)
+                        return false;
+                out[k] = (uint8_t) (high << 4 | low);
+        }
+        return true;
+}
+
 bool name_valid(const char *s) {
         size_t n = s ? strlen(s) : 0;
 

@@ -26,6 +26,11 @@ const char *text_nearest(const char *word, const char *const *candidates);
 /* Shell-like pattern match of * ? [..], for selectors: fnmatch(3) without path rules. */
 bool text_glob_match(const char *pattern, const char *s);
 
+/* Two lower-case digits a byte and a NUL: out has room for 2 * n + 1. */
+void hex_encode(char *out, const uint8_t *bytes, size_t n);
+/* True when text is exactly 2 * n hexadecimal digits; else out is undefined. */
+bool hex_decode(const char *text, uint8_t *out, size_t n);
+
 /* Service and namespace names: 1..128 of [A-Za-z0-9_.-], not starting with '.' or '-', no "..", no '@' or ':' (selectors use those). */
 bool name_valid(const char *s);
 

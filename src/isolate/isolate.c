@@ -343,7 +343,18 @@ int cell_defer_empty(Cell *c) {
 }
 
 int cell_oom_kills(Cell *c, uint64_t *ret) {
+        Usage u;
+        int r;
+
         if (!c->cgroup || !(c->isolate->controllers & CGROUP_MEMORY))
                 return -ENOENT;
-        return cgroup_read_key(c->cgroup, "memory.events", "oom_kill", ret);
+        r = cgroup_read_key(c->cgroup, "memory.events", "oom_kill", ret);
+        if (r >= 0)
+                return r;
+        /* systemd may have removed the cgroup already; what can be inferred of it then, the kind knows. */
+        (void) cell_usage(c, true, &u);
+        if (u.oom_kills == USAGE_UNKNOWN)
+                return r;
+        *ret = u.oom_kills;
+        return 0;
 }

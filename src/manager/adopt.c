@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "config/config.h"
 #include "manager/adopt.h"
+#include "manager/books.h"
 #include "manager/events.h"
 #include "manager/instance.h"
 #include "manager/link.h"
@@ -35,18 +36,6 @@ static int load_service(void *userdata, const StoredService *v) {
         free(list.items);
         s->generation = v->generation;
         return 0;
-}
-
-static bool unhex(const char *text, uint8_t out[16]) {
-        if (strlen(text) != 32)
-                return false;
-        for (size_t k = 0; k < 16; k++) {
-                unsigned byte;
-                if (sscanf(text + 2 * k, "%2x", &byte) != 1)
-                        return false;
-                out[k] = byte;
-        }
-        return true;
 }
 
 static LinkChild *keeper_child(Manager *m, const StoredRun *v) {
@@ -109,28 +98,51 @@ static void restore_rest(Instance *i, const StoredRun *v) {
         i->rested = true;
 }
 
-static int adopt_run(void *userdata, const StoredRun *v) {
-        Manager *m = userdata;
-        Service *s = service_find(m, v->ns, v->name);
-        Instance *i = s && v->instance < s->n_instances ? s->instances[v->instance] : NULL;
+static int adopt_cell(Manager *m, const StoredRun *v, Instance *i, Cell **ret) {
         CellName name = { .ns = v->ns, .service = v->name, .instance = v->instance, .generation = v->generation };
-        LinkChild *c = keeper_child(m, v);
         PidRef main = { .pid = v->pid, .fd = -EBADF, .start_time = v->start_time };
+
+        return cell_adopt(m->isolate, &name, v->where, &main, i, ret);
+}
+
+/* The service was being deleted: what is left of it ends now. Its main process, if it is the keeper's child, is a stranger. */
+static void end_deleted(Manager *m, const StoredRun *v) {
+        Cell *cell;
+
+        if (!v->where[0] || adopt_cell(m, v, NULL, &cell) < 0)
+                return;
+        (void) cell_kill(cell);
+        books_bury(m, cell);
+}
+
+/* One more than the service should have by now lives on until it is stopped in order. */
+static Instance *find_instance(Service *s, unsigned index) {
+        if (index >= s->n_instances && (index >= INSTANCES_LIMIT || service_scale(s, index + 1) < 0))
+                return NULL;
+        return s->instances[index];
+}
+
+/* What the last manager had been told to do with it. */
+static void carry_on(Instance *i, const char *order) {
+        if (streq(order, BOOKS_STOPPING))
+                instance_event(i, EV_STOP);
+        else if (streq(order, BOOKS_RESTARTING))
+                instance_event(i, EV_RESTART);
+}
+
+static int adopt_living(Instance *i, const StoredRun *v) {
+        Manager *m = i->service->manager;
+        Service *s = i->service;
+        LinkChild *c = keeper_child(m, v);
         int r;
 
-        if (!i || !unhex(v->invocation_id, i->invocation))
-                return 0;
-        if (v->rest[0]) {
-                restore_rest(i, v);
-                return 0;
-        }
         i->run = v->run;
         i->generation = v->generation;
         i->lc.restarts = v->restarts;
         i->since_realtime = v->since_realtime;
         i->notifies = s->spec->ready_by == READY_NOTIFY || s->spec->watchdog;
         i->journal = spawn_to_journal(i);
-        r = cell_adopt(m->isolate, &name, v->where, &main, i, &i->cell);
+        r = adopt_cell(m, v, i, &i->cell);
         if (r < 0)
                 log_debug("%s: its place %s is gone: %s", s->key, v->where, strerror(-r));
         if (instance_track(i) < 0)
@@ -154,6 +166,57 @@ static int adopt_run(void *userdata, const StoredRun *v) {
         return 0;
 }
 
+static int adopt_run(void *userdata, const StoredRun *v) {
+        Manager *m = userdata;
+        Service *s = service_find(m, v->ns, v->name);
+        bool lives = !v->rest[0] || streq(v->rest, BOOKS_STOPPING) || streq(v->rest, BOOKS_RESTARTING);
+        Instance *i;
+        int r;
+
+        if (!s && lives)
+                end_deleted(m, v);
+        if (!s || (!lives && v->instance >= s->n_instances))
+                return 0;
+        i = find_instance(s, v->instance);
+        if (!i || !hex_decode(v->invocation_id, i->invocation, sizeof i->invocation))
+                return 0;
+        if (!lives) {
+                restore_rest(i, v);
+                return 0;
+        }
+        r = adopt_living(i, v);
+        if (r >= 0)
+                carry_on(i, v->rest);
+        return r;
+}
+
+/* Those beyond what the service should have. */
+static int stop_superfluous(Manager *m) {
+        for (size_t k = 0; k < m->n_order; k++) {
+                Service *s = m->order[k];
+                unsigned n = spec_instances(s->spec, m->n_cpus);
+                int r = s->n_instances > n ? service_scale(s, n) : 0;
+
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+/* Where an invocation alone finds a run again, what it leaves behind is found as well. */
+static void end_stranger_members(Manager *m, const LinkChild *c) {
+        CellName name = { .ns = "default", .service = "stranger" };
+        PidRef main = { .pid = c->pid, .fd = -EBADF, .start_time = c->start_time };
+        char where[33];
+        Cell *cell;
+
+        hex_encode(where, c->invocation, sizeof c->invocation);
+        if (isolate_kind(m->isolate) != ISOLATE_SESSION || cell_adopt(m->isolate, &name, where, &main, NULL, &cell) < 0)
+                return;
+        (void) cell_kill(cell);
+        books_bury(m, cell);
+}
+
 /* Runs that the store does not know: started in the last moment before a crash. They are ended rather than run twice. */
 static void end_strangers(Manager *m) {
         LinkChild *children;
@@ -163,6 +226,7 @@ static void end_strangers(Manager *m) {
         for (size_t k = 0; k < n; k++) {
                 if (children[k].taken)
                         continue;
+                end_stranger_members(m, children + k);
                 if (!children[k].exited) {
                         log_warning("pid %d is of a run that the state does not know: ending it", children[k].pid);
                         (void) link_signal(m->link, children[k].run, SIGKILL, WIRE_TO_GROUP);
@@ -190,6 +254,8 @@ int adopt_all(Manager *m, KlError *reterr) {
                 r = service_rebuild_dependents(m);
         if (r >= 0)
                 r = store_each_run(m->store, adopt_run, m);
+        if (r >= 0)
+                r = stop_superfluous(m);
         if (r < 0)
                 return kl_error_set(reterr, r, KL_E_FAILED, "cannot read the state in %s: %s", m->places.store, strerror(-r));
         end_strangers(m);

@@ -20,6 +20,20 @@ int api_fail(VarlinkCall *call, const KlError *e, int r) {
         return e->id ? varlink_error_kl(call, e) : r;
 }
 
+void json_set(json_object *o, const char *key, json_object *value) {
+        if (!o || json_object_object_add(o, key, value) < 0)
+                json_object_put(value);
+}
+
+void json_push(json_object *array, json_object *value) {
+        if (value && (!array || json_object_array_add(array, value) < 0))
+                json_object_put(value);
+}
+
+int api_reply(VarlinkCall *call, json_object *reply) {
+        return reply ? varlink_reply(call, reply) : -ENOMEM;
+}
+
 json_object *json_text(const char *s) {
         return s ? json_object_new_string(s) : NULL;
 }

@@ -1,4 +1,5 @@
 /* Start, Stop, Restart, Delete, Apply: what changes the goal is stored durably before it is answered. */
+#include "base/log.h"
 #include "base/strv.h"
 #include "base/text.h"
 #include "config/config.h"
@@ -14,6 +15,21 @@ typedef struct Change {
         bool wait;
 } Change;
 
+/* Instances on their way out are no longer anybody's to start or stop. */
+static int without_removed(Selection *s, const char *text, KlError *reterr) {
+        size_t n = 0;
+
+        for (size_t k = 0; k < s->n; k++)
+                if (!s->items[k]->removing)
+                        s->items[n++] = s->items[k];
+        if (n == 0 && s->n > 0) {
+                selection_done(s);
+                return kl_error_set(reterr, -ENOENT, KL_E_NOT_FOUND, "%s is being removed", text);
+        }
+        s->n = n;
+        return 0;
+}
+
 static int change_parse(Manager *m, json_object *parameters, Change *ret, KlError *reterr) {
         _cleanup_strv_ char **selectors = NULL;
         _cleanup_free_ char *ns = NULL;
@@ -26,16 +42,21 @@ static int change_parse(Manager *m, json_object *parameters, Change *ret, KlErro
                 return kl_error_set(reterr, -EINVAL, KL_E_INVALID, "no service named");
         if (m->shutdown != SHUTDOWN_NO)
                 return kl_error_set(reterr, -ESHUTDOWN, KL_E_BUSY, "kingd is shutting down");
-        return selection_resolve(m, selectors, ns, &ret->selection, reterr);
+        r = selection_resolve(m, selectors, ns, &ret->selection, reterr);
+        return r < 0 ? r : without_removed(&ret->selection, selectors[0], reterr);
 }
 
 /* The goal is a service's: naming one instance of several starts or stops it without changing what the next boot does. */
 static bool whole_service(const Selection *s, const Service *service) {
-        size_t n = 0;
+        size_t n = 0, all = 0;
 
+        if (service->n_instances == 1)
+                return true;
         for (size_t k = 0; k < s->n; k++)
                 n += s->items[k]->service == service;
-        return n == service->n_instances;
+        for (size_t k = 0; k < service->n_instances; k++)
+                all += !service->instances[k]->removing;
+        return n == all;
 }
 
 static int store_wanted(Manager *m, const Selection *s, bool wanted, KlError *reterr) {
@@ -69,10 +90,13 @@ static void remember_goal(Manager *m, const Selection *s, bool wanted) {
 
         if (r >= 0)
                 return;
-        manager_problem(m, "the goal `%s` is not stored and will be forgotten at the next start: %s", wanted ? "up" : "down", e.message ?: strerror(-r));
+        log_warning("the goal `%s` cannot be stored yet: %s", wanted ? "up" : "down", e.message ?: strerror(-r));
         for (size_t k = 0; k < s->n; k++)
-                if (whole_service(s, s->items[k]->service))
+                if (whole_service(s, s->items[k]->service)) {
                         s->items[k]->service->wanted = wanted;
+                        s->items[k]->service->goal_dirty = true;
+                }
+        books_mark(m);
 }
 
 static int finish(Manager *m, VarlinkCall *call, Change *c, WaitGoal goal) {
@@ -87,6 +111,7 @@ static int finish(Manager *m, VarlinkCall *call, Change *c, WaitGoal goal) {
 }
 
 static void perform_start(Manager *m, const Selection *s) {
+        uint64_t round = service_round(m);
         Service *last = NULL;
 
         for (size_t k = 0; k < s->n; k++) {
@@ -94,9 +119,9 @@ static void perform_start(Manager *m, const Selection *s) {
 
                 if (whole_service(s, service)) {
                         if (service != last)
-                                service_start(service);
+                                service_start(service, round);
                 } else
-                        instance_event(s->items[k], EV_START);
+                        instance_order(s->items[k], EV_START);
                 last = service;
         }
 }
@@ -109,7 +134,7 @@ static void perform_stop(Manager *m, const Selection *s) {
 
 static void perform_restart(Manager *m, const Selection *s) {
         for (size_t k = 0; k < s->n; k++)
-                instance_event(s->items[k], EV_RESTART);
+                instance_order(s->items[k], EV_RESTART);
 }
 
 static void perform_delete(Manager *m, const Selection *s) {
@@ -194,9 +219,9 @@ int api_delete(VarlinkCall *call, json_object *parameters, void *userdata) {
 static json_object *change_json(const PlanChange *c) {
         json_object *o = json_object_new_object();
 
-        json_object_object_add(o, "key", json_object_new_string(c->key->path));
-        json_object_object_add(o, "from", json_object_new_string(c->from ?: "-"));
-        json_object_object_add(o, "to", json_object_new_string(c->to ?: "-"));
+        json_set(o, "key", json_object_new_string(c->key->path));
+        json_set(o, "from", json_object_new_string(c->from ?: "-"));
+        json_set(o, "to", json_object_new_string(c->to ?: "-"));
         return o;
 }
 
@@ -209,21 +234,24 @@ static json_object *plan_json(const Plan *plan) {
                 json_object *o = json_object_new_object(), *changes = json_object_new_array();
 
                 for (size_t n = 0; n < item->n_changes; n++)
-                        json_object_array_add(changes, change_json(item->changes + n));
-                json_object_object_add(o, "verb", json_object_new_string(plan_verb_name(item->verb)));
-                json_object_object_add(o, "name", json_object_new_string(s->name));
-                json_object_object_add(o, "namespace", json_object_new_string(s->ns));
-                json_object_object_add(o, "changes", changes);
-                json_object_array_add(array, o);
+                        json_push(changes, change_json(item->changes + n));
+                json_set(o, "verb", json_object_new_string(plan_verb_name(item->verb)));
+                json_set(o, "name", json_object_new_string(s->name));
+                json_set(o, "namespace", json_object_new_string(s->ns));
+                json_set(o, "changes", changes);
+                json_push(array, o);
         }
         return array;
 }
 
 static int apply_load(json_object *services, SpecList *specs, KlError *reterr) {
         _cleanup_diagnostics_ Diagnostics d = {};
+        int r = 0;
 
-        for (size_t k = 0; k < json_object_array_length(services); k++)
-                (void) config_load_json(json_object_array_get_idx(services, k), specs, &d);
+        for (size_t k = 0; k < json_object_array_length(services) && r != -ENOMEM; k++)
+                r = config_load_json(json_object_array_get_idx(services, k), specs, &d);
+        if (r == -ENOMEM)
+                return r;
         for (size_t k = 0; k < d.n; k++)
                 if (!d.items[k].warning)
                         return kl_error_set(reterr, -EINVAL, KL_E_INVALID, "%s", d.items[k].message);
@@ -271,24 +299,25 @@ int api_apply(VarlinkCall *call, json_object *parameters, void *userdata) {
                 spec_list_done(&specs);
                 return api_fail(call, &e, r);
         }
+        /* An answer without memory for itself leaves out what it can: what was done is done. */
         reply = json_object_new_object();
         array = json_object_new_array();
-        json_object_object_add(reply, "plan", plan_json(&plan));
+        json_set(reply, "plan", plan_json(&plan));
         STRV_FOREACH(w, warnings)
-                json_object_array_add(array, json_object_new_string(*w));
-        json_object_object_add(reply, "warnings", array);
+                json_push(array, json_object_new_string(*w));
+        json_set(reply, "warnings", array);
         spec_list_done(&specs);
         if (!a.diff && a.wait && touched.n > 0) {
                 if (!varlink_call_more(call))
                         return wait_begin(m, call, &touched, WAIT_UP, reply);
                 /* The plan first, so that progress is read after it; the last reply repeats neither. */
-                json_object_object_add(reply, "results", json_object_new_array());
+                json_set(reply, "results", json_object_new_array());
                 (void) varlink_notify(call, reply);
                 reply = json_object_new_object();
-                json_object_object_add(reply, "plan", json_object_new_array());
-                json_object_object_add(reply, "warnings", json_object_new_array());
+                json_set(reply, "plan", json_object_new_array());
+                json_set(reply, "warnings", json_object_new_array());
                 return wait_begin(m, call, &touched, WAIT_UP, reply);
         }
-        json_object_object_add(reply, "results", json_object_new_array());
+        json_set(reply, "results", json_object_new_array());
         return varlink_reply(call, reply);
 }

@@ -42,9 +42,9 @@ static json_object *exit_json(const Lifecycle *l) {
         o = json_object_new_object();
         if (!o)
                 return NULL;
-        json_object_object_add(o, "code", l->exit_known && l->exit.code >= 0 ? json_object_new_int(l->exit.code) : NULL);
-        json_object_object_add(o, "signal", l->exit_known && l->exit.signal ? json_object_new_string(signal_name(l->exit.signal)) : NULL);
-        json_object_object_add(o, "reason", json_object_new_string(lifecycle_reason_name(l->reason)));
+        json_set(o, "code", l->exit_known && l->exit.code >= 0 ? json_object_new_int(l->exit.code) : NULL);
+        json_set(o, "signal", l->exit_known && l->exit.signal ? json_object_new_string(signal_name(l->exit.signal)) : NULL);
+        json_set(o, "reason", json_object_new_string(lifecycle_reason_name(l->reason)));
         return o;
 }
 
@@ -64,21 +64,21 @@ static json_object *instance_json(Instance *i) {
         if (!o)
                 return NULL;
         sample(i);
-        json_object_object_add(o, "name", json_object_new_string(s->name));
-        json_object_object_add(o, "namespace", json_object_new_string(s->ns));
-        json_object_object_add(o, "instance", json_object_new_int(i->index));
-        json_object_object_add(o, "pid", i->lc.main_alive && i->main.pid > 0 ? json_object_new_int(i->main.pid) : NULL);
-        json_object_object_add(o, "state", json_object_new_string(lifecycle_public_state(i->lc.state)));
-        json_object_object_add(o, "ready", json_object_new_boolean(i->lc.state == LC_RUNNING || i->lc.state == LC_RELOADING));
-        json_object_object_add(o, "since_usec", json_object_new_int64((int64_t) i->since_realtime));
-        json_object_object_add(o, "restarts", json_object_new_int64(i->lc.restarts));
-        json_object_object_add(o, "cpu_percent", alive && i->sample.usage.cpu_usec != USAGE_UNKNOWN ? percent_json(i->sample.percent) : NULL);
-        json_object_object_add(o, "memory_bytes", alive ? json_u64(i->sample.usage.memory, USAGE_UNKNOWN) : NULL);
-        json_object_object_add(o, "tasks", alive ? json_u64(i->sample.usage.tasks, USAGE_UNKNOWN) : NULL);
-        json_object_object_add(o, "isolation", json_object_new_string(isolate_kind_name(isolate_kind(i->service->manager->isolate))));
-        json_object_object_add(o, "unit", json_text(unit));
-        json_object_object_add(o, "exit", exit_json(&i->lc));
-        json_object_object_add(o, "status", json_text(i->status));
+        json_set(o, "name", json_object_new_string(s->name));
+        json_set(o, "namespace", json_object_new_string(s->ns));
+        json_set(o, "instance", json_object_new_int(i->index));
+        json_set(o, "pid", i->lc.main_alive && i->main.pid > 0 ? json_object_new_int(i->main.pid) : NULL);
+        json_set(o, "state", json_object_new_string(lifecycle_public_state(i->lc.state)));
+        json_set(o, "ready", json_object_new_boolean(i->lc.state == LC_RUNNING || i->lc.state == LC_RELOADING));
+        json_set(o, "since_usec", json_object_new_int64((int64_t) i->since_realtime));
+        json_set(o, "restarts", json_object_new_int64(i->lc.restarts));
+        json_set(o, "cpu_percent", alive && i->sample.usage.cpu_usec != USAGE_UNKNOWN ? percent_json(i->sample.percent) : NULL);
+        json_set(o, "memory_bytes", alive ? json_u64(i->sample.usage.memory, USAGE_UNKNOWN) : NULL);
+        json_set(o, "tasks", alive ? json_u64(i->sample.usage.tasks, USAGE_UNKNOWN) : NULL);
+        json_set(o, "isolation", json_object_new_string(isolate_kind_name(isolate_kind(i->service->manager->isolate))));
+        json_set(o, "unit", json_text(unit));
+        json_set(o, "exit", exit_json(&i->lc));
+        json_set(o, "status", json_text(i->status));
         return o;
 }
 
@@ -90,11 +90,11 @@ static int resolve(Manager *m, json_object *parameters, Selection *ret, KlError 
         if (r < 0)
                 return r;
         if (!selectors && ns) {
-                char *everything = text_printf("@%s", ns);
-                if (!everything || strv_consume(&selectors, everything) < 0)
-                        return -ENOMEM;
+                r = strv_consume(&selectors, text_printf("@%s", ns));
+                if (r < 0)
+                        return r;
         }
-        return selection_resolve(m, selectors, NULL, ret, reterr);
+        return selection_resolve(m, selectors, ns, ret, reterr);
 }
 
 int api_list(VarlinkCall *call, json_object *parameters, void *userdata) {
@@ -109,9 +109,9 @@ int api_list(VarlinkCall *call, json_object *parameters, void *userdata) {
         reply = json_object_new_object();
         array = json_object_new_array();
         for (size_t k = 0; array && k < s.n; k++)
-                json_object_array_add(array, instance_json(s.items[k]));
-        json_object_object_add(reply, "instances", array);
-        return varlink_reply(call, reply);
+                json_push(array, instance_json(s.items[k]));
+        json_set(reply, "instances", array);
+        return api_reply(call, reply);
 }
 
 /* ---- describe ---- */
@@ -119,8 +119,8 @@ int api_list(VarlinkCall *call, json_object *parameters, void *userdata) {
 static json_object *figure(uint64_t value, UsageSource source) {
         json_object *o = json_object_new_object();
 
-        json_object_object_add(o, "value", json_u64(value, USAGE_UNKNOWN));
-        json_object_object_add(o, "source", value == USAGE_UNKNOWN ? NULL : json_object_new_string(usage_source_name(source)));
+        json_set(o, "value", json_u64(value, USAGE_UNKNOWN));
+        json_set(o, "source", value == USAGE_UNKNOWN ? NULL : json_object_new_string(usage_source_name(source)));
         return o;
 }
 
@@ -142,16 +142,16 @@ static json_object *usage_json(Instance *i) {
                 u.io_written = i->last.io_written;
                 u.cpu_source = u.memory_peak_source = u.io_source = USAGE_RUSAGE;
         }
-        json_object_object_add(o, "cpu_usec", figure(u.cpu_usec, u.cpu_source));
-        json_object_object_add(o, "memory_bytes", figure(u.memory, u.memory_source));
-        json_object_object_add(o, "memory_peak_bytes", figure(u.memory_peak, u.memory_peak_source));
-        json_object_object_add(o, "tasks", figure(u.tasks, u.tasks_source));
-        json_object_object_add(o, "io_read_bytes", figure(u.io_read, u.io_source));
-        json_object_object_add(o, "io_written_bytes", figure(u.io_written, u.io_source));
-        json_object_object_add(o, "oom_kills", json_u64(u.oom_kills, USAGE_UNKNOWN));
-        json_object_object_add(o, "cpu_pressure", pressure(u.cpu_pressure));
-        json_object_object_add(o, "memory_pressure", pressure(u.memory_pressure));
-        json_object_object_add(o, "io_pressure", pressure(u.io_pressure));
+        json_set(o, "cpu_usec", figure(u.cpu_usec, u.cpu_source));
+        json_set(o, "memory_bytes", figure(u.memory, u.memory_source));
+        json_set(o, "memory_peak_bytes", figure(u.memory_peak, u.memory_peak_source));
+        json_set(o, "tasks", figure(u.tasks, u.tasks_source));
+        json_set(o, "io_read_bytes", figure(u.io_read, u.io_source));
+        json_set(o, "io_written_bytes", figure(u.io_written, u.io_source));
+        json_set(o, "oom_kills", json_u64(u.oom_kills, USAGE_UNKNOWN));
+        json_set(o, "cpu_pressure", pressure(u.cpu_pressure));
+        json_set(o, "memory_pressure", pressure(u.memory_pressure));
+        json_set(o, "io_pressure", pressure(u.io_pressure));
         return o;
 }
 
@@ -171,9 +171,9 @@ static json_object *processes_json(Instance *i) {
                 if (process_command_line(pids[k], 200, &command) < 0)
                         continue;
                 o = json_object_new_object();
-                json_object_object_add(o, "pid", json_object_new_int(pids[k]));
-                json_object_object_add(o, "command", json_object_new_string(command));
-                json_object_array_add(array, o);
+                json_set(o, "pid", json_object_new_int(pids[k]));
+                json_set(o, "command", json_object_new_string(command));
+                json_push(array, o);
         }
         return array;
 }
@@ -195,17 +195,17 @@ static json_object *detail_json(Instance *i) {
         usec_t mono = now_usec(CLOCK_MONOTONIC), real = now_usec(CLOCK_REALTIME);
         char id[33] = "";
 
-        for (size_t k = 0; i->run && k < 16; k++)
-                snprintf(id + 2 * k, 3, "%02x", i->invocation[k]);
-        json_object_object_add(o, "instance", instance_json(i));
-        json_object_object_add(o, "usage", usage_json(i));
-        json_object_object_add(o, "invocation_id", id[0] ? json_object_new_string(id) : NULL);
-        json_object_object_add(o, "generation", json_object_new_int64((int64_t) i->generation));
-        json_object_object_add(o, "cgroup", json_text(cgroup));
-        json_object_object_add(o, "next_usec", i->lc.deadline == USEC_INFINITY ? NULL :
+        if (i->run)
+                hex_encode(id, i->invocation, sizeof i->invocation);
+        json_set(o, "instance", instance_json(i));
+        json_set(o, "usage", usage_json(i));
+        json_set(o, "invocation_id", id[0] ? json_object_new_string(id) : NULL);
+        json_set(o, "generation", json_object_new_int64((int64_t) i->generation));
+        json_set(o, "cgroup", json_text(cgroup));
+        json_set(o, "next_usec", i->lc.deadline == USEC_INFINITY ? NULL :
                                json_object_new_int64((int64_t) (real + (i->lc.deadline > mono ? i->lc.deadline - mono : 0))));
-        json_object_object_add(o, "log", log_json(i));
-        json_object_object_add(o, "processes", processes_json(i));
+        json_set(o, "log", log_json(i));
+        json_set(o, "processes", processes_json(i));
         return o;
 }
 
@@ -213,79 +213,86 @@ static json_object *strv_json(char *const *l) {
         json_object *array = json_object_new_array();
 
         STRV_FOREACH(s, l)
-                json_object_array_add(array, json_object_new_string(*s));
+                json_push(array, json_object_new_string(*s));
         return array;
 }
 
 #define EVENTS_SHOWN 10
 
+/* "namespace/name" → the array of events in that service's answer. One walk over the stored events for all of them. */
 typedef struct LastEvents {
-        const Service *service;
-        json_object *array;
+        Manager *manager;
+        Map *arrays;
 } LastEvents;
 
 static int last_event(void *userdata, const StoredEvent *v) {
         LastEvents *l = userdata;
-        json_object *o;
+        json_object *array;
+        char key[300];
 
-        if (!streq(v->ns, l->service->spec->ns) || !streq(v->name, l->service->spec->name))
+        snprintf(key, sizeof key, "%s/%s", v->ns, v->name);
+        array = map_get(l->arrays, key);
+        if (!array)
                 return 0;
-        o = event_json(l->service->manager, v);
-        if (!o)
-                return -ENOMEM;
-        json_object_array_add(l->array, o);
+        if (json_object_array_length(array) >= 2 * EVENTS_SHOWN)
+                (void) json_object_array_del_idx(array, 0, EVENTS_SHOWN);
+        json_push(array, event_json(l->manager, v));
         return 0;
 }
 
-static json_object *events_json(const Service *s) {
-        LastEvents l = { .service = s, .array = json_object_new_array() };
-        size_t n;
+static void fill_events(Manager *m, Map *arrays) {
+        LastEvents l = { .manager = m, .arrays = arrays };
+        json_object *array;
+        size_t at = 0;
+        void *v;
 
-        if (s->manager->store)
-                (void) store_each_event(s->manager->store, 0, 0, STORE_EVENTS_KEPT, last_event, &l);
-        n = json_object_array_length(l.array);
-        if (n > EVENTS_SHOWN)
-                (void) json_object_array_del_idx(l.array, 0, n - EVENTS_SHOWN);
-        return l.array;
+        (void) store_each_event(m->store, 0, 0, STORE_EVENTS_KEPT, last_event, &l);
+        while (map_next(arrays, &at, &v)) {
+                size_t n = json_object_array_length(array = v);
+
+                if (n > EVENTS_SHOWN)
+                        (void) json_object_array_del_idx(array, 0, n - EVENTS_SHOWN);
+        }
 }
 
-static json_object *service_json(Service *s, const Selection *selection) {
-        json_object *o = json_object_new_object(), *instances = json_object_new_array();
+static json_object *service_json(Service *s, const Selection *selection, Map *events) {
+        json_object *o = json_object_new_object(), *instances = json_object_new_array(), *last = json_object_new_array();
         _cleanup_strv_ char **unenforced = isolate_unenforced(s->manager->isolate, s->spec);
 
         for (size_t k = 0; k < selection->n; k++)
                 if (selection->items[k]->service == s)
-                        json_object_array_add(instances, detail_json(selection->items[k]));
-        json_object_object_add(o, "name", json_object_new_string(s->spec->name));
-        json_object_object_add(o, "namespace", json_object_new_string(s->spec->ns));
-        json_object_object_add(o, "origin", json_object_new_string(s->origin));
-        json_object_object_add(o, "wanted", json_object_new_boolean(s->wanted));
-        json_object_object_add(o, "spec", config_spec_to_json_full(s->spec));
-        json_object_object_add(o, "changed", config_spec_to_json(s->spec));
-        json_object_object_add(o, "unenforced", strv_json(unenforced));
-        json_object_object_add(o, "instances", instances);
-        json_object_object_add(o, "events", events_json(s));
+                        json_push(instances, detail_json(selection->items[k]));
+        json_set(o, "name", json_object_new_string(s->spec->name));
+        json_set(o, "namespace", json_object_new_string(s->spec->ns));
+        json_set(o, "origin", json_object_new_string(s->origin));
+        json_set(o, "wanted", json_object_new_boolean(s->wanted));
+        json_set(o, "spec", config_spec_to_json_full(s->spec));
+        json_set(o, "changed", config_spec_to_json(s->spec));
+        json_set(o, "unenforced", strv_json(unenforced));
+        json_set(o, "instances", instances);
+        if (o && last)
+                (void) map_put(events, s->key, last);
+        json_set(o, "events", last);
         return o;
 }
 
 int api_describe(VarlinkCall *call, json_object *parameters, void *userdata) {
+        _cleanup_(map_freep) Map *events = map_new_string();
         _cleanup_selection_ Selection s = {};
         _cleanup_error_ KlError e = {};
         json_object *reply, *array;
-        const Service *last = NULL;
         int r;
 
-        r = resolve(userdata, parameters, &s, &e);
+        r = events ? resolve(userdata, parameters, &s, &e) : -ENOMEM;
         if (r < 0)
                 return api_fail(call, &e, r);
         books_flush(userdata);
         reply = json_object_new_object();
         array = json_object_new_array();
-        for (size_t k = 0; k < s.n; k++) {
-                if (s.items[k]->service != last)
-                        json_object_array_add(array, service_json(s.items[k]->service, &s));
-                last = s.items[k]->service;
-        }
-        json_object_object_add(reply, "services", array);
-        return varlink_reply(call, reply);
+        for (size_t k = 0; k < s.n; k++)
+                if (!map_get(events, s.items[k]->service->key))
+                        json_push(array, service_json(s.items[k]->service, &s, events));
+        fill_events(userdata, events);
+        json_set(reply, "services", array);
+        return api_reply(call, reply);
 }

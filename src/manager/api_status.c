@@ -22,8 +22,8 @@ static json_object *states_json(const Manager *m, int *ret_instances) {
 
                 if (!counts[s])
                         continue;
-                (void) json_object_object_get_ex(o, name, &before);
-                json_object_object_add(o, name, json_object_new_int((int) counts[s] + (before ? json_object_get_int(before) : 0)));
+                (void) (o && json_object_object_get_ex(o, name, &before));
+                json_set(o, name, json_object_new_int((int) counts[s] + (before ? json_object_get_int(before) : 0)));
         }
         return o;
 }
@@ -33,35 +33,31 @@ int api_status(VarlinkCall *call, json_object *parameters, void *userdata) {
         json_object *o = json_object_new_object(), *problems = json_object_new_array();
         int instances;
 
-        json_object_object_add(o, "version", json_object_new_string(KINGLY_VERSION));
-        json_object_object_add(o, "pid", json_object_new_int(link_keeper(m->link)));
-        json_object_object_add(o, "manager_pid", json_object_new_int(getpid()));
-        json_object_object_add(o, "isolation", json_object_new_string(isolate_kind_name(isolate_kind(m->isolate))));
-        json_object_object_add(o, "home", json_object_new_string(m->places.home ?: m->places.state));
-        json_object_object_add(o, "since_usec", json_object_new_int64((int64_t) m->started));
-        json_object_object_add(o, "services", json_object_new_int((int) m->n_order));
-        json_object_object_add(o, "states", states_json(m, &instances));
-        json_object_object_add(o, "instances", json_object_new_int(instances));
+        json_set(o, "version", json_object_new_string(KINGLY_VERSION));
+        json_set(o, "pid", json_object_new_int(link_keeper(m->link)));
+        json_set(o, "manager_pid", json_object_new_int(getpid()));
+        json_set(o, "isolation", json_object_new_string(isolate_kind_name(isolate_kind(m->isolate))));
+        json_set(o, "home", json_object_new_string(m->places.home ?: m->places.state));
+        json_set(o, "since_usec", json_object_new_int64((int64_t) m->started));
+        json_set(o, "services", json_object_new_int((int) m->n_order));
+        json_set(o, "states", states_json(m, &instances));
+        json_set(o, "instances", json_object_new_int(instances));
         STRV_FOREACH(p, m->problems)
-                json_object_array_add(problems, json_object_new_string(*p));
-        if (m->store_problem) {
-                char *text = NULL;
-                if (asprintf(&text, "cannot write the state to %s: %s", m->places.store, m->store_problem) >= 0)
-                        json_object_array_add(problems, json_object_new_string(text));
-                free(text);
-        }
-        json_object_object_add(o, "problems", problems);
-        return varlink_reply(call, o);
+                json_push(problems, json_object_new_string(*p));
+        if (m->store_problem)
+                json_push(problems, json_object_new_string(m->store_problem));
+        json_set(o, "problems", problems);
+        return api_reply(call, o);
 }
 
 static void check(json_object *array, const char *name, bool ok, const char *message, const char *hint) {
         json_object *o = json_object_new_object();
 
-        json_object_object_add(o, "name", json_object_new_string(name));
-        json_object_object_add(o, "ok", json_object_new_boolean(ok));
-        json_object_object_add(o, "message", json_object_new_string(message));
-        json_object_object_add(o, "hint", json_text(hint));
-        json_object_array_add(array, o);
+        json_set(o, "name", json_object_new_string(name));
+        json_set(o, "ok", json_object_new_boolean(ok));
+        json_set(o, "message", json_object_new_string(message));
+        json_set(o, "hint", json_text(hint));
+        json_push(array, o);
 }
 
 /* What a limit's line says already need not stand alone. */
@@ -93,6 +89,6 @@ int api_doctor(VarlinkCall *call, json_object *parameters, void *userdata) {
         check(array, "logs", access(m->places.logs, W_OK) >= 0, m->places.logs, access(m->places.logs, W_OK) >= 0 ? NULL : "the directory is not writable");
         STRV_FOREACH(p, m->problems)
                 check(array, "problem", false, *p, NULL);
-        json_object_object_add(o, "checks", array);
-        return varlink_reply(call, o);
+        json_set(o, "checks", array);
+        return api_reply(call, o);
 }

@@ -12,6 +12,7 @@
 #include "manager/events.h"
 #include "manager/instance.h"
 #include "manager/upward.h"
+#include "manager/wait.h"
 #include "model/depend.h"
 
 static int present_specs(Manager *m, SpecList *ret) {
@@ -24,22 +25,52 @@ static int present_specs(Manager *m, SpecList *ret) {
         return 0;
 }
 
+typedef struct Union {
+        Map *named;                /* "namespace/name" of what is desired */
+        char **keys;
+        SpecList all;              /* borrows its specs */
+} Union;
+
+static void union_done(Union *u) {
+        map_free(u->named);
+        strv_free(u->keys);
+        free(u->all.items);
+}
+
+/* Files are checked where they are read; a client may say anything. */
+static int union_desired(Union *u, const SpecList *desired, KlError *reterr) {
+        for (size_t k = 0; k < desired->n; k++) {
+                ServiceSpec *s = desired->items[k];
+                char *key = text_printf("%s/%s", s->ns, s->name);
+                int r = key ? map_put(u->named, key, s) : -ENOMEM;
+
+                if (r == -EEXIST)
+                        kl_error_set(reterr, -EINVAL, KL_E_INVALID, "service %s stands twice in what is to be applied", key);
+                if (r < 0) {
+                        free(key);
+                        return r == -EEXIST ? -EINVAL : r;
+                }
+                u->keys[k] = key;
+                u->all.items[u->all.n++] = s;
+        }
+        return 0;
+}
+
 /* The set as it would be, for cycles and for dependencies on services that exist already. */
-static int check_union(const SpecList *present, const SpecList *desired, KlError *reterr) {
-        SpecList all = { .items = calloc(present->n + desired->n + 1, sizeof(ServiceSpec *)) };
+static int check_union(const Manager *m, const SpecList *desired, KlError *reterr) {
+        _cleanup_(union_done) Union u = { .named = map_new_string(), .keys = calloc(desired->n + 1, sizeof(char *)),
+                                          .all.items = calloc(m->n_order + desired->n + 1, sizeof(ServiceSpec *)) };
         _cleanup_free_ char *cycle = NULL;
         size_t at;
         int r;
 
-        if (!all.items)
-                return -ENOMEM;
-        for (size_t k = 0; k < desired->n; k++)
-                all.items[all.n++] = desired->items[k];
-        for (size_t k = 0; k < present->n; k++)
-                if (!spec_list_find(desired, present->items[k]->ns, present->items[k]->name))
-                        all.items[all.n++] = present->items[k];
-        r = depend_find_cycle(&all, &cycle, &at);
-        free(all.items);
+        r = u.named && u.keys && u.all.items ? union_desired(&u, desired, reterr) : -ENOMEM;
+        if (r < 0)
+                return r;
+        for (size_t k = 0; k < m->n_order; k++)
+                if (!m->order[k]->deleting && !map_get(u.named, m->order[k]->key))
+                        u.all.items[u.all.n++] = m->order[k]->spec;
+        r = depend_find_cycle(&u.all, &cycle, &at);
         if (r > 0)
                 return kl_error_set(reterr, -ELOOP, KL_E_INVALID, "dependency cycle: %s", cycle);
         return r;
@@ -55,10 +86,8 @@ static int store_item(Manager *m, const PlanItem *item, const char *origin, bool
         if (item->verb == PLAN_KEEP && (!s || s->wanted || !start || !item->new_spec->autostart))
                 return 0;
         o = config_spec_to_json(item->new_spec);
-        if (!o)
+        if (json_add_string(o, "name", item->new_spec->name) < 0 || json_add_string(o, "namespace", item->new_spec->ns) < 0)
                 return -ENOMEM;
-        json_object_object_add(o, "name", json_object_new_string(item->new_spec->name));
-        json_object_object_add(o, "namespace", json_object_new_string(item->new_spec->ns));
         v = (StoredService) { .ns = item->new_spec->ns, .name = item->new_spec->name, .origin = origin ?: "",
                               .spec_json = json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN),
                               .wanted = s ? s->wanted : start && item->new_spec->autostart, .generation = s ? s->generation : 0,
@@ -124,9 +153,20 @@ typedef struct Performing {
 
 /* A service on its way out that is asked for again: it stays, and starts when its old processes are gone. */
 static int revive(Service *s, ServiceSpec *spec, bool up) {
+        int r;
+
         s->deleting = false;
         s->wanted = up;
-        return service_replace_spec(s, spec);
+        r = service_replace_spec(s, spec);
+        for (size_t k = 0; k < s->n_instances; k++) {
+                Instance *i = s->instances[k];
+
+                books_mark_instance(i);
+                if (up && lifecycle_alive(&i->lc) && !i->removing)
+                        instance_order(i, EV_RESTART);
+                wait_changed(i);
+        }
+        return r;
 }
 
 static int perform_add(Performing *p, const PlanItem *item) {
@@ -135,11 +175,12 @@ static int perform_add(Performing *p, const PlanItem *item) {
         bool up = p->start && spec->autostart;
         int r;
 
-        r = s ? revive(s, spec, up) : service_new(p->manager, spec, p->origin, up, -1, &s);
-        if (r < 0) {
+        if (s)
+                r = revive(s, spec, up);
+        else if ((r = service_new(p->manager, spec, p->origin, up, -1, &s)) < 0)
                 spec_free(spec);
+        if (r < 0)
                 return r;
-        }
         if (up)
                 p->starts[p->n_starts++] = s;
         return up ? touch(p->touched, s) : 0;
@@ -168,8 +209,8 @@ static int perform_change(Performing *p, const PlanItem *item) {
                 apply_live(p->manager, s);
         if (item->verb == PLAN_RESTART && s->wanted)
                 for (size_t k = 0; k < s->n_instances; k++)
-                        if (lifecycle_alive(&s->instances[k]->lc))
-                                instance_event(s->instances[k], EV_RESTART);
+                        if (lifecycle_alive(&s->instances[k]->lc) && !s->instances[k]->removing)
+                                instance_order(s->instances[k], EV_RESTART);
         /* What the operator stopped stays stopped; what failed gets another chance because somebody applies the file, not because we began anew. */
         if (p->manager->loading && item->verb == PLAN_KEEP)
                 return 0;
@@ -180,18 +221,28 @@ static int perform_change(Performing *p, const PlanItem *item) {
         return 0;
 }
 
-static void start_idle(Service *s) {
-        for (size_t k = 0; k < s->n_instances; k++) {
-                LcState state = s->instances[k]->lc.state;
-
-                if (state == LC_STOPPED || state == LC_FAILED || state == LC_STOPPING || state == LC_KILLING || (state == LC_EXITED && s->spec->type != SERVICE_ONESHOT)) {
-                        service_start(s);
-                        return;
-                }
+/* One that waits after a failure does not wait any longer: what made it fail may have been what was changed. */
+static bool idle(const Instance *i) {
+        switch (i->lc.state) {
+        case LC_STOPPED: case LC_FAILED: case LC_WAIT_BACKOFF: case LC_STOPPING: case LC_KILLING:
+                return true;
+        case LC_EXITED:
+                return i->service->spec->type != SERVICE_ONESHOT;
+        default:
+                return i->stop_deferred;
         }
 }
 
+static void start_idle(Service *s, uint64_t round) {
+        for (size_t k = 0; k < s->n_instances; k++)
+                if (!s->instances[k]->removing && idle(s->instances[k])) {
+                        service_start(s, round);
+                        return;
+                }
+}
+
 static int perform(Manager *m, Plan *plan, Performing *p) {
+        uint64_t round = service_round(m);
         int r = 0;
 
         p->starts = calloc(plan->n + 1, sizeof(Service *));
@@ -210,7 +261,8 @@ static int perform(Manager *m, Plan *plan, Performing *p) {
         if (r >= 0)
                 r = service_rebuild_dependents(m);
         for (size_t k = 0; k < p->n_starts && r >= 0; k++)
-                start_idle(p->starts[k]);
+                start_idle(p->starts[k], round);
+        service_recheck_all(m);
         free(p->starts);
         return r;
 }
@@ -237,7 +289,7 @@ int apply_specs(Manager *m, SpecList *desired, const char *origin, bool prune, b
 
         r = present_specs(m, &present);
         if (r >= 0)
-                r = check_union(&present, desired, reterr);
+                r = check_union(m, desired, reterr);
         if (r >= 0)
                 r = plan_make(&present, desired, prune, ret_plan);
         free(present.items);

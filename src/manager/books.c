@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "base/log.h"
+#include "base/text.h"
 #include "manager/books.h"
 #include "manager/events.h"
 #include "manager/link.h"
@@ -11,9 +12,10 @@
 #include "manager/upward.h"
 
 #define RETRY_USEC (5 * USEC_PER_SEC)
+#define ACKS_KEPT 1024             /* exits kept back while the store cannot be written: the keeper's table has an end */
 
 void books_mark(Manager *m) {
-        if (!m->loading && m->books && !m->store_failed)
+        if (!m->loading && m->books)
                 (void) sd_event_source_set_enabled(m->books, SD_EVENT_ONESHOT);
 }
 
@@ -22,7 +24,15 @@ void books_mark_instance(Instance *i) {
         books_mark(i->service->manager);
 }
 
+static void acknowledge(Manager *m) {
+        for (size_t k = 0; k < m->n_acks; k++)
+                (void) link_ack(m->link, m->acks[k]);
+        m->n_acks = 0;
+}
+
 int books_ack(Manager *m, uint64_t run) {
+        if (m->store_failed && m->n_acks >= ACKS_KEPT)
+                acknowledge(m);
         if (m->n_acks == m->acks_allocated) {
                 size_t n = MAX(m->acks_allocated * 2, 64u);
                 uint64_t *a = reallocarray(m->acks, n, sizeof(uint64_t));
@@ -42,6 +52,13 @@ static void bury_now(Cell *cell) {
         if (r < 0)
                 log_debug("cannot remove %s: %s", cell_where(cell), strerror(-r));
         cell_free(cell);
+}
+
+bool books_buried(const Manager *m, const Cell *cell) {
+        for (size_t k = 0; k < m->n_graveyard; k++)
+                if (m->graveyard[k] == cell)
+                        return true;
+        return false;
 }
 
 void books_bury(Manager *m, Cell *cell) {
@@ -69,17 +86,27 @@ static bool rests(const Instance *i) {
         return i->lc.state == LC_EXITED || i->lc.state == LC_FAILED || i->lc.state == LC_STOPPED;
 }
 
+/* An order that is being carried out: whoever takes over carries it on. A shutdown is no such order. */
+static const char *under_way(const Instance *i) {
+        const Lifecycle *l = &i->lc;
+
+        if (i->service->manager->shutdown != SHUTDOWN_NO)
+                return "";
+        if (!l->wanted || i->stop_deferred)
+                return BOOKS_STOPPING;
+        return l->restart_pending ? BOOKS_RESTARTING : "";
+}
+
 static int write_instance(Instance *i, const char *boot) {
         const Service *s = i->service;
         char id[33];
         StoredRun v = { .ns = s->spec->ns, .name = s->spec->name, .instance = i->index, .run = i->run, .generation = i->generation,
                         .invocation_id = id, .pid = i->main.pid, .start_time = i->main.start_time, .boot_id = boot,
                         .isolation = isolate_kind_name(isolate_kind(s->manager->isolate)), .where = i->cell ? cell_where(i->cell) : "",
-                        .ready = i->lc.was_ready, .since_realtime = i->since_realtime, .restarts = i->lc.restarts, .rest = "",
+                        .ready = i->lc.was_ready, .since_realtime = i->since_realtime, .restarts = i->lc.restarts, .rest = under_way(i),
                         .reason = i->lc.reason, .exit_code = i->lc.exit_known ? i->lc.exit.code : -1, .exit_signal = i->lc.exit.signal };
 
-        for (size_t k = 0; k < 16; k++)
-                snprintf(id + 2 * k, 3, "%02x", i->invocation[k]);
+        hex_encode(id, i->invocation, sizeof i->invocation);
         if (!i->cell || !i->main.pid) {
                 if (!rests(i))
                         return store_delete_run(s->manager->store, v.ns, v.name, i->index);
@@ -97,6 +124,8 @@ static int write_all(Manager *m) {
         for (size_t k = 0; k < m->n_order; k++) {
                 Service *s = m->order[k];
 
+                if (s->goal_dirty && !s->deleting && (r = store_set_wanted(m->store, s->spec->ns, s->spec->name, s->wanted)) < 0)
+                        return r;
                 if (s->dirty && (r = store_set_generation(m->store, s->spec->ns, s->spec->name, s->generation)) < 0)
                         return r;
                 for (size_t n = 0; n < s->n_instances; n++)
@@ -108,38 +137,38 @@ static int write_all(Manager *m) {
 
 static void clear_marks(Manager *m) {
         for (size_t k = 0; k < m->n_order; k++) {
-                m->order[k]->dirty = false;
+                m->order[k]->dirty = m->order[k]->goal_dirty = false;
                 for (size_t n = 0; n < m->order[k]->n_instances; n++)
                         m->order[k]->instances[n]->dirty = false;
         }
         events_drop(m);
-        for (size_t k = 0; k < m->n_acks; k++)
-                (void) link_ack(m->link, m->acks[k]);
-        m->n_acks = 0;
+        acknowledge(m);
 }
 
 static int on_retry(sd_event_source *s, uint64_t usec, void *userdata) {
         Manager *m = userdata;
 
+        m->retry = sd_event_source_disable_unref(m->retry);
         m->store_failed = false;
         books_flush(m);
         return 0;
 }
 
 static void books_failed(Manager *m, int r, const char *why) {
-        m->store_failed = true;
+        char *problem = why ? strdup(why) : text_printf("cannot write the state to %s: %s", m->places.store, strerror(-r));
+
         if (!m->store_problem)
-                log_error("cannot write the state to %s: %s — services run on, will try again", m->places.store, why ?: strerror(-r));
+                log_error("%s — services run on, will try again", problem ?: strerror(-r));
         free(m->store_problem);
-        m->store_problem = strdup(why ?: strerror(-r));
-        (void) sd_event_add_time_relative(m->event, NULL, CLOCK_MONOTONIC, RETRY_USEC, USEC_PER_SEC, on_retry, m);
+        m->store_problem = problem;
+        m->store_failed = sd_event_add_time_relative(m->event, &m->retry, CLOCK_MONOTONIC, RETRY_USEC, USEC_PER_SEC, on_retry, m) >= 0;
 }
 
 void books_flush(Manager *m) {
         _cleanup_error_ KlError e = {};
         int r;
 
-        if (!m->store)
+        if (!m->store || m->store_failed)
                 return;
         r = store_begin(m->store, false);
         if (r >= 0) {

@@ -3,9 +3,14 @@
 
 #include "manager/manager.h"
 
+/* What the books say of a living run that was told to end. */
+#define BOOKS_STOPPING "stopping"
+#define BOOKS_RESTARTING "restarting"
+
 void books_mark(Manager *m);                       /* something is to be written */
 void books_mark_instance(Instance *i);
 int books_ack(Manager *m, uint64_t run);           /* acknowledge to the keeper once its end is recorded */
+bool books_buried(const Manager *m, const Cell *cell);
 void books_bury(Manager *m, Cell *cell);           /* remove the cell when there is time; takes it */
 void books_flush(Manager *m);                      /* now */
 int books_run(sd_event_source *s, void *userdata); /* handler of manager->books */

@@ -4,6 +4,7 @@
 #include <sys/wait.h>
 
 #include "base/log.h"
+#include "manager/api.h"
 #include "manager/books.h"
 #include "manager/events.h"
 #include "manager/follow.h"
@@ -42,6 +43,16 @@ static int pending_new(Manager *m, const Instance *i, json_object *data, const c
         return 0;
 }
 
+static void drop_oldest(Manager *m) {
+        PendingEvent *e = m->events_head;
+
+        m->events_head = e->next;
+        if (!m->events_head)
+                m->events_tail = &m->events_head;
+        m->n_events--;
+        pending_free(e);
+}
+
 void event_emit(Manager *m, const Instance *i, json_object *data, const char *kind, const char *format, ...) {
         _unused_ _cleanup_json_ json_object *owned = data;
         _cleanup_free_ char *message = NULL;
@@ -61,8 +72,12 @@ void event_emit(Manager *m, const Instance *i, json_object *data, const char *ki
                 log_info("%s%s%s", i ? instance_label(i, label) : "", i ? ": " : "", message);
         if (pending_new(m, i, data, kind, message, &e) < 0)
                 return;
+        /* A store that cannot be written keeps no more of them waiting than it would hold. */
+        if (m->n_events >= STORE_EVENTS_KEPT)
+                drop_oldest(m);
         *m->events_tail = e;
         m->events_tail = &e->next;
+        m->n_events++;
         follow_event(m, i, e);
         books_mark(m);
 }
@@ -79,12 +94,8 @@ int events_write(Manager *m) {
 }
 
 void events_drop(Manager *m) {
-        while (m->events_head) {
-                PendingEvent *e = m->events_head;
-                m->events_head = e->next;
-                pending_free(e);
-        }
-        m->events_tail = &m->events_head;
+        while (m->events_head)
+                drop_oldest(m);
 }
 
 /* ---- what transitions mean ---- */
@@ -141,11 +152,11 @@ void event_exit(Instance *i, const WireExited *p) {
         char span[FORMAT_MAX];
 
         if (data) {
-                json_object_object_add(data, "pid", json_object_new_int(p->pid));
-                json_object_object_add(data, "code", WIFEXITED(p->status) ? json_object_new_int(WEXITSTATUS(p->status)) : NULL);
-                json_object_object_add(data, "signal", WIFSIGNALED(p->status) ? json_object_new_string(signal_name(WTERMSIG(p->status))) : NULL);
-                json_object_object_add(data, "cpu_usec", json_object_new_int64((int64_t) (p->utime_usec + p->stime_usec)));
-                json_object_object_add(data, "maxrss_bytes", json_object_new_int64((int64_t) p->maxrss_bytes));
+                json_set(data, "pid", json_object_new_int(p->pid));
+                json_set(data, "code", WIFEXITED(p->status) ? json_object_new_int(WEXITSTATUS(p->status)) : NULL);
+                json_set(data, "signal", WIFSIGNALED(p->status) ? json_object_new_string(signal_name(WTERMSIG(p->status))) : NULL);
+                json_set(data, "cpu_usec", json_object_new_int64((int64_t) (p->utime_usec + p->stime_usec)));
+                json_set(data, "maxrss_bytes", json_object_new_int64((int64_t) p->maxrss_bytes));
         }
         format_span(span, i->lc.run_since && now > i->lc.run_since ? now - i->lc.run_since : 0, false);
         if (WIFEXITED(p->status))

@@ -4,6 +4,7 @@
 
 #include "base/strv.h"
 #include "base/text.h"
+#include "manager/api.h"
 #include "manager/books.h"
 #include "manager/follow.h"
 #include "manager/params.h"
@@ -13,8 +14,9 @@ struct EventFollower {
         EventFollower *next;
         Manager *manager;
         VarlinkCall *call;
-        char **selectors;
         char *ns;
+        Selector *selectors;
+        size_t n;                   /* none: everything */
         int64_t last;               /* id said last */
         bool paused;
 };
@@ -27,8 +29,9 @@ static EventFollower *follower_free(EventFollower *f) {
                         *p = f->next;
                         break;
                 }
+        varlink_call_watch(f->call, NULL, NULL, NULL);
         varlink_call_unref(f->call);
-        strv_free(f->selectors);
+        free(f->selectors);
         free(f->ns);
         free(f);
         return NULL;
@@ -40,19 +43,13 @@ void followers_free(Manager *m) {
 }
 
 /* By the words alone: a service that is gone still has its events. */
-static bool follower_wants(const EventFollower *f, const char *ns, const char *name) {
+static bool follower_wants(const EventFollower *f, const char *ns, const char *name, int instance) {
         if (f->ns && !streq(f->ns, ns))
                 return false;
-        if (!f->selectors || strv_contains(f->selectors, "all"))
-                return true;
-        STRV_FOREACH(s, f->selectors) {
-                const char *slash = strchr(*s, '/'), *colon = strchr(*s, ':');
-                _cleanup_free_ char *plain = strndup(slash ? slash + 1 : *s, slash ? strlen(slash + 1) : (size_t) (colon ? colon - *s : (ssize_t) strlen(*s)));
-
-                if ((*s)[0] == '@' ? streq(*s + 1, ns) : plain && text_glob_match(plain, name))
+        for (size_t k = 0; k < f->n; k++)
+                if (selector_matches(f->selectors + k, ns, name) && (f->selectors[k].instance < 0 || instance < 0 || f->selectors[k].instance == instance))
                         return true;
-        }
-        return false;
+        return f->n == 0;
 }
 
 /* A service that is gone by now is labelled by what is known of it. */
@@ -72,15 +69,15 @@ json_object *event_json(Manager *m, const StoredEvent *v) {
         if (!o)
                 return NULL;
         label_of(m, v, label);
-        json_object_object_add(o, "id", json_object_new_int64(v->id));
-        json_object_object_add(o, "time_usec", json_object_new_int64((int64_t) v->realtime));
-        json_object_object_add(o, "name", json_object_new_string(v->name));
-        json_object_object_add(o, "namespace", json_object_new_string(v->ns));
-        json_object_object_add(o, "instance", json_object_new_int(v->instance));
-        json_object_object_add(o, "label", json_object_new_string(label));
-        json_object_object_add(o, "kind", json_object_new_string(v->kind));
-        json_object_object_add(o, "message", json_object_new_string(v->message));
-        json_object_object_add(o, "data", v->data_json[0] ? json_tokener_parse(v->data_json) : NULL);
+        json_set(o, "id", json_object_new_int64(v->id));
+        json_set(o, "time_usec", json_object_new_int64((int64_t) v->realtime));
+        json_set(o, "name", json_object_new_string(v->name));
+        json_set(o, "namespace", json_object_new_string(v->ns));
+        json_set(o, "instance", json_object_new_int(v->instance));
+        json_set(o, "label", json_object_new_string(label));
+        json_set(o, "kind", json_object_new_string(v->kind));
+        json_set(o, "message", json_object_new_string(v->message));
+        json_set(o, "data", v->data_json[0] ? json_tokener_parse(v->data_json) : NULL);
         return o;
 }
 
@@ -91,7 +88,7 @@ static json_object *wrap(json_object *events) {
                 json_object_put(events);
                 return NULL;
         }
-        json_object_object_add(o, "events", events);
+        json_set(o, "events", events);
         return o;
 }
 
@@ -106,27 +103,25 @@ static int collect_event(void *userdata, const StoredEvent *v) {
         json_object *o;
 
         c->last = v->id;
-        if (!follower_wants(c->follower, v->ns, v->name))
+        if (!follower_wants(c->follower, v->ns, v->name, v->instance))
                 return 0;
         o = event_json(c->follower->manager, v);
-        if (!o || json_object_array_add(c->array, o) < 0) {
-                json_object_put(o);
-                return -ENOMEM;
-        }
-        return 0;
+        json_push(c->array, o);
+        return o ? 0 : -ENOMEM;
 }
 
 static void on_drained(VarlinkCall *call, void *userdata) {
         EventFollower *f = userdata;
         Collect c = { .follower = f, .array = json_object_new_array(), .last = f->last };
 
-        books_flush(f->manager);
-        if (c.array && store_each_event(f->manager->store, f->last, 0, STORE_EVENTS_KEPT, collect_event, &c) >= 0 &&
-            json_object_array_length(c.array) > 0)
-                (void) varlink_notify(f->call, wrap(TAKE_PTR(c.array)));
-        json_object_put(c.array);
-        f->last = c.last;
         f->paused = false;
+        books_flush(f->manager);
+        if (c.array && store_each_event(f->manager->store, f->last, 0, STORE_EVENTS_KEPT, collect_event, &c) >= 0) {
+                f->last = c.last;
+                if (json_object_array_length(c.array) > 0)
+                        (void) varlink_notify(f->call, wrap(TAKE_PTR(c.array)));
+        }
+        json_object_put(c.array);
 }
 
 static void on_gone(VarlinkCall *call, void *userdata) {
@@ -140,7 +135,7 @@ void follow_event(Manager *m, const Instance *i, const PendingEvent *e) {
         for (EventFollower *f = m->followers; f; f = f->next) {
                 json_object *array;
 
-                if (f->paused || !follower_wants(f, e->ns, e->name))
+                if (f->paused || !follower_wants(f, e->ns, e->name, e->instance))
                         continue;
                 if (varlink_call_congested(f->call)) {
                         f->paused = true;
@@ -149,10 +144,28 @@ void follow_event(Manager *m, const Instance *i, const PendingEvent *e) {
                 array = json_object_new_array();
                 if (!array)
                         continue;
-                json_object_array_add(array, event_json(m, &v));
+                json_push(array, event_json(m, &v));
                 f->last = e->id;
                 (void) varlink_notify(f->call, wrap(array));
         }
+}
+
+static int follower_select(EventFollower *f, json_object *p, KlError *reterr) {
+        _cleanup_strv_ char **selectors = NULL;
+        int r = params_selectors(p, &selectors, &f->ns, reterr);
+
+        if (r < 0)
+                return r;
+        f->selectors = calloc(strv_length(selectors) + 1, sizeof(Selector));
+        if (!f->selectors)
+                return -ENOMEM;
+        STRV_FOREACH(s, selectors) {
+                r = selector_parse(*s, f->ns, f->selectors + f->n, reterr);
+                if (r < 0)
+                        return r;
+                f->n++;
+        }
+        return 0;
 }
 
 static int follower_new(Manager *m, VarlinkCall *call, json_object *p, EventFollower **ret, KlError *reterr) {
@@ -162,7 +175,7 @@ static int follower_new(Manager *m, VarlinkCall *call, json_object *p, EventFoll
         if (!f)
                 return -ENOMEM;
         *f = (EventFollower) { .manager = m, .call = varlink_call_ref(call) };
-        r = params_selectors(p, &f->selectors, &f->ns, reterr);
+        r = follower_select(f, p, reterr);
         if (r < 0) {
                 follower_free(f);
                 return r;
@@ -197,11 +210,12 @@ int api_events(VarlinkCall *call, json_object *parameters, void *userdata) {
         }
         if (!follow || !varlink_call_more(call)) {
                 follower_free(f);
-                return varlink_reply(call, wrap(c.array));
+                return api_reply(call, wrap(c.array));
         }
         f->last = m->last_event_id;
         f->next = m->followers;
         m->followers = f;
         varlink_call_watch(call, on_drained, on_gone, f);
-        return varlink_notify(call, wrap(c.array));
+        (void) varlink_notify(call, wrap(c.array));
+        return 0;
 }

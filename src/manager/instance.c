@@ -87,10 +87,9 @@ int instance_track(Instance *i) {
 
 /* ---- timers ---- */
 
-static int on_deadline(sd_event_source *s, uint64_t usec, void *userdata) {
-        instance_event(userdata, EV_DEADLINE);
-        return 0;
-}
+#define PLACING_USEC (60 * USEC_PER_SEC)
+
+static int on_deadline(sd_event_source *s, uint64_t usec, void *userdata);
 
 static int on_watchdog(sd_event_source *s, uint64_t usec, void *userdata) {
         Instance *i = userdata;
@@ -119,6 +118,22 @@ static void arm(Instance *i, sd_event_source **source, usec_t at, sd_event_time_
         }
         if (r < 0)
                 manager_problem(i->service->manager, "cannot arm a timer for %s: %s", i->service->key, strerror(-r));
+}
+
+static void start_over(Instance *i) {
+        i->lc.deadline = usec_add(now_usec(CLOCK_MONOTONIC), PLACING_USEC);
+        arm(i, &i->deadline, i->lc.deadline, on_deadline);
+}
+
+static int on_deadline(sd_event_source *s, uint64_t usec, void *userdata) {
+        Instance *i = userdata;
+
+        /* Who waits for its turn is not late: its time begins when it is let go (start_one). */
+        if (i->queued)
+                start_over(i);
+        else
+                instance_event(i, EV_DEADLINE);
+        return 0;
 }
 
 void instance_ping(Instance *i) {
@@ -174,12 +189,21 @@ static void act_kill(Instance *i, LcInput *next) {
 }
 
 static void act_check_empty(Instance *i, LcInput *next) {
+        int r;
+
         if (i->lc.main_alive)
                 return;
-        if (i->cell && cell_populated(i->cell) > 0 && cell_watch_empty(i->cell) >= 0)
-                *next = (LcInput) { .event = EV_REMAINS };
-        else
+        r = i->cell ? cell_populated(i->cell) : 0;
+        if (r == 0 || r == -ENOENT) {
                 *next = (LcInput) { .event = EV_EMPTY };
+                return;
+        }
+        /* Where it cannot be known or watched, the deadline of the stop kills and asks again: a second life beside the first would be worse. */
+        *next = (LcInput) { .event = EV_REMAINS };
+        if (r > 0)
+                r = cell_watch_empty(i->cell);
+        if (r < 0)
+                log_errno(LOG_WARNING, r, "%s: cannot watch what is left of it", i->service->key);
 }
 
 static void act_clean(Instance *i, LcInput *next) {
@@ -213,6 +237,11 @@ static void act_check_deps(Instance *i, LcInput *next) {
 static void act_spawn(Instance *i, LcInput *next) {
         Manager *m = i->service->manager;
 
+        if (m->queue_size == m->queue_allocated && m->queue_head > m->queue_size / 2) {
+                m->queue_size -= m->queue_head;
+                memmove(m->queue, m->queue + m->queue_head, m->queue_size * sizeof(Instance *));
+                m->queue_head = 0;
+        }
         if (m->queue_size == m->queue_allocated) {
                 size_t n = MAX(m->queue_allocated * 2, 64u);
                 Instance **q = reallocarray(m->queue, n, sizeof(Instance *));
@@ -239,6 +268,13 @@ static void act_disarm_watchdog(Instance *i, LcInput *next) {
         i->watchdog = sd_event_source_disable_unref(i->watchdog);
 }
 
+/* What a shell would say; 1 for what never executed. */
+static int essential_status(const Lifecycle *l) {
+        if (!l->exit_known)
+                return EXIT_FAILURE;
+        return l->exit.signal ? 128 + l->exit.signal : l->exit.code;
+}
+
 static void act_changed(Instance *i, LcInput *next) {
         Manager *m = i->service->manager;
         const char *state = lifecycle_public_state(i->lc.state);
@@ -247,6 +283,8 @@ static void act_changed(Instance *i, LcInput *next) {
                 i->public_state = state;
                 i->since_realtime = now_usec(CLOCK_REALTIME);
         }
+        if (i->service->spec->essential && (i->lc.state == LC_EXITED || i->lc.state == LC_FAILED))
+                shutdown_begin(m, essential_status(&i->lc), NULL);
         books_mark_instance(i);
         wait_changed(i);
         service_tell_dependents(i->service);
@@ -297,6 +335,11 @@ void instance_feed(Instance *i, const LcInput *in) {
         }
 }
 
+void instance_order(Instance *i, LcEvent e) {
+        i->stop_deferred = false;
+        instance_event(i, e);
+}
+
 bool instance_deps_recheck(Instance *i) {
         LcInput next = { .event = _LC_EVENT_MAX };
 
@@ -310,42 +353,40 @@ bool instance_deps_recheck(Instance *i) {
 
 /* ---- the start queue ---- */
 
-static void start_one(Instance *i) {
+/* The first of the queue. False when it must stay there: the keeper's socket is full. */
+static bool start_one(Manager *m) {
         _cleanup_error_ KlError e = {};
+        Instance *i = m->queue[m->queue_head];
         bool permanent = false;
-        int r;
+        int r = i ? spawn_send(i, &permanent, &e) : 0;
 
-        r = spawn_send(i, &permanent, &e);
         if (r == -EAGAIN)
-                return;
+                return false;
+        m->queue_head++;
+        if (!i)
+                return true;
         i->queued = false;
         if (r >= 0) {
                 i->in_flight = true;
-                i->service->manager->in_flight++;
+                m->in_flight++;
                 i->child = true;
+                start_over(i);
                 if (i->status)
                         instance_set_status(i, NULL);
-                if (instance_track(i) >= 0)
-                        return;
+                return true;
         }
         instance_set_status(i, "%s", e.message ?: strerror(-r));
         i->hint = TAKE_PTR(e.hint);
         instance_feed(i, &(LcInput) { .event = EV_SPAWN_FAILED, .reason = REASON_SPAWN, .permanent = permanent });
+        return true;
 }
 
 void instance_pump(Manager *m) {
         unsigned window = isolate_window(m->isolate);
 
-        while (m->queue_head < m->queue_size && m->in_flight < window) {
-                Instance *i = m->queue[m->queue_head];
-
-                if (i) {
-                        start_one(i);
-                        if (i->queued)
-                                return;          /* the keeper's socket is full: it calls again */
-                }
-                m->queue_head++;
-        }
+        while (m->queue_head < m->queue_size && m->in_flight < window)
+                if (!start_one(m))
+                        return;          /* the link calls again */
         if (m->queue_head == m->queue_size)
                 m->queue_head = m->queue_size = 0;
 }

@@ -9,6 +9,8 @@ Instance *instance_free(Instance *i);
 
 /* Feeds one event and performs what comes of it, follow-up events included. May free the instance when it was to be removed. */
 void instance_feed(Instance *i, const LcInput *in);
+/* What an operator says: a stop that still waits for others is forgotten. */
+void instance_order(Instance *i, LcEvent e);
 static inline void instance_event(Instance *i, LcEvent e) { instance_feed(i, &(LcInput) { .event = e }); }
 
 /* From the keeper. */

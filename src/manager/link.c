@@ -66,6 +66,11 @@ static int link_queue(Link *l, const void *packet, size_t size, int fd) {
         if (!o)
                 return -ENOMEM;
         *o = (Outgoing) { .fd = fd >= 0 ? fd_dup(fd) : -EBADF, .size = size };
+        if (fd >= 0 && o->fd < 0) {
+                int r = o->fd;
+                free(o);
+                return r;
+        }
         memcpy(o->data, packet, size);
         *l->tail = o;
         l->tail = &o->next;
@@ -100,7 +105,8 @@ static void link_flush(Link *l) {
                 free(o);
         }
         link_want_write(l, false);
-        instance_pump(l->manager);
+        if (l->listed)
+                instance_pump(l->manager);
 }
 
 int link_spawn(Link *l, const WireSpawn *spawn, size_t size, const int *fds, size_t n_fds) {
@@ -218,7 +224,13 @@ static int on_execed(Link *l, const void *packet) {
 }
 
 static int on_failed(Link *l, const void *packet) {
-        instance_spawn_failed(l->manager, packet);
+        LinkChild *c = l->listed ? NULL : link_child(l, ((const WireFailed *) packet)->run);
+
+        /* The keeper has forgotten it: nobody must take it up. Its instance finds it gone. */
+        if (c)
+                c->taken = true;
+        else
+                instance_spawn_failed(l->manager, packet);
         return 0;
 }
 

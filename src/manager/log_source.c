@@ -3,6 +3,7 @@
 
 #include "manager/instance.h"
 #include "manager/log_source.h"
+#include "manager/service.h"
 #include "manager/spawn.h"
 
 static int open_journal(const Instance *i, uint64_t lines, usec_t since, LogSource *s) {
@@ -11,6 +12,7 @@ static int open_journal(const Instance *i, uint64_t lines, usec_t since, LogSour
 
         if (r < 0)
                 return r;
+        lines = MIN(lines, (uint64_t) UINT32_MAX);
         s->scoped = isolate_kind(service->manager->isolate) == ISOLATE_SCOPE && service->n_instances > 1;
         /* Other instances' lines are passed over, so look back further for as many of ours. */
         return since ? journal_reader_seek_time(s->journal, since) : journal_reader_seek_tail(s->journal, lines * (s->scoped ? service->n_instances : 1));
@@ -22,6 +24,7 @@ static int open_file(const Instance *i, uint64_t lines, usec_t since, LogSource 
 
         if (r < 0)
                 return r;
+        s->raw = i->service->spec->log.format == LOG_FORMAT_RAW;
         return since ? log_reader_seek_time(s->file, since) : log_reader_seek_tail(s->file, lines);
 }
 
@@ -69,12 +72,21 @@ static int peek_journal(LogSource *s) {
         return r;
 }
 
-int log_source_peek(LogSource *s) {
+/* Nothing more can come: nobody lives who would finish the line. */
+static bool ended(Manager *m, const LogSource *s) {
+        const Service *service = service_find(m, s->ns, s->name);
+
+        return !service || s->instance >= service->n_instances || !lifecycle_alive(&service->instances[s->instance]->lc);
+}
+
+int log_source_peek(Manager *m, LogSource *s) {
         int r;
 
         if (s->has)
                 return 1;
         r = s->journal ? peek_journal(s) : log_reader_next(s->file, &s->record);
+        if (r == 0 && s->raw && ended(m, s))
+                r = log_reader_rest(s->file, &s->record);
         s->has = r > 0;
         return r;
 }

@@ -15,6 +15,8 @@
 #define BYTES_A_TURN (256 * 1024)
 #define RECORDS_UNSTREAMED 20000         /* without "more" all must fit one reply */
 #define LINES_DEFAULT 20
+#define PATTERN_MAX 1024
+#define REPEATS_MAX 1000
 
 struct LogStream {
         LogStream *next;
@@ -48,6 +50,7 @@ static LogStream *stream_free(LogStream *s) {
         if (s->grep_set)
                 regfree(&s->grep);
         json_object_put(s->gathered);
+        varlink_call_watch(s->call, NULL, NULL, NULL);
         varlink_call_unref(s->call);
         free(s);
         return NULL;
@@ -73,14 +76,14 @@ static json_object *entry_json(const LogSource *s) {
 
         if (!o)
                 return NULL;
-        json_object_object_add(o, "time_usec", s->record.realtime ? json_object_new_int64((int64_t) s->record.realtime) : NULL);
-        json_object_object_add(o, "name", json_object_new_string(s->name));
-        json_object_object_add(o, "namespace", json_object_new_string(s->ns));
-        json_object_object_add(o, "instance", json_object_new_int((int) s->instance));
-        json_object_object_add(o, "label", json_object_new_string(s->label));
-        json_object_object_add(o, "stream", json_object_new_string(s->record.stream ? "err" : "out"));
-        json_object_object_add(o, "pid", s->pid > 0 ? json_object_new_int(s->pid) : NULL);
-        json_object_object_add(o, "message", message_json(&s->record));
+        json_set(o, "time_usec", s->record.realtime ? json_object_new_int64((int64_t) s->record.realtime) : NULL);
+        json_set(o, "name", json_object_new_string(s->name));
+        json_set(o, "namespace", json_object_new_string(s->ns));
+        json_set(o, "instance", json_object_new_int((int) s->instance));
+        json_set(o, "label", json_object_new_string(s->label));
+        json_set(o, "stream", json_object_new_string(s->record.stream ? "err" : "out"));
+        json_set(o, "pid", s->pid > 0 ? json_object_new_int(s->pid) : NULL);
+        json_set(o, "message", message_json(&s->record));
         return o;
 }
 
@@ -92,12 +95,18 @@ static bool wanted(const LogStream *s, const LogRecord *r) {
         return !s->grep_set || regexec(&s->grep, r->message, 1, &match, REG_STARTEND) == 0;
 }
 
+/* A source that had nothing is not asked again in the same turn: with thousands of files that would be most of the work. */
 static LogSource *earliest(LogStream *s) {
         LogSource *best = NULL;
 
-        for (size_t k = 0; k < s->n; k++)
-                if (log_source_peek(s->sources + k) > 0 && (!best || s->sources[k].record.realtime < best->record.realtime))
-                        best = s->sources + k;
+        for (size_t k = 0; k < s->n; k++) {
+                LogSource *source = s->sources + k;
+
+                if (!source->has && !source->dry)
+                        source->dry = log_source_peek(s->manager, source) <= 0;
+                if (source->has && (!best || source->record.realtime < best->record.realtime))
+                        best = source;
+        }
         return best;
 }
 
@@ -108,7 +117,7 @@ static json_object *wrap(json_object *entries) {
                 json_object_put(entries);
                 return NULL;
         }
-        json_object_object_add(o, "entries", entries);
+        json_set(o, "entries", entries);
         return o;
 }
 
@@ -116,9 +125,10 @@ static json_object *wrap(json_object *entries) {
 static bool gather(LogStream *s, json_object *entries, size_t limit) {
         size_t bytes = 0;
 
+        for (size_t k = 0; k < s->n; k++)
+                s->sources[k].dry = false;
         for (size_t n = 0; n < RECORDS_A_TURN * 4 && json_object_array_length(entries) < limit && bytes < BYTES_A_TURN; n++) {
                 LogSource *source = earliest(s);
-                json_object *o;
 
                 if (!source)
                         return true;
@@ -126,9 +136,7 @@ static bool gather(LogStream *s, json_object *entries, size_t limit) {
                 if (!wanted(s, &source->record))
                         continue;
                 bytes += source->record.size;
-                o = entry_json(source);
-                if (o)
-                        json_object_array_add(entries, o);
+                json_push(entries, entry_json(source));
         }
         return false;
 }
@@ -232,6 +240,41 @@ typedef struct LogArguments {
         const char *stream, *grep;
 } LogArguments;
 
+/* glibc unrolls repetitions when it compiles, so that a line of text can ask for all memory, and follows back references in exponential time. */
+static bool modest(const char *pattern) {
+        uint64_t product = 1;
+
+        for (const char *p = pattern; *p; p++)
+                if (p[0] == '\\' && p[1]) {
+                        if (p[1] >= '1' && p[1] <= '9')
+                                return false;
+                        p++;
+                } else if (*p == '{') {
+                        uint64_t most = 1;
+                        for (; p[1] && p[1] != '}'; p++)
+                                if (p[1] >= '0' && p[1] <= '9')
+                                        most = MAX(most, strtoul(p + 1, NULL, 10));
+                        if (most > REPEATS_MAX || (product *= most) > REPEATS_MAX)
+                                return false;
+                }
+        return strlen(pattern) <= PATTERN_MAX;
+}
+
+static int grep_compile(LogStream *s, const char *pattern, KlError *reterr) {
+        char text[200];
+        int error;
+
+        if (!modest(pattern))
+                return kl_error_set(reterr, -EINVAL, KL_E_INVALID, "grep: longer than %d bytes, more than %d repeats, or a back reference", PATTERN_MAX, REPEATS_MAX);
+        error = regcomp(&s->grep, pattern, REG_EXTENDED);
+        if (error) {
+                (void) regerror(error, &s->grep, text, sizeof text);
+                return kl_error_set(reterr, -EINVAL, KL_E_INVALID, "grep: %s: %s", pattern, text);
+        }
+        s->grep_set = true;
+        return 0;
+}
+
 static int arguments_parse(json_object *p, LogArguments *a, LogStream *s, KlError *reterr) {
         int r;
 
@@ -244,17 +287,7 @@ static int arguments_parse(json_object *p, LogArguments *a, LogStream *s, KlErro
         s->stream = !a->stream ? -1 : streq(a->stream, "out") ? 0 : streq(a->stream, "err") ? 1 : -2;
         if (s->stream == -2)
                 return kl_error_set(reterr, -EINVAL, KL_E_INVALID, "stream: neither out nor err: %s", a->stream);
-        if (a->grep) {
-                int error = regcomp(&s->grep, a->grep, REG_EXTENDED);
-                char text[200];
-
-                if (error) {
-                        (void) regerror(error, &s->grep, text, sizeof text);
-                        return kl_error_set(reterr, -EINVAL, KL_E_INVALID, "grep: %s: %s", a->grep, text);
-                }
-                s->grep_set = true;
-        }
-        return 0;
+        return a->grep ? grep_compile(s, a->grep, reterr) : 0;
 }
 
 static int stream_open(LogStream *s, json_object *p, KlError *reterr) {
@@ -292,7 +325,7 @@ int api_logs(VarlinkCall *call, json_object *parameters, void *userdata) {
         if (!s)
                 return -ENOMEM;
         *s = (LogStream) { .manager = m, .call = varlink_call_ref(call), .gathered = json_object_new_array() };
-        r = stream_open(s, parameters, &e);
+        r = s->gathered ? stream_open(s, parameters, &e) : -ENOMEM;
         if (r >= 0)
                 r = sd_event_add_defer(m->event, &s->turn, on_turn, s);
         if (r >= 0)

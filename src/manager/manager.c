@@ -50,12 +50,16 @@ void manager_problem(Manager *m, const char *format, ...) {
 /* Everything that must not happen inside a callback of the thing it changes. */
 static int on_pump(sd_event_source *s, void *userdata) {
         Manager *m = userdata;
+        bool changed;
 
         service_stop_pump(m);
         for (size_t k = m->n_order; k > 0; k--)
                 (void) service_collect(m->order[k - 1]);
-        if (m->set_changed && service_rebuild_dependents(m) < 0)
+        changed = m->set_changed;
+        if (changed && service_rebuild_dependents(m) < 0)
                 manager_problem(m, "out of memory: the order among services is incomplete");
+        if (changed)
+                service_recheck_all(m);
         instance_pump(m);
         shutdown_advance(m);
         return 0;
@@ -78,7 +82,7 @@ int manager_new(sd_event *event, const Places *places, const ManagerOptions *opt
         if (!m)
                 return -ENOMEM;
         *m = (Manager) { .event = sd_event_ref(event), .places = *places, .options = *options, .notify_fd = -EBADF, .loading = true, .lavish = true,
-                         .started = now_usec(CLOCK_REALTIME), .events_tail = &m->events_head, .n_cpus = (unsigned) MAX(sysconf(_SC_NPROCESSORS_ONLN), 1L) };
+                         .started = now_usec(CLOCK_REALTIME), .events_tail = &m->events_head, .tell_tail = &m->tell, .n_cpus = (unsigned) MAX(sysconf(_SC_NPROCESSORS_ONLN), 1L) };
         m->services = map_new_string();
         m->runs = map_new_u64();
         m->pids = map_new_u64();
@@ -101,9 +105,12 @@ Manager *manager_free(Manager *m) {
         log_streams_free(m);
         followers_free(m);
         wait_free_all(m);
+        m->store_failed = false;          /* one last try */
         if (m->store && !m->loading)
                 books_flush(m);
-        varlink_call_unref(m->shutdown_call);
+        for (size_t k = 0; k < m->n_shutdown_calls; k++)
+                varlink_call_unref(m->shutdown_calls[k]);
+        free(m->shutdown_calls);
         varlink_server_free(m->server);
         m->shutdown = SHUTDOWN_LEAVE;
         while (m->n_order)
@@ -117,6 +124,7 @@ Manager *manager_free(Manager *m) {
         store_close(m->store);
         sd_event_source_disable_unref(m->pump);
         sd_event_source_disable_unref(m->books);
+        sd_event_source_disable_unref(m->retry);
         map_free(m->services);
         map_free(m->runs);
         map_free(m->pids);
@@ -229,7 +237,7 @@ static void start_wanted(Manager *m) {
                 Service *s = m->order[k];
 
                 for (size_t n = 0; s->wanted && n < s->n_instances; n++)
-                        if (s->instances[n]->lc.state == LC_STOPPED && !s->instances[n]->rested)
+                        if (s->instances[n]->lc.state == LC_STOPPED && !s->instances[n]->rested && !s->instances[n]->removing)
                                 instance_event(s->instances[n], EV_START);
         }
 }

@@ -67,6 +67,7 @@ struct Instance {
         bool notifies : 1;                 /* this run was given NOTIFY_SOCKET */
         bool journal : 1;                  /* this run's output goes to the journal */
         bool stop_deferred : 1;            /* stop waits until its dependents are down */
+        bool selected : 1;                 /* within selection_resolve() only */
 };
 
 struct Service {
@@ -77,6 +78,10 @@ struct Service {
         bool wanted;                       /* the operator's goal, as stored */
         bool deleting;
         bool dirty;
+        bool goal_dirty;                   /* wanted changed without being stored */
+        bool telling;                      /* in manager->tell */
+        Service *tell_next;
+        uint64_t start_round;              /* of the last service_start() that came by */
         uint64_t generation;
         int64_t position;
         Instance **instances;
@@ -119,12 +124,14 @@ struct Manager {
         char *notify_path;
         sd_event_source *notify_source;
 
+        sd_event_source *retry;            /* of a store that failed */
         sd_event_source *books;            /* deferred: store, status upward, graveyard */
         Cell **graveyard;                  /* cells to be removed when there is time */
         size_t n_graveyard, graveyard_allocated;
         uint64_t *acks;                    /* exits that the keeper may forget once the books are written */
         size_t n_acks, acks_allocated;
         PendingEvent *events_head, **events_tail;
+        size_t n_events;
         int64_t last_event_id;
         EventFollower *followers;
         LogStream *log_streams;
@@ -134,7 +141,8 @@ struct Manager {
         char **problems;                   /* lasting ones, shown by status */
         usec_t started;
         ShutdownMode shutdown;
-        VarlinkCall *shutdown_call;
+        VarlinkCall **shutdown_calls;      /* to be answered at the end */
+        size_t n_shutdown_calls;
         int exit_status;
         bool goodbye;                      /* the end is meant: the keeper ends too */
         bool journal;                      /* a journald listens */
@@ -143,6 +151,9 @@ struct Manager {
         bool store_failed;                 /* until the next try */
         char *store_problem;               /* why the store cannot be written, or NULL */
         bool set_changed;                  /* dependents must be rebuilt */
+        bool telling;                      /* service_tell_dependents() is at work */
+        Service *tell, **tell_tail;        /* services whose dependents are to be told */
+        uint64_t start_round;
         bool stops_deferred;               /* some instance's stop waits for its dependents */
 };
 

@@ -29,13 +29,14 @@ void notify_track(Instance *i) {
         }
 }
 
+/* The number of a main process that has been reaped may be another's by now. */
 static Instance *notify_sender(Manager *m, pid_t pid) {
         uint64_t key = pid;
         Instance *i = map_get(m->pids, &key);
         size_t at = 0;
         void *v;
 
-        if (i)
+        if (i && i->lc.main_alive)
                 return i;
         while (map_next(m->runs, &at, &v)) {
                 i = v;

@@ -1,6 +1,7 @@
 /* Paths only; nothing is opened here but the directories that places_make() makes. */
 #include <stdio.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 
 #include "base/fd.h"
 #include "base/text.h"
@@ -68,6 +69,20 @@ static char *places_id(const Places *p) {
         return text_printf("%08" PRIx32, (uint32_t) (h ^ (h >> 32)));
 }
 
+/* Services and clients connect by path, and the kernel's sockaddr_un ends at this length. */
+static int places_fit(const Places *p, KlError *reterr) {
+        const size_t most = sizeof ((struct sockaddr_un *) NULL)->sun_path - 1;
+        const char *paths[] = { p->socket, p->notify };
+
+        for (size_t i = 0; i < ARRAY_SIZE(paths); i++)
+                if (strlen(paths[i]) > most) {
+                        kl_error_set(reterr, -ENAMETOOLONG, KL_E_INVALID, "%s: a socket's path has at most %zu bytes", paths[i], most);
+                        kl_error_hint(reterr, "choose a shorter %s", p->home ? "KINGLY_HOME" : p->user ? "XDG_RUNTIME_DIR" : "KINGLY_SOCKET");
+                        return -ENAMETOOLONG;
+                }
+        return 0;
+}
+
 int places_init(Places *p, int system, KlError *reterr) {
         const char *home = getenv("KINGLY_HOME"), *sock = getenv("KINGLY_SOCKET");
         int r;
@@ -85,7 +100,7 @@ int places_init(Places *p, int system, KlError *reterr) {
             (r = set(&p->pid_file, path_join(p->runtime, "kingd.pid"))) < 0 || (r = set(&p->notify, path_join(p->runtime, "notify"))) < 0 ||
             (r = set(&p->store, path_join(p->state, "kingly.db"))) < 0 || (r = set(&p->id, places_id(p))) < 0)
                 return r;
-        return 0;
+        return places_fit(p, reterr);
 }
 
 int places_make(const Places *p, KlError *reterr) {

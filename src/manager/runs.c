@@ -3,22 +3,12 @@
 #include <sys/wait.h>
 
 #include "base/log.h"
+#include "base/text.h"
 #include "manager/books.h"
 #include "manager/events.h"
 #include "manager/instance.h"
 #include "manager/link.h"
 #include "manager/notify.h"
-#include "manager/shutdown.h"
-
-static void hex(char out[33], const uint8_t id[16]) {
-        static const char digits[] = "0123456789abcdef";
-
-        for (size_t k = 0; k < 16; k++) {
-                out[2 * k] = digits[id[k] >> 4];
-                out[2 * k + 1] = digits[id[k] & 15];
-        }
-        out[32] = 0;
-}
 
 void instance_spawned(Manager *m, const WireSpawned *p) {
         Instance *i = map_get(m->runs, &p->run);
@@ -32,17 +22,24 @@ void instance_spawned(Manager *m, const WireSpawned *p) {
         notify_track(i);
         if (!i->cell)
                 return;
-        hex(invocation, i->invocation);
+        hex_encode(invocation, i->invocation, sizeof i->invocation);
         r = cell_place(i->cell, &i->main, invocation);
         if (r < 0)
                 instance_placed(m, i->cell, r, strerror(-r));
 }
 
-void instance_placed(void *userdata, Cell *cell, int error, const char *why) {
-        Instance *i = cell_userdata(cell);
-        Manager *m = i->service->manager;
+/* Whose cell it is. One that waits to be removed is nobody's: its instance may be gone already. */
+static Instance *owner(Manager *m, Cell *cell) {
+        Instance *i = books_buried(m, cell) ? NULL : cell_userdata(cell);
 
-        if (i->cell != cell || i->lc.state != LC_PLACING)
+        return i && i->cell == cell ? i : NULL;
+}
+
+void instance_placed(void *userdata, Cell *cell, int error, const char *why) {
+        Manager *m = userdata;
+        Instance *i = owner(m, cell);
+
+        if (!i || i->lc.state != LC_PLACING)
                 return;
         if (error == 0) {
                 if (isolate_gated(m->isolate))
@@ -120,9 +117,7 @@ static bool oom_killed(Instance *i) {
 }
 
 void instance_record_exit(Instance *i, const WireExited *p) {
-        Manager *m = i->service->manager;
         LcInput in = { .event = EV_MAIN_EXIT, .exit = { .code = -1 } };
-        bool essential = i->service->spec->essential;
 
         if (WIFEXITED(p->status))
                 in.exit.code = WEXITSTATUS(p->status);
@@ -134,8 +129,6 @@ void instance_record_exit(Instance *i, const WireExited *p) {
                                 .io_read = p->in_bytes, .io_written = p->out_bytes };
         event_exit(i, p);
         instance_feed(i, &in);
-        if (essential && !lifecycle_alive(&i->lc) && (i->lc.state == LC_EXITED || i->lc.state == LC_FAILED))
-                shutdown_begin(m, in.exit.signal ? 128 + in.exit.signal : in.exit.code, NULL);
 }
 
 void instance_exited(Manager *m, const WireExited *p) {
@@ -148,24 +141,24 @@ void instance_exited(Manager *m, const WireExited *p) {
 }
 
 void instance_empty(void *userdata, Cell *cell) {
-        Instance *i = cell_userdata(cell);
+        Instance *i = owner(userdata, cell);
 
-        if (i->cell == cell)
+        if (i)
                 instance_event(i, EV_EMPTY);
 }
 
 /* A limit that was to be changed on the living was refused after all. */
 void instance_unlimited(void *userdata, Cell *cell, int error, const char *why) {
-        Instance *i = cell_userdata(cell);
+        Instance *i = owner(userdata, cell);
 
-        if (i->cell == cell)
+        if (i)
                 event_emit(i->service->manager, i, NULL, "unlimited", "limits were not changed: %s", why);
 }
 
 void instance_stopped_outside(void *userdata, Cell *cell, const char *why) {
-        Instance *i = cell_userdata(cell);
+        Instance *i = owner(userdata, cell);
 
-        if (i->cell != cell || !lifecycle_alive(&i->lc) || i->lc.state == LC_STOPPING || i->lc.state == LC_KILLING)
+        if (!i || !lifecycle_alive(&i->lc) || i->lc.state == LC_STOPPING || i->lc.state == LC_KILLING)
                 return;
         event_emit(i->service->manager, i, NULL, "stopped-outside", "%s", why);
         instance_set_status(i, "%s", why);

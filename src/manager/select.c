@@ -10,11 +10,10 @@ void selection_done(Selection *s) {
         *s = (Selection) {};
 }
 
-/* Several selectors may name one instance twice; a single one cannot, and need not be looked through. */
-static int selection_add(Selection *s, Instance *i, bool may_repeat) {
-        for (size_t k = 0; may_repeat && k < s->n; k++)
-                if (s->items[k] == i)
-                        return 0;
+/* Several selectors may name one instance twice. */
+static int selection_add(Selection *s, Instance *i) {
+        if (i->selected)
+                return 0;
         if (s->n == s->allocated) {
                 size_t n = MAX(s->allocated * 2, 16u);
                 Instance **items = reallocarray(s->items, n, sizeof(Instance *));
@@ -24,16 +23,11 @@ static int selection_add(Selection *s, Instance *i, bool may_repeat) {
                 s->allocated = n;
         }
         s->items[s->n++] = i;
+        i->selected = true;
         return 0;
 }
 
-typedef struct Selector {
-        char ns[140], name[140];       /* empty: any */
-        int64_t instance;              /* -1: all */
-        bool everything;
-} Selector;
-
-static int selector_parse(const char *text, const char *ns, Selector *ret, KlError *reterr) {
+int selector_parse(const char *text, const char *ns, Selector *ret, KlError *reterr) {
         const char *slash = strchr(text, '/'), *name = slash ? slash + 1 : text, *colon = strrchr(name, ':');
         size_t n_name = colon ? (size_t) (colon - name) : strlen(name);
         uint64_t index;
@@ -58,24 +52,27 @@ static int selector_parse(const char *text, const char *ns, Selector *ret, KlErr
         if (slash)
                 snprintf(ret->ns, sizeof ret->ns, "%.*s", (int) (slash - text), text);
         snprintf(ret->name, sizeof ret->name, "%.*s", (int) n_name, name);
+        ret->pattern = strpbrk(ret->name, "*?[\\");
         return 0;
 }
 
-static bool selector_matches(const Selector *s, const Service *service) {
-        if (s->ns[0] && !streq(s->ns, service->spec->ns))
+bool selector_matches(const Selector *s, const char *ns, const char *name) {
+        if (s->ns[0] && !streq(s->ns, ns))
                 return false;
-        return s->everything || text_glob_match(s->name, service->spec->name);
+        return s->everything || (s->pattern ? text_glob_match(s->name, name) : streq(s->name, name));
 }
 
-static int no_match(Manager *m, const char *text, const Selector *s, KlError *reterr) {
+static int no_match(const Manager *m, const char *text, const Selector *s, KlError *reterr) {
         _cleanup_free_ const char **names = calloc(m->n_order + 1, sizeof(char *));
         const char *near;
+        size_t n = 0;
 
         if (s->everything && s->ns[0])
                 return kl_error_set(reterr, -ENOENT, KL_E_NOT_FOUND, "no service in namespace %s", s->ns);
         kl_error_set(reterr, -ENOENT, KL_E_NOT_FOUND, "no such service: %s", text);
         for (size_t k = 0; names && k < m->n_order; k++)
-                names[k] = m->order[k]->spec->name;
+                if (!m->order[k]->deleting && !streq(m->order[k]->spec->name, s->name))
+                        names[n++] = m->order[k]->spec->name;
         near = names ? text_nearest(s->name, names) : NULL;
         if (near)
                 kl_error_hint(reterr, "did you mean %s?", near);
@@ -84,33 +81,52 @@ static int no_match(Manager *m, const char *text, const Selector *s, KlError *re
         return -ENOENT;
 }
 
-int selection_resolve(Manager *m, char *const *selectors, const char *ns, Selection *ret, KlError *reterr) {
-        _cleanup_selection_ Selection found = {};
+/* Adds what one selector names. 1 if that was something, 0 if nothing. */
+static int selection_match(Manager *m, const Selector *s, Selection *found) {
+        bool matched = false;
+
+        for (size_t k = 0; k < m->n_order; k++) {
+                Service *service = m->order[k];
+
+                if (service->deleting || !selector_matches(s, service->spec->ns, service->spec->name))
+                        continue;
+                for (size_t n = 0; n < service->n_instances; n++) {
+                        if (s->instance >= 0 && (int64_t) n != s->instance)
+                                continue;
+                        if (selection_add(found, service->instances[n]) < 0)
+                                return -ENOMEM;
+                        matched = true;
+                }
+        }
+        return matched;
+}
+
+static int resolve(Manager *m, char *const *selectors, const char *ns, Selection *found, KlError *reterr) {
         char *const everything[] = { (char *) "all", NULL };
 
         STRV_FOREACH(text, selectors ?: everything) {
-                size_t before = found.n;
-                bool matched = false;
                 Selector s;
                 int r = selector_parse(*text, ns, &s, reterr);
 
                 if (r < 0)
                         return r;
-                for (size_t k = 0; k < m->n_order; k++) {
-                        Service *service = m->order[k];
-
-                        if (service->deleting || !selector_matches(&s, service))
-                                continue;
-                        for (size_t n = 0; n < service->n_instances; n++)
-                                if (s.instance < 0 || (int64_t) n == s.instance) {
-                                        matched = true;
-                                        if ((r = selection_add(&found, service->instances[n], selectors && selectors[0] && selectors[1])) < 0)
-                                                return r;
-                                }
-                }
-                if (!matched && found.n == before && !(s.everything && !s.ns[0]))
+                r = selection_match(m, &s, found);
+                if (r < 0)
+                        return r;
+                if (r == 0 && !(s.everything && !s.ns[0]))
                         return no_match(m, *text, &s, reterr);
         }
+        return 0;
+}
+
+int selection_resolve(Manager *m, char *const *selectors, const char *ns, Selection *ret, KlError *reterr) {
+        _cleanup_selection_ Selection found = {};
+        int r = resolve(m, selectors, ns, &found, reterr);
+
+        for (size_t k = 0; k < found.n; k++)
+                found.items[k]->selected = false;
+        if (r < 0)
+                return r;
         *ret = found;
         found = (Selection) {};
         return 0;

@@ -139,9 +139,13 @@ bool service_collect(Service *s) {
                 if (s->manager->store)
                         (void) store_delete_run(s->manager->store, s->spec->ns, s->spec->name, i->index);
                 instance_free(i);
+                s->manager->set_changed = true;
         }
         if (!s->deleting || !service_settled(s))
                 return false;
+        /* Again: while it went down its runs were written. */
+        if (s->manager->store)
+                (void) store_delete_service(s->manager->store, s->spec->ns, s->spec->name);
         service_free(s);
         return true;
 }
@@ -206,7 +210,7 @@ int service_dependencies_met(const Service *s, char *buf, size_t size) {
                 for (size_t k = 0; k < on->n_instances; k++) {
                         int met = instance_meets(on->instances[k], d->kind);
 
-                        if (met > 0)
+                        if (met > 0 || on->instances[k]->removing)
                                 continue;
                         snprintf(buf, size, met < 0 ? "depends on %s, which has failed" : "waiting for %s to %s", d->name, words[d->kind]);
                         return met;
@@ -215,17 +219,44 @@ int service_dependencies_met(const Service *s, char *buf, size_t size) {
         return 1;
 }
 
+void service_recheck_all(Manager *m) {
+        for (size_t k = 0; k < m->n_order; k++)
+                for (size_t n = 0; n < m->order[k]->n_instances; n++)
+                        (void) instance_deps_recheck(m->order[k]->instances[n]);
+}
+
+/* A list instead of recursion: a failure runs down a chain of thousands. */
 void service_tell_dependents(Service *s) {
-        for (size_t k = 0; k < s->n_dependents; k++)
-                for (size_t n = 0; n < s->dependents[k]->n_instances; n++)
-                        (void) instance_deps_recheck(s->dependents[k]->instances[n]);
+        Manager *m = s->manager;
+
+        if (s->n_dependents == 0 || s->telling)
+                return;
+        s->telling = true;
+        s->tell_next = NULL;
+        *m->tell_tail = s;
+        m->tell_tail = &s->tell_next;
+        if (m->telling)
+                return;
+        m->telling = true;
+        while ((s = m->tell)) {
+                m->tell = s->tell_next;
+                if (!m->tell)
+                        m->tell_tail = &m->tell;
+                s->telling = false;
+                for (size_t k = 0; k < s->n_dependents; k++)
+                        for (size_t n = 0; n < s->dependents[k]->n_instances; n++)
+                                (void) instance_deps_recheck(s->dependents[k]->instances[n]);
+        }
+        m->telling = false;
 }
 
 /* ---- start and ordered stop ---- */
 
-void service_start(Service *s) {
-        if (s->deleting)
+/* Each service once in a round, however many ways lead to it. */
+void service_start(Service *s, uint64_t round) {
+        if (s->deleting || s->start_round == round)
                 return;
+        s->start_round = round;
         for (size_t n = 0; n < s->spec->depends.n; n++) {
                 Service *d = service_dependency(s, s->spec->depends.items + n);
                 bool idle = d && service_settled(d);
@@ -234,13 +265,18 @@ void service_start(Service *s) {
                 for (size_t k = 0; idle && k < d->n_instances; k++)
                         idle = d->instances[k]->lc.state != LC_EXITED;
                 if (idle) {
+                        d->goal_dirty = d->goal_dirty || !d->wanted;
                         d->wanted = true;
-                        service_start(d);
+                        service_start(d, round);
                 }
         }
         for (size_t k = 0; k < s->n_instances; k++)
                 if (!s->instances[k]->removing)
-                        instance_event(s->instances[k], EV_START);
+                        instance_order(s->instances[k], EV_START);
+}
+
+uint64_t service_round(Manager *m) {
+        return ++m->start_round;
 }
 
 static bool dependents_down(const Service *s) {
@@ -253,21 +289,36 @@ static bool dependents_down(const Service *s) {
         return true;
 }
 
-void service_stop_pump(Manager *m) {
-        m->stops_deferred = false;
+/* Stops what may stop. True when something is on its way down, so that there is a reason for the others to wait. */
+static bool stop_round(Manager *m, bool regardless, bool *ret_progress) {
+        bool moving = false;
+
+        m->stops_deferred = *ret_progress = false;
         for (size_t k = m->n_order; k > 0; k--) {
                 Service *s = m->order[k - 1];
-                bool free_to_stop = dependents_down(s);
+                bool free_to_stop = regardless || dependents_down(s);
 
                 for (size_t n = 0; n < s->n_instances; n++) {
-                        if (!s->instances[n]->stop_deferred)
-                                continue;
-                        if (!free_to_stop) {
-                                m->stops_deferred = true;
-                                continue;
+                        Instance *i = s->instances[n];
+
+                        if (i->stop_deferred && free_to_stop) {
+                                instance_order(i, EV_STOP);
+                                *ret_progress = true;
                         }
-                        s->instances[n]->stop_deferred = false;
-                        instance_event(s->instances[n], EV_STOP);
+                        m->stops_deferred = m->stops_deferred || i->stop_deferred;
+                        moving = moving || (lifecycle_alive(&i->lc) && !i->lc.wanted);
                 }
         }
+        return moving;
+}
+
+/* A service that is being deleted may stand in a circle with one that was added since: then nobody would begin. */
+void service_stop_pump(Manager *m) {
+        bool moving, progress;
+
+        do
+                moving = stop_round(m, false, &progress);
+        while (m->stops_deferred && !moving && progress);
+        if (m->stops_deferred && !moving)
+                (void) stop_round(m, true, &progress);
 }

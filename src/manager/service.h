@@ -20,13 +20,25 @@ Service *service_dependency(const Service *s, const Dependency *d);   /* or NULL
 /* 1 met, 0 not yet, -1 never (it failed for good); ret_why names the first one that is not met, into buf. */
 int service_dependencies_met(const Service *s, char *buf, size_t size);
 void service_tell_dependents(Service *s);
+void service_recheck_all(Manager *m);          /* those that wait, after the set changed */
 
-/* Starting brings up what it depends on. */
-void service_start(Service *s);
+/* Starting brings up what it depends on. Within one round each service is started once. */
+uint64_t service_round(Manager *m);
+void service_start(Service *s, uint64_t round);
 /* All instances selected in `set` go down, dependents within the set first. */
 void service_stop_pump(Manager *m);
 
 /* ---- selection ---- */
+typedef struct Selector {
+        char ns[140], name[140];       /* empty: any */
+        int64_t instance;              /* -1: all */
+        bool everything;
+        bool pattern;                  /* name holds a glob */
+} Selector;
+/* ns: where a name without one of its own is looked for, NULL: anywhere. -EINVAL with reterr. */
+int selector_parse(const char *text, const char *ns, Selector *ret, KlError *reterr);
+bool selector_matches(const Selector *s, const char *ns, const char *name);
+
 typedef struct Selection {
         Instance **items;
         size_t n, allocated;

@@ -9,13 +9,17 @@
 #include "manager/shutdown.h"
 #include "manager/upward.h"
 
+/* To systemd a failure, for which it starts us again (Restart=on-failure): EX_TEMPFAIL of sysexits.h. */
+#define EXIT_TO_BE_STARTED_AGAIN 75
+
 static void finish(Manager *m) {
         /* From here on there is no daemon for whoever comes: not one that accepts and then hangs up. */
         (void) unlink(m->places.socket);
         (void) unlink(m->places.pid_file);
-        if (m->shutdown_call) {
-                (void) varlink_reply(m->shutdown_call, NULL);
-                m->shutdown_call = varlink_call_unref(m->shutdown_call);
+        while (m->n_shutdown_calls) {
+                VarlinkCall *call = m->shutdown_calls[--m->n_shutdown_calls];
+                (void) varlink_reply(call, NULL);
+                varlink_call_unref(call);
         }
         /* The loop ends; manager_free() flushes the books and then tells the keeper to go. */
         m->goodbye = true;
@@ -34,6 +38,16 @@ void shutdown_advance(Manager *m) {
                 finish(m);
 }
 
+/* One that cannot be remembered sees the connection end, which says the same. */
+static void remember_call(Manager *m, VarlinkCall *call) {
+        VarlinkCall **calls = reallocarray(m->shutdown_calls, m->n_shutdown_calls + 1, sizeof(VarlinkCall *));
+
+        if (!calls)
+                return;
+        m->shutdown_calls = calls;
+        calls[m->n_shutdown_calls++] = varlink_call_ref(call);
+}
+
 void shutdown_begin(Manager *m, int status, VarlinkCall *call) {
         if (m->shutdown == SHUTDOWN_NO) {
                 m->shutdown = SHUTDOWN_STOP_ALL;
@@ -46,13 +60,17 @@ void shutdown_begin(Manager *m, int status, VarlinkCall *call) {
                                 books_mark_instance(m->order[k]->instances[n]);      /* those that rest begin anew next time */
                         }
         }
-        if (call && !m->shutdown_call)
-                m->shutdown_call = varlink_call_ref(call);
+        if (call)
+                remember_call(m, call);
         (void) sd_event_source_set_enabled(m->pump, SD_EVENT_ONESHOT);
 }
 
-/* Services run on, in their own scopes or cgroups; the next daemon adopts them. */
+/* Services run on, in their own scopes or cgroups; the next daemon adopts them. It knows nothing of those that are being deleted. */
 static void shutdown_leave(Manager *m) {
+        for (size_t k = 0; k < m->n_order; k++)
+                for (size_t n = 0; m->order[k]->deleting && n < m->order[k]->n_instances; n++)
+                        if (m->order[k]->instances[n]->cell)
+                                (void) cell_kill(m->order[k]->instances[n]->cell);
         m->shutdown = SHUTDOWN_LEAVE;
         event_emit(m, NULL, NULL, "shutdown", "restarting; services run on");
         upward_stopping(m);
@@ -73,9 +91,12 @@ static void on_terminate(Manager *m) {
         if (m->shutdown != SHUTDOWN_NO)
                 return;
         r = link_is_init(m->link) ? 0 : upward_restarting(m);
-        if (r > 0 || (r == -ENOENT && getenv("NOTIFY_SOCKET") && getenv("INVOCATION_ID")))
+        if (r > 0)
                 shutdown_leave(m);
-        else
+        else if (r == -ENOENT && getenv("NOTIFY_SOCKET") && getenv("INVOCATION_ID")) {
+                m->exit_status = EXIT_TO_BE_STARTED_AGAIN;
+                shutdown_leave(m);
+        } else
                 shutdown_begin(m, 0, NULL);
 }
 
@@ -96,7 +117,8 @@ void shutdown_signal(Manager *m, int sig) {
                 on_terminate(m);
                 break;
         case SIGHUP:
-                apply_reload(m);
+                if (m->shutdown == SHUTDOWN_NO)
+                        apply_reload(m);
                 break;
         default:
                 if (link_is_init(m->link))

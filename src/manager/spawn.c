@@ -44,11 +44,6 @@ bool spawn_to_journal(const Instance *i) {
         return to == LOG_TO_JOURNAL || (to == LOG_TO_AUTO && i->service->manager->journal);
 }
 
-static void hex(char out[33], const uint8_t id[16]) {
-        for (size_t k = 0; k < 16; k++)
-                sprintf(out + 2 * k, "%02x", id[k]);
-}
-
 /* A new generation: a random run and invocation id, a place to live in. Kept when the keeper's socket turns out to be full. */
 static int prepare(Instance *i, KlError *reterr) {
         Service *s = i->service;
@@ -70,7 +65,8 @@ static int prepare(Instance *i, KlError *reterr) {
                 return r;
         i->journal = false;
         i->notifies = s->spec->ready_by == READY_NOTIFY || s->spec->watchdog;
-        return 0;
+        /* Known before it exists: a child that nobody knows could not be ended. */
+        return instance_track(i);
 }
 
 static int add_log(Instance *i, Descriptors *d, LogOpen *log, uint32_t *flags, KlError *reterr) {
@@ -173,7 +169,7 @@ static int start_environment(const Instance *i, char ***env) {
         char id[33], usec[32];
         int r;
 
-        hex(id, i->invocation);
+        hex_encode(id, i->invocation, sizeof i->invocation);
         r = strv_env_set(env, "INVOCATION_ID", id);
         if (r >= 0 && i->notifies)
                 r = strv_env_set(env, "NOTIFY_SOCKET", m->notify_path);
@@ -232,7 +228,8 @@ static int compose(Instance *i, const Identity *id, Descriptors *d, const WireSp
 
 /* Faults of the moment are retried by backoff; everything else is the file's fault and would fail again. */
 static bool transient(int r) {
-        static const int errors[] = { -EAGAIN, -ENOMEM, -EMFILE, -ENFILE, -ENOBUFS, -ENOSPC, -EIO, -EINTR, -EROFS, -ECONNREFUSED, -ETIMEDOUT };
+        static const int errors[] = { -EAGAIN, -ENOMEM, -EMFILE, -ENFILE, -ENOBUFS, -ENOSPC, -EIO, -EINTR, -EROFS, -ECONNREFUSED, -ETIMEDOUT,
+                                      -EBUSY, -EEXIST, -EDQUOT, -ENOTCONN, -ECONNRESET, -EPIPE, -ETOOMANYREFS };
 
         for (size_t k = 0; k < ARRAY_SIZE(errors); k++)
                 if (errors[k] == r)
@@ -252,12 +249,11 @@ int spawn_send(Instance *i, bool *ret_permanent, KlError *reterr) {
                 r = prepare(i, reterr);
         if (r >= 0)
                 r = compose(i, &id, &d, &packet, &size, reterr);
-        if (r >= 0)
+        if (r >= 0) {
                 r = link_spawn(i->service->manager->link, packet, size, d.fds, d.n);
-        if (r >= 0)
-                return 0;
-        if (r == -EAGAIN && reterr && !reterr->message)
-                return r;
+                if (r >= 0 || r == -EAGAIN)
+                        return r;
+        }
         *ret_permanent = !transient(r);
         if (reterr && !reterr->message)
                 kl_error_set(reterr, r, KL_E_FAILED, "cannot start: %s", strerror(-r));

@@ -93,15 +93,13 @@ int identity_resolve(const ServiceSpec *spec, Identity *ret, KlError *reterr) {
 
 static int merge(char ***env, char *const *from) {
         STRV_FOREACH(e, from) {
-                char name[256];
                 const char *equals = strchr(*e, '=');
+                _cleanup_free_ char *name = equals ? strndup(*e, equals - *e) : NULL;
                 int r;
 
-                if (!equals || (size_t) (equals - *e) >= sizeof name)
+                if (!equals)
                         continue;
-                memcpy(name, *e, equals - *e);
-                name[equals - *e] = 0;
-                r = strv_env_set(env, name, equals + 1);
+                r = name ? strv_env_set(env, name, equals + 1) : -ENOMEM;
                 if (r < 0)
                         return r;
         }

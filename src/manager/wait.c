@@ -1,5 +1,6 @@
 /* Must stay true: a wait ends exactly once, by reply or because its client went away; an instance that is freed counts as down and gone. */
 #include "base/text.h"
+#include "manager/api.h"
 #include "manager/instance.h"
 #include "manager/wait.h"
 
@@ -25,6 +26,7 @@ static Wait *wait_free(Wait *w) {
                         *p = w->next;
                         break;
                 }
+        varlink_call_watch(w->call, NULL, NULL, NULL);
         varlink_call_unref(w->call);
         json_object_put(w->extra);
         json_object_put(w->results);
@@ -59,12 +61,24 @@ static char *why_down(const Instance *i) {
 }
 
 /* 1 reached, -1 cannot be reached (error told), 0 not yet. */
-static int judge(const Instance *i, WaitGoal goal, char **ret_error) {
+static int judge_down(const Instance *i, WaitGoal goal, char **ret_error) {
         const Lifecycle *l = &i->lc;
         bool down = !lifecycle_alive(l) && (l->state == LC_STOPPED || l->state == LC_EXITED || l->state == LC_FAILED);
+        bool opposed = goal == WAIT_GONE ? !i->service->deleting : l->wanted && !i->stop_deferred;
+
+        if (goal == WAIT_DOWN && down)
+                return 1;
+        if (!opposed)
+                return 0;
+        *ret_error = strdup("was started meanwhile");
+        return -1;
+}
+
+static int judge(const Instance *i, WaitGoal goal, char **ret_error) {
+        const Lifecycle *l = &i->lc;
 
         if (goal != WAIT_UP)
-                return goal == WAIT_DOWN && down;
+                return judge_down(i, goal, ret_error);
         if (l->state == LC_RUNNING || l->state == LC_EXITED)
                 return 1;
         if (l->state != LC_FAILED && l->state != LC_STOPPED && l->state != LC_WAIT_BACKOFF)
@@ -80,14 +94,14 @@ static json_object *result_json(const Instance *i, const char *state, const char
 
         if (!o)
                 return NULL;
-        json_object_object_add(o, "name", json_object_new_string(s->name));
-        json_object_object_add(o, "namespace", json_object_new_string(s->ns));
-        json_object_object_add(o, "instance", json_object_new_int(i->index));
-        json_object_object_add(o, "label", json_object_new_string(instance_label(i, label)));
-        json_object_object_add(o, "state", json_object_new_string(state));
-        json_object_object_add(o, "pid", i->main.pid > 0 && lifecycle_alive(&i->lc) ? json_object_new_int(i->main.pid) : NULL);
-        json_object_object_add(o, "error", error ? json_object_new_string(error) : NULL);
-        json_object_object_add(o, "hint", error && i->hint ? json_object_new_string(i->hint) : NULL);
+        json_set(o, "name", json_object_new_string(s->name));
+        json_set(o, "namespace", json_object_new_string(s->ns));
+        json_set(o, "instance", json_object_new_int(i->index));
+        json_set(o, "label", json_object_new_string(instance_label(i, label)));
+        json_set(o, "state", json_object_new_string(state));
+        json_set(o, "pid", i->main.pid > 0 && i->lc.main_alive ? json_object_new_int(i->main.pid) : NULL);
+        json_set(o, "error", error ? json_object_new_string(error) : NULL);
+        json_set(o, "hint", error && i->hint ? json_object_new_string(i->hint) : NULL);
         return o;
 }
 
@@ -97,7 +111,7 @@ static json_object *with_results(json_object *results) {
         if (!o)
                 json_object_put(results);
         else
-                json_object_object_add(o, "results", results);
+                json_set(o, "results", results);
         return o;
 }
 
@@ -110,19 +124,16 @@ static void item_done(Wait *w, WaitItem *item, const char *state, const char *er
                 return;
         if (varlink_call_more(w->call) && w->left > 0) {
                 json_object *one = json_object_new_array();
-                if (one) {
-                        json_object_array_add(one, json_object_get(result));
-                        (void) varlink_notify(w->call, with_results(one));
-                }
+                json_push(one, json_object_get(result));
+                (void) varlink_notify(w->call, with_results(one));
         }
-        json_object_array_add(w->results, result);
+        json_push(w->results, result);
 }
 
 static void wait_finish(Wait *w) {
         json_object *reply = w->extra ? json_object_get(w->extra) : json_object_new_object();
 
-        if (reply)
-                json_object_object_add(reply, "results", json_object_get(w->results));
+        json_set(reply, "results", json_object_get(w->results));
         (void) varlink_reply(w->call, reply);
         wait_free(w);
 }
@@ -130,8 +141,10 @@ static void wait_finish(Wait *w) {
 static void item_check(Wait *w, WaitItem *item) {
         _cleanup_free_ char *error = NULL;
 
-        if (judge(item->instance, w->goal, &error) != 0)
-                item_done(w, item, lifecycle_public_state(item->instance->lc.state), error);
+        int verdict = judge(item->instance, w->goal, &error);
+
+        if (verdict != 0)
+                item_done(w, item, lifecycle_public_state(item->instance->lc.state), verdict < 0 && !error ? "failed" : error);
 }
 
 static void wait_walk(Instance *i, bool freed) {

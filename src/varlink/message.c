@@ -1,15 +1,68 @@
 /* Owns the reading of messages: what a peer may send at all, and typed access to the fields of an object. What must stay true: nothing that
  * got past varlink_parse is nested deeper than VARLINK_DEPTH_MAX or holds text that is not UTF-8, and a string given out holds no NUL. */
+#include <stdio.h>
+
 #include "base/text.h"
 #include "varlink/varlink.h"
 
+static bool is_ascii(const char *p, size_t n) {
+        for (size_t i = 0; i < n; i++)
+                if ((uint8_t) p[i] >= 0x80)
+                        return false;
+        return true;
+}
+
+/* Writes the code point of a valid sequence of k bytes as \uXXXX, beyond the basic plane as a pair. */
+static char *escape(char *to, const char *p, size_t k) {
+        uint32_t c = (uint8_t) p[0] & (0xffu >> (k + 1));
+
+        for (size_t i = 1; i < k; i++)
+                c = c << 6 | ((uint8_t) p[i] & 0x3f);
+        if (c >= 0x10000) {
+                c -= 0x10000;
+                return to + sprintf(to, "\\u%04x\\u%04x", 0xd800 + (c >> 10), 0xdc00 + (c & 0x3ff));
+        }
+        return to + sprintf(to, "\\u%04x", c);
+}
+
+/* json-c 0.18, being strict, takes a byte above 127 for a control character where char is signed. So it is shown none. */
+static int to_ascii(const char *p, size_t n, char **ret, size_t *ret_size) {
+        char *to = malloc(3 * n + 1);        /* two bytes become six at worst */
+        bool backslash = false;
+
+        *ret = to;
+        if (!to)
+                return -ENOMEM;
+        for (size_t i = 0, k; i < n; i += k) {
+                k = (uint8_t) p[i] < 0x80 ? 1 : utf8_sequence(p + i, n - i);
+                if (k > 1 && backslash)
+                        return -EBADMSG;        /* no escape of JSON, and must not become one */
+                if (k == 1)
+                        *to++ = p[i];
+                else
+                        to = escape(to, p + i, k);
+                backslash = p[i] == '\\' && !backslash;
+        }
+        *to = '\0';
+        *ret_size = (size_t) (to - *ret);
+        return 0;
+}
+
 int varlink_parse(const char *p, size_t n, json_object **ret) {
         _cleanup_json_ json_object *o = NULL;
+        _cleanup_free_ char *ascii = NULL;
         struct json_tokener *t;
         bool complete;
+        int r;
 
         if (n > VARLINK_REPLY_MAX || !utf8_valid(p, n))
                 return -EBADMSG;
+        if (!is_ascii(p, n)) {
+                r = to_ascii(p, n, &ascii, &n);
+                if (r < 0)
+                        return r;
+                p = ascii;
+        }
         t = json_tokener_new_ex(VARLINK_DEPTH_MAX);
         if (!t)
                 return -ENOMEM;

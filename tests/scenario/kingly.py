@@ -8,6 +8,7 @@ BIN = os.environ.get("KINGLY_BIN") or os.path.join(os.path.dirname(__file__), ".
 ISOLATION = os.environ.get("KINGLY_ISOLATION", "session")
 PATIENCE = float(os.environ.get("KINGLY_PATIENCE", "30"))
 MUST_RUN = os.environ.get("KINGLY_MUST_RUN") == "1"
+SANITIZERS = ("ERROR: AddressSanitizer", "runtime error:", "LeakSanitizer", "ThreadSanitizer")
 
 
 class Result:
@@ -46,6 +47,8 @@ class Scenario(unittest.TestCase):
     maxDiff = None
     arguments = []          # further arguments of kingd
     isolation = ISOLATION
+    programs = BIN
+    serial = False          # shares something with others of its kind: not to be run beside anything else
     daemon = None
 
     def setUp(self):
@@ -83,6 +86,7 @@ class Scenario(unittest.TestCase):
                 self.daemon.kill()
                 self.daemon.wait()
                 self.fail("kingd did not end after shutdown:\n" + self.daemon_log())
+            self.assertEqual(self.daemon.returncode, 0, "kingd's exit status after shutdown:\n" + self.daemon_log())
         self.daemon = None
 
     def ours(self):
@@ -104,6 +108,8 @@ class Scenario(unittest.TestCase):
             self.stop_daemon()
             left = wait_for_or_not(lambda: not self.ours())
             self.assertTrue(left, f"processes left: {[(p, open(f'/proc/{p}/cmdline').read()) for p in self.ours()]}")
+            reports = [l for l in self.daemon_log().splitlines() if any(s in l for s in SANITIZERS)]
+            self.assertFalse(reports, "a sanitizer has something to say: " + self.daemon_log())
         except AssertionError as e:
             failed = e
         for pid in self.ours():
@@ -122,8 +128,10 @@ class Scenario(unittest.TestCase):
     # ---- kingctl ----
 
     def kingctl(self, *arguments, stdin=None, timeout=None, env=None):
-        return Result(subprocess.run([os.path.join(BIN, "kingctl"), *arguments], env=env or self.environment, input=stdin,
-                                     capture_output=True, text=True, errors="replace", timeout=timeout or 4 * PATIENCE))
+        r = Result(subprocess.run([os.path.join(self.programs, "kingctl"), *arguments], env=env or self.environment, input=stdin,
+                                  capture_output=True, text=True, errors="replace", timeout=timeout or 4 * PATIENCE))
+        self.assertFalse(any(s in r.err for s in SANITIZERS), r)
+        return r
 
     def ok(self, *arguments, **more):
         r = self.kingctl(*arguments, **more)

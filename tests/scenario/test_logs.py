@@ -58,7 +58,14 @@ class Logs(Scenario):
         self.assertEqual(self.messages("s", "--since", stamp), ["old"])
 
     def test_several_services_are_merged_by_time(self):
-        self.apply({"a": self.service("echo a1; sleep 0.3; echo a2; exec sleep 1000\n"), "b": self.service("sleep 0.15; echo b1; exec sleep 1000\n")})
+        a, b = os.path.join(self.home, "gate-a"), os.path.join(self.home, "gate-b")
+        os.mkfifo(a)
+        os.mkfifo(b)
+        self.apply({"a": self.service(f"echo a1; read x < {a}; echo a2; exec sleep 1000\n"), "b": self.service(f"read x < {b}; echo b1; exec sleep 1000\n")})
+        for known, gate in ((["a1"], b), (["a1", "b1"], a)):
+            wait_for(known, lambda: self.messages("a", "b") == known)
+            with open(gate, "w") as f:
+                f.write("x\n")
         wait_for("three", lambda: len(self.messages("a", "b")) == 3)
         self.assertEqual(self.messages("a", "b"), ["a1", "b1", "a2"])
         self.assertRegex(self.ok("logs").out, r"(?m)^.*\ba\b.*a1$")

@@ -76,7 +76,11 @@ static void exit_statuses(void **state) {
         contains(bare.err, "usage: kingctl");
 }
 
-#define RESULT(n, state, more) "{\"name\":\"web\",\"namespace\":\"default\",\"instance\":" #n ",\"state\":\"" state "\"" more "}"
+#define LABELLED(label, n, state, more)                                                                                                    \
+        "{\"name\":\"web\",\"namespace\":\"default\",\"instance\":" #n ",\"label\":\"" label "\",\"state\":\"" state "\"" more "}"
+/* One of several instances, and the only one of its service. */
+#define RESULT(n, state, more) LABELLED("web:" #n, n, state, more)
+#define ALONE(state, more)     LABELLED("web", 0, state, more)
 #define PROGRESS(results)      "{\"parameters\":{\"results\":[" results "]},\"continues\":true}"
 #define END(results)           "{\"parameters\":{\"results\":[" results "]}}"
 
@@ -104,7 +108,7 @@ static void failures_are_explained(void **state) {
                                                   1, "failed", ",\"error\":\"exited with status 3\",\"hint\":\"fix it\"")) } },
                                         { "Logs",
                                           { "{\"parameters\":{\"entries\":[{\"time_usec\":1700000000123456,\"name\":\"web\",\"instance\":1,"
-                                            "\"stream\":\"err\",\"message\":\"boom\\u001b[31m\"}]}}" } });
+                                            "\"label\":\"web:1\",\"stream\":\"err\",\"message\":\"boom\\u001b[31m\"}]}}" } });
         _cleanup_run_ Run r = RUN(answers, "restart", "web");
 
         assert_int_equal(r.status, 1);
@@ -115,11 +119,11 @@ static void failures_are_explained(void **state) {
 }
 
 static void results_for_programs(void **state) {
-        const Answer *answers = ANSWERS({ "Delete", { END(RESULT(0, "stopped", "")) } });
+        const Answer *answers = ANSWERS({ "Delete", { END(ALONE("stopped", "")) } });
         _cleanup_run_ Run r = RUN(answers, "delete", "web", "-o", "jsonl"), t = RUN(answers, "rm", "web");
 
-        assert_string_equal(r.out, "{\"name\":\"web\",\"namespace\":\"default\",\"instance\":0,\"state\":\"stopped\"}\n");
-        contains(t.out, "web:0 deleted (0.");
+        assert_string_equal(r.out, "{\"name\":\"web\",\"namespace\":\"default\",\"instance\":0,\"label\":\"web\",\"state\":\"stopped\"}\n");
+        assert_int_equal(strncmp(t.out, "web deleted (0.", strlen("web deleted (0.")), 0);
 }
 
 #define PLAN                                                                                                                               \
@@ -129,28 +133,42 @@ static void results_for_programs(void **state) {
         "\"2G\"}]},"                                                                                                                       \
         "{\"verb\":\"remove\",\"name\":\"d\",\"namespace\":\"default\",\"changes\":[]}],\"warnings\":[\"a: careful\"]"
 
+/* The plan comes once, in the first reply; what follows has none. */
+#define PLANNED(end) "{\"parameters\":{" PLAN ",\"results\":[]}" end "}"
+
 static void applies(void **state) {
         const Answer *answers =
                 ANSWERS({ "Apply",
-                          { "{\"parameters\":{" PLAN ",\"results\":[]},\"continues\":true}", PROGRESS(RESULT(0, "running", ",\"pid\":9")),
-                            "{\"parameters\":{" PLAN ",\"results\":[" RESULT(0, "running", ",\"pid\":9") "]}}" } });
-        _cleanup_run_ Run r = {}, s = {}, bad = {};
+                          { PLANNED(",\"continues\":true"), PROGRESS(ALONE("running", ",\"pid\":9")),
+                            "{\"parameters\":{\"plan\":[],\"warnings\":[],\"results\":[" ALONE("running", ",\"pid\":9") "]}}" } });
+        const Answer *difference = ANSWERS({ "Apply", { PLANNED("") } });
+        static const char plan[] = "+ a\n~ shop/c (without a restart)\n    limits.memory_max: 1G \u2192 2G\n- d\n= 1 unchanged\n";
+        _cleanup_run_ Run r = {}, d = {}, j = {}, s = {}, bad = {};
+        char *after;
 
         put_file("a.yaml", "services:\n  a: {command: [/bin/true, \"${KINGLY_TEST_WORD}\"]}\n", 0644);
         put_file("b.yaml", "services:\n  b: {comand: x}\n", 0644);
         setenv("KINGLY_TEST_WORD", "expanded", 1);
-        r = RUN(answers, "apply", "-f", in_dir("a.yaml"), "--prune", "--diff");
+        r = RUN(answers, "apply", "-f", in_dir("a.yaml"), "--prune");
         assert_string_equal(r.err, "warning: a: careful\n");
         assert_int_equal(r.status, 0);
-        contains(r.out,
-                 "+ a\n~ shop/c (without a restart)\n    limits.memory_max: 1G \u2192 2G\n- d\n= 1 unchanged\nweb:0 running (pid 9, ");
-        assert_null(strstr(strstr(r.out, "web:0") + 1, "web:0"));
+        assert_int_equal(strncmp(r.out, plan, strlen(plan)), 0);
+        after = r.out + strlen(plan);
+        assert_int_equal(strncmp(after, "web running (pid 9, ", strlen("web running (pid 9, ")), 0);
+        assert_string_equal(strchr(after, '\n'), "\n");
         contains(r.calls, "\"name\":\"a\"");
         contains(r.calls, "\"namespace\":\"default\"");
         contains(r.calls, "\"expanded\"");
         contains(r.calls, "\"prune\":true");
-        contains(r.calls, "\"diff\":true");
         contains(r.calls, "a.yaml\"");
+        assert_null(strstr(r.calls, "diff"));
+        d = RUN(difference, "apply", "-f", in_dir("a.yaml"), "--diff");
+        assert_int_equal(d.status, 0);
+        assert_string_equal(d.out, plan);
+        assert_string_equal(d.err, "warning: a: careful\n");
+        contains(d.calls, "\"diff\":true");
+        j = RUN(answers, "apply", "-f", in_dir("a.yaml"), "-o", "jsonl");
+        assert_string_equal(j.out, "{" PLAN ",\"results\":[" ALONE("running", ",\"pid\":9") "]}\n");
         s = RUN(answers, "start", in_dir("a.yaml"));
         assert_int_equal(s.status, 0);
         assert_null(strstr(s.calls, "prune"));
@@ -199,7 +217,7 @@ static void starts_commands(void **state) {
         assert_int_equal(there.status, 1);
         assert_string_equal(there.err, "kingctl: run.sh: there is a service of that name with other settings\n"
                                        "hint: choose another with --name, or remove it first: kingctl delete run.sh\n");
-        kept = RUN(ANSWERS({ "Apply", { ONE("keep") } }, { "Start", { END(RESULT(0, "running", "")) } }), "start", in_dir("run.sh"));
+        kept = RUN(ANSWERS({ "Apply", { ONE("keep") } }, { "Start", { END(ALONE("running", "")) } }), "start", in_dir("run.sh"));
         assert_int_equal(kept.status, 0);
         contains(kept.calls, "Manager.Start\",\"parameters\":{\"selectors\":[\"run.sh\"]");
         assert_int_equal(none.status, 2);
@@ -225,25 +243,27 @@ static void start_refuses_confusion(void **state) {
         contains(name.err, "\"a b\" cannot name a service");
 }
 
-#define ENTRY(name, n, stream, text)                                                                                                       \
-        "{\"time_usec\":1700000000000000,\"name\":\"" name "\",\"namespace\":\"default\",\"instance\":" #n ",\"stream\":\"" stream         \
-        "\",\"message\":\"" text "\"}"
+#define ENTRY(label, name, n, stream, text)                                                                                                \
+        "{\"time_usec\":1700000000000000,\"name\":\"" name "\",\"namespace\":\"default\",\"instance\":" #n ",\"label\":\"" label           \
+        "\",\"stream\":\"" stream "\",\"message\":\"" text "\"}"
 
 static void logs(void **state) {
-        const Answer *one = ANSWERS({ "Logs", { "{\"parameters\":{\"entries\":[" ENTRY("web", 0, "out", "hello\\t\\u0007") "]}}" } });
-        const Answer *two =
-                ANSWERS({ "Logs", { "{\"parameters\":{\"entries\":[" ENTRY("web", 0, "out", "a") "," ENTRY("db", 0, "err", "b") "]}}" } });
-        const Answer *stream = ANSWERS(
+        const Answer *one =
+                ANSWERS({ "Logs", { "{\"parameters\":{\"entries\":[" ENTRY("web", "web", 0, "out", "hello\\t\\u0007") "]}}" } });
+        const Answer *two = ANSWERS(
                 { "Logs",
-                  { "{\"parameters\":{\"entries\":[" ENTRY("web", 0, "out", "a") "]},\"continues\":true}",
-                    "{\"parameters\":{\"entries\":[" ENTRY("web", 1, "out", "b") "]},\"continues\":true}", "{\"parameters\":{}}" } });
+                  { "{\"parameters\":{\"entries\":[" ENTRY("web", "web", 0, "out", "a") "," ENTRY("db", "db", 0, "err", "b") "]}}" } });
+        const Answer *stream = ANSWERS({ "Logs",
+                                         { "{\"parameters\":{\"entries\":[" ENTRY("web:0", "web", 0, "out", "a") "]},\"continues\":true}",
+                                           "{\"parameters\":{\"entries\":[" ENTRY("web:1", "web", 1, "out", "b") "]},\"continues\":true}",
+                                           "{\"parameters\":{}}" } });
         _cleanup_run_ Run a = RUN(one, "logs", "web", "-n5", "--grep", "h.*o", "--stream=out"), b = RUN(two, "logs"),
                           f = RUN(stream, "logs", "-f", "web"), j = RUN(two, "logs", "-o", "json"),
                           bad = RUN(NULL, "logs", "--since", "someday"), since = RUN(one, "logs", "web", "--since", "2023-11-14T00:00:00Z");
 
         assert_string_equal(a.out, "2023-11-14 22:13:20.000 hello\t\\x07\n");
         contains(a.calls, "\"selectors\":[\"web\"],\"lines\":5,\"stream\":\"out\",\"grep\":\"h.*o\"}");
-        assert_string_equal(b.out, "2023-11-14 22:13:20.000 web:0 | a\n2023-11-14 22:13:20.000 db:0 | b\n");
+        assert_string_equal(b.out, "2023-11-14 22:13:20.000 web | a\n2023-11-14 22:13:20.000 db | b\n");
         contains(b.calls, "\"selectors\":[\"all\"],\"lines\":20}");
         assert_string_equal(f.out, "2023-11-14 22:13:20.000 a\n2023-11-14 22:13:20.000 web:1 | b\n");
         contains(f.calls, "\"follow\":true},\"more\":true");
@@ -280,10 +300,12 @@ static void await_sleep(pid_t pid) {
 
 static void following_ends_on_signals(void **state) {
         static const int signals[] = { SIGINT, SIGTERM };
-        const Answer *answers = ANSWERS({ "Events",
-                                          { "{\"parameters\":{\"events\":[{\"time_usec\":1700000000000000,\"name\":\"web\",\"instance\":0,"
-                                            "\"kind\":\"started\",\"message\":\"pid 7\"}]},\"continues\":true}",
-                                            "HANG" } });
+        const Answer *answers =
+                ANSWERS({ "Events",
+                          { "{\"parameters\":{\"events\":[{\"time_usec\":1700000000000000,\"name\":\"web\",\"instance\":0,"
+                            "\"label\":\"web:0\",\"kind\":\"started\",\"message\":\"pid 7\"},{\"time_usec\":1700000000000000,"
+                            "\"name\":\"db\",\"instance\":0,\"label\":\"db\",\"kind\":\"ready\",\"message\":\"\"}]},\"continues\":true}",
+                            "HANG" } });
 
         for (size_t i = 0; i < ARRAY_SIZE(signals); i++) {
                 pid_t daemon = start_daemon(answers), pid;
@@ -291,23 +313,24 @@ static void following_ends_on_signals(void **state) {
 
                 unlink(in_dir("out"));
                 pid = spawn_kingctl((char *[]){ "kingctl", "events", "-f", NULL });
-                await("out", "pid 7\n");
+                await("out", "db: ready\n");
                 await_sleep(pid);
                 kill(pid, signals[i]);
                 assert_int_equal(status_of(pid), 0);
                 stop_child(daemon);
                 out = slurp("out");
-                assert_string_equal(out, "2023-11-14 22:13:20.000 web:0 started: pid 7\n");
+                assert_string_equal(out, "2023-11-14 22:13:20.000 web:0: pid 7\n2023-11-14 22:13:20.000 db: ready\n");
         }
 }
 
 static void status_tells_what_is_wrong(void **state) {
-        const Answer *answers = ANSWERS({ "Status",
-                                          { "{\"parameters\":{\"version\":\"9\",\"pid\":1,\"manager_pid\":2,\"isolation\":\"cgroup\","
-                                            "\"home\":\"\",\"since_usec\":1,\"services\":2,\"instances\":3,\"states\":{\"running\":1,"
-                                            "\"failed\":1,\"waiting\":0,\"stopped\":1},\"problems\":[\"disk is full\"]}}" } },
-                                        { "List", { "{\"parameters\":{\"instances\":[" WEB0 "," WEB1 "," JOB "]}}" } },
-                                        { "Logs", { "{\"parameters\":{\"entries\":[" ENTRY("web", 1, "err", "last words") "]}}" } });
+        const Answer *answers =
+                ANSWERS({ "Status",
+                          { "{\"parameters\":{\"version\":\"9\",\"pid\":1,\"manager_pid\":2,\"isolation\":\"cgroup\","
+                            "\"home\":\"\",\"since_usec\":1,\"services\":2,\"instances\":3,\"states\":{\"running\":1,"
+                            "\"failed\":1,\"waiting\":0,\"stopped\":1},\"problems\":[\"disk is full\"]}}" } },
+                        { "List", { "{\"parameters\":{\"instances\":[" WEB0 "," WEB1 "," JOB "]}}" } },
+                        { "Logs", { "{\"parameters\":{\"entries\":[" ENTRY("web:1", "web", 1, "err", "last words") "]}}" } });
         _cleanup_run_ Run r = RUN(answers, "status");
 
         assert_int_equal(r.status, 0);
@@ -326,7 +349,8 @@ static void status_tells_what_is_wrong(void **state) {
         ",\"usage\":{\"cpu_usec\":{\"value\":1500000,\"source\":\"cgroup\"},\"memory_bytes\":{\"value\":null,\"source\":null}},"           \
         "\"invocation_id\":\"abc\",\"generation\":1,\"cgroup\":\"/"                                                                        \
         "x\",\"next_usec\":null,\"log\":\"journal\",\"processes\":[{\"pid\":123,\"command\":\"node\"}]}],"                                 \
-        "\"events\":[{\"time_usec\":1700000000000000,\"name\":\"web\",\"instance\":0,\"kind\":\"started\",\"message\":\"\"}]}"
+        "\"events\":[{\"time_usec\":1700000000000000,\"name\":\"web\",\"instance\":0,\"label\":\"web\",\"kind\":\"started\",\"message\":"  \
+        "\"\"}]}"
 
 static void describes(void **state) {
         const Answer *answers = ANSWERS({ "Describe", { "{\"parameters\":{\"services\":[" SERVICE "]}}" } });
@@ -349,7 +373,8 @@ static void daemon_verbs(void **state) {
                 ANSWERS({ "Ping", { "{\"parameters\":{}}" } }, { "Status", { "{\"parameters\":{\"version\":\"8\",\"pid\":4}}" } },
                         { "Doctor",
                           { "{\"parameters\":{\"checks\":[{\"name\":\"isolation\",\"ok\":true,\"message\":\"scope\"},{\"name\":\"memory\","
-                            "\"ok\":false,\"message\":\"no controller\",\"hint\":\"enable it\"}]}}" } },
+                            "\"ok\":false,\"message\":\"no controller\",\"hint\":\"enable it\"},{\"name\":\"pids\",\"ok\":true,\"message\":"
+                            "\"no controller\"},{\"name\":\"io\",\"ok\":false,\"message\":\"no controller\",\"hint\":\"enable it\"}]}}" } },
                         { "Shutdown", { "{\"parameters\":{}}" } });
         _cleanup_run_ Run p = RUN(answers, "ping"), v = RUN(answers, "version"), n = RUN(NULL, "version", "-o", "jsonl"),
                           d = RUN(answers, "doctor"), s = RUN(answers, "shutdown"), own = RUN(NULL, "--version");
@@ -358,7 +383,7 @@ static void daemon_verbs(void **state) {
         assert_string_equal(v.out, "kingctl " KINGLY_VERSION "\nkingd 8 (pid 4)\n");
         assert_string_equal(n.out, "{\"kingctl\":\"" KINGLY_VERSION "\",\"kingd\":null}\n");
         assert_int_equal(n.status, 0);
-        assert_string_equal(d.out, "ok    isolation: scope\nWRONG memory: no controller\n      enable it\n");
+        assert_string_equal(d.out, "ok  isolation: scope\nno  memory, io: no controller\n    enable it\nok  pids: no controller\n");
         assert_string_equal(s.out, "kingd ended; its services are stopped\n");
         assert_string_equal(own.out, "kingctl " KINGLY_VERSION "\n");
 }
@@ -408,7 +433,7 @@ static void starts_a_daemon(void **state) {
 
         put_file("kingd", "#!/bin/sh\n[ \"$1\" = --daemonize ] && mv \"$KINGLY_SOCKET.off\" \"$KINGLY_SOCKET\"\n", 0755);
         setenv("PATH", path, 1);
-        daemon = start_daemon(ANSWERS({ "Start", { END(RESULT(0, "running", "")) } }));
+        daemon = start_daemon(ANSWERS({ "Start", { END(ALONE("running", "")) } }));
         assert_int_equal(rename(in_dir("sock"), in_dir("sock.off")), 0);
         no.status = status_of(spawn_kingctl((char *[]){ "kingctl", "--no-autostart", "start", "web", NULL }));
         list.status = status_of(spawn_kingctl((char *[]){ "kingctl", "list", NULL }));
@@ -424,7 +449,7 @@ static void starts_a_daemon(void **state) {
         assert_int_equal(list.status, 4);
         assert_int_equal(r.status, 0);
         assert_string_equal(r.err, "kingd started\n");
-        contains(r.out, "web:0 running");
+        assert_int_equal(strncmp(r.out, "web running (", strlen("web running (")), 0);
         assert_int_equal(fails.status, 4);
         contains(fails.err, "cannot start the daemon: exit status 1\n");
 }

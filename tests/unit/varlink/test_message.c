@@ -202,8 +202,27 @@ static void frames_have_a_limit(void **state) {
         frame_reader_done(&f);
 }
 
+/* As it is and as JSON escapes it; in names, values and beyond the basic plane. Outside of strings it is no JSON. */
+static void text_beyond_ascii_is_kept(void **state) {
+        static const char text[] = "{\"gr\u00f6\u00dfe \u2014 \U0001f40e\":\"\u65e5\u672c \\u00e9 \x7f \xc2\x80 \uffff \U0010ffff\"}";
+        json_object *o, *v;
+
+        assert_int_equal(varlink_parse(text, strlen(text), &o), 0);
+        assert_true(json_object_object_get_ex(o, "gr\u00f6\u00dfe \u2014 \U0001f40e", &v));
+        assert_string_equal(json_object_get_string(v), "\u65e5\u672c \u00e9 \x7f \xc2\x80 \uffff \U0010ffff");
+        json_object_put(o);
+        assert_int_equal(varlink_parse("{\"a\":\u00e9}", strlen("{\"a\":\u00e9}"), &o), -EBADMSG);
+        assert_int_equal(varlink_parse("\u00e9", 2, &o), -EBADMSG);
+        assert_int_equal(varlink_parse("{\"a\":\"\\\u00e9\"}", strlen("{\"a\":\"\\\u00e9\"}"), &o), -EBADMSG);
+        assert_int_equal(varlink_parse("{\"a\":\"\\\\\u00e9\"}", strlen("{\"a\":\"\\\\\u00e9\"}"), &o), 0);
+        assert_true(json_object_object_get_ex(o, "a", &v));
+        assert_string_equal(json_object_get_string(v), "\\\u00e9");
+        json_object_put(o);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
+                cmocka_unit_test(text_beyond_ascii_is_kept),
                 cmocka_unit_test(accepts_objects_only),
                 cmocka_unit_test(depth_is_limited),
                 cmocka_unit_test(getters_check_types),
