@@ -1,5 +1,5 @@
-/* Who lives, who ended while nobody looked, who is a stranger. Must stay true: a living process is never started a second time and never mistaken for
- * another (pidfd, start time, boot); what cannot be known is reported as unknown. */
+/* Who lives, who ended while nobody looked, who is a stranger. Must stay true: a living process is never started a second time and never
+ * mistaken for another (pidfd, start time, boot); what cannot be known is reported as unknown. */
 #include <stdio.h>
 
 #include "base/log.h"
@@ -24,7 +24,8 @@ static int load_service(void *userdata, const StoredService *v) {
 
         r = o ? config_load_json(o, &list, &d) : -EBADMSG;
         if (r < 0 || list.n != 1) {
-                manager_problem(m, "state: cannot read service %s/%s: %s", v->ns, v->name, d.n ? d.items[0].message : "not a specification");
+                manager_problem(m, "state: cannot read service %s/%s: %s", v->ns, v->name,
+                                d.n ? d.items[0].message : "not a specification");
                 spec_list_done(&list);
                 return 0;
         }

@@ -61,8 +61,8 @@ static const VarlinkEntry methods[] = {
 
 const VarlinkInterface api_interface = { .name = "io.kingly.Manager", .description = api_description, .methods = methods };
 
-/* The owner and root may do everything, the group `kingly` may look. Only the peer's primary group is in its credentials; supplementary ones are looked
- * up by its name's membership in the group database. */
+/* The owner and root may do everything, the group `kingly` may look. Only the peer's primary group is in its credentials; supplementary
+ * ones are looked up by its name's membership in the group database. */
 int api_permission(void *userdata, uid_t uid, gid_t gid, pid_t pid) {
         struct group *g;
 

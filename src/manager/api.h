@@ -24,8 +24,8 @@ int api_logs(VarlinkCall *call, json_object *parameters, void *userdata);
 int api_fail(VarlinkCall *call, const KlError *e, int r);
 /* The answer; NULL, which is what is left of one that there was no memory for, fails the call. */
 int api_reply(VarlinkCall *call, json_object *reply);
-/* Both consume the value and bear a container that could not be made: what is missing from an answer is better than no daemon. A NULL value sets null
- * and pushes nothing. */
+/* Both consume the value and bear a container that could not be made: what is missing from an answer is better than no daemon. A NULL
+ * value sets null and pushes nothing. */
 void json_set(json_object *o, const char *key, json_object *value);
 void json_push(json_object *array, json_object *value);
 json_object *json_text(const char *s);                       /* NULL gives null */

@@ -36,7 +36,8 @@ static int change_parse(Manager *m, json_object *parameters, Change *ret, KlErro
         int r;
 
         *ret = (Change) { .wait = true };
-        if ((r = params_selectors(parameters, &selectors, &ns, reterr)) < 0 || (r = json_get_bool(parameters, "wait", &ret->wait, reterr)) < 0)
+        if ((r = params_selectors(parameters, &selectors, &ns, reterr)) < 0 ||
+            (r = json_get_bool(parameters, "wait", &ret->wait, reterr)) < 0)
                 return r;
         if (!selectors)
                 return kl_error_set(reterr, -EINVAL, KL_E_INVALID, "no service named");

@@ -72,6 +72,7 @@ int api_doctor(VarlinkCall *call, json_object *parameters, void *userdata) {
         Manager *m = userdata;
         _cleanup_strv_ char **report = isolate_report(m->isolate);
         json_object *o = json_object_new_object(), *array = json_object_new_array();
+        bool writable = access(m->places.logs, W_OK) >= 0;
         const LimitSupport *support;
         size_t n;
 
@@ -85,8 +86,9 @@ int api_doctor(VarlinkCall *call, json_object *parameters, void *userdata) {
                 check(array, support[k].key, support[k].enforced, support[k].enforced ? "enforced" : support[k].why, NULL);
         check(array, "journal", true, m->journal ? "a journald listens: output goes there by default" : "no journald: output goes to files",
               NULL);
-        check(array, "state", !m->store_problem, m->store_problem ?: m->places.store, m->store_problem ? "free space or fix permissions; it is tried again by itself" : NULL);
-        check(array, "logs", access(m->places.logs, W_OK) >= 0, m->places.logs, access(m->places.logs, W_OK) >= 0 ? NULL : "the directory is not writable");
+        check(array, "state", !m->store_problem, m->store_problem ?: m->places.store,
+              m->store_problem ? "free space or fix permissions; it is tried again by itself" : NULL);
+        check(array, "logs", writable, m->places.logs, writable ? NULL : "the directory is not writable");
         STRV_FOREACH(p, m->problems)
                 check(array, "problem", false, *p, NULL);
         json_set(o, "checks", array);

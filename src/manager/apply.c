@@ -1,4 +1,5 @@
-/* Must stay true: nothing lives is touched before the store has it durably; a plan is performed whole or not at all as far as the store goes. */
+/* Must stay true: nothing lives is touched before the store has it durably; a plan is performed whole or not at all as far as the store
+ * goes. */
 #include <dirent.h>
 #include <stdio.h>
 
@@ -211,10 +212,12 @@ static int perform_change(Performing *p, const PlanItem *item) {
                 for (size_t k = 0; k < s->n_instances; k++)
                         if (lifecycle_alive(&s->instances[k]->lc) && !s->instances[k]->removing)
                                 instance_order(s->instances[k], EV_RESTART);
-        /* What the operator stopped stays stopped; what failed gets another chance because somebody applies the file, not because we began anew. */
+        /* What the operator stopped stays stopped; what failed gets another chance because somebody applies the file, not because we
+         * began anew. */
         if (p->manager->loading && item->verb == PLAN_KEEP)
                 return 0;
-        if (s->wanted && p->start && (item->verb == PLAN_RESTART || s->n_instances > before || item->verb == PLAN_KEEP || item->verb == PLAN_SCALE)) {
+        if (s->wanted && p->start && (item->verb == PLAN_RESTART || s->n_instances > before || item->verb == PLAN_KEEP ||
+                                      item->verb == PLAN_SCALE)) {
                 p->starts[p->n_starts++] = s;
                 return touch(p->touched, s);
         }

@@ -1,6 +1,6 @@
-/* The store, the keeper's acknowledgements, the status line for systemd, and the removal of dead cells: all that may wait until the loop has nothing better to do.
- * Must stay true: an exit is acknowledged only after the transaction that records it; when the store fails, services go on, the fault is a visible
- * problem, and the books stay marked until they can be written. */
+/* The store, the keeper's acknowledgements, the status line for systemd, and the removal of dead cells: all that may wait until the loop
+ * has nothing better to do. Must stay true: an exit is acknowledged only after the transaction that records it; when the store fails,
+ * services go on, the fault is a visible problem, and the books stay marked until they can be written. */
 #include <stdio.h>
 
 #include "base/log.h"
@@ -76,8 +76,8 @@ void books_bury(Manager *m, Cell *cell) {
         books_mark(m);
 }
 
-/* What has ended by itself, or was stopped alone, must not begin again because a manager did: it is written as resting. What a whole service's goal or a
- * shutdown ended is not: the goal says it. */
+/* What has ended by itself, or was stopped alone, must not begin again because a manager did: it is written as resting. What a whole
+ * service's goal or a shutdown ended is not: the goal says it. */
 static bool rests(const Instance *i) {
         const Service *s = i->service;
 

@@ -1,4 +1,5 @@
-/* Events wait in a list until the books are written, and go to followers at once. Ids are given here, ascending over restarts of the daemon. */
+/* Events wait in a list until the books are written, and go to followers at once. Ids are given here, ascending over restarts of the
+ * daemon. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <sys/wait.h>
@@ -107,7 +108,8 @@ static void event_backoff(Instance *i) {
 
         format_span(span, i->lc.deadline > now ? i->lc.deadline - now : 0, false);
         if (s->restart.limit)
-                event_emit(i->service->manager, i, NULL, "backoff", "next start in %s (attempt %u of %u)", span, i->lc.attempts, s->restart.limit);
+                event_emit(i->service->manager, i, NULL, "backoff", "next start in %s (attempt %u of %u)", span, i->lc.attempts,
+                           s->restart.limit);
         else
                 event_emit(i->service->manager, i, NULL, "backoff", "next start in %s (attempt %u)", span, i->lc.attempts);
 }
@@ -132,7 +134,8 @@ void event_transition(Instance *i, LcState from, LcState to) {
                 event_emit(m, i, NULL, "killing", "did not end in time: SIGKILL to all that is left");
                 break;
         case LC_FAILED:
-                event_emit(m, i, NULL, "failed", "failed: %s%s%s", lifecycle_reason_name(i->lc.reason), i->status ? ": " : "", i->status ?: "");
+                event_emit(m, i, NULL, "failed", "failed: %s%s%s", lifecycle_reason_name(i->lc.reason), i->status ? ": " : "",
+                           i->status ?: "");
                 break;
         case LC_STOPPED:
                 if (from == LC_STOPPING || from == LC_KILLING)

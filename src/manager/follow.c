@@ -1,5 +1,5 @@
-/* A follower is a call with "more". One that does not read is paused by the server's mark; what it misses meanwhile it gets from the store, by id,
- * so that there is neither gap nor repeat. */
+/* A follower is a call with "more". One that does not read is paused by the server's mark; what it misses meanwhile it gets from the
+ * store, by id, so that there is neither gap nor repeat. */
 #include <stdio.h>
 
 #include "base/strv.h"
@@ -47,7 +47,8 @@ static bool follower_wants(const EventFollower *f, const char *ns, const char *n
         if (f->ns && !streq(f->ns, ns))
                 return false;
         for (size_t k = 0; k < f->n; k++)
-                if (selector_matches(f->selectors + k, ns, name) && (f->selectors[k].instance < 0 || instance < 0 || f->selectors[k].instance == instance))
+                if (selector_matches(f->selectors + k, ns, name) &&
+                    (f->selectors[k].instance < 0 || instance < 0 || f->selectors[k].instance == instance))
                         return true;
         return f->n == 0;
 }

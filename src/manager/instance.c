@@ -1,5 +1,5 @@
-/* The shell around model/lifecycle. Must stay true: only instance_feed() calls lifecycle_step(); an action that answers at once puts its answer into
- * the loop below instead of calling back in; nothing is freed from here (manager->pump collects). */
+/* The shell around model/lifecycle. Must stay true: only instance_feed() calls lifecycle_step(); an action that answers at once puts its
+ * answer into the loop below instead of calling back in; nothing is freed from here (manager->pump collects). */
 #include <stdarg.h>
 #include <stdio.h>
 #include <sys/random.h>
@@ -94,7 +94,8 @@ static int on_deadline(sd_event_source *s, uint64_t usec, void *userdata);
 static int on_watchdog(sd_event_source *s, uint64_t usec, void *userdata) {
         Instance *i = userdata;
 
-        event_emit(i->service->manager, i, NULL, "watchdog", "no sign of life for %" PRIu64 " ms: SIGABRT", (uint64_t) (i->watchdog_interval / USEC_PER_MSEC));
+        event_emit(i->service->manager, i, NULL, "watchdog", "no sign of life for %" PRIu64 " ms: SIGABRT",
+                   (uint64_t) (i->watchdog_interval / USEC_PER_MSEC));
         instance_event(i, EV_WATCHDOG);
         return 0;
 }
@@ -198,7 +199,8 @@ static void act_check_empty(Instance *i, LcInput *next) {
                 *next = (LcInput) { .event = EV_EMPTY };
                 return;
         }
-        /* Where it cannot be known or watched, the deadline of the stop kills and asks again: a second life beside the first would be worse. */
+        /* Where it cannot be known or watched, the deadline of the stop kills and asks again: a second life beside the first would be
+         * worse. */
         *next = (LcInput) { .event = EV_REMAINS };
         if (r > 0)
                 r = cell_watch_empty(i->cell);

@@ -191,7 +191,8 @@ static int on_hello(Link *l, const void *packet) {
         l->hello = *(const WireHello *) packet;
         if (l->hello.version == WIRE_VERSION)
                 return 0;
-        log_error("the keeper speaks protocol version %u, this manager %u: they are of different installations", l->hello.version, (unsigned) WIRE_VERSION);
+        log_error("the keeper speaks protocol version %u, this manager %u: they are of different installations", l->hello.version,
+                  (unsigned) WIRE_VERSION);
         return -EPROTONOSUPPORT;
 }
 

@@ -15,7 +15,8 @@ static int open_journal(const Instance *i, uint64_t lines, usec_t since, LogSour
         lines = MIN(lines, (uint64_t) UINT32_MAX);
         s->scoped = isolate_kind(service->manager->isolate) == ISOLATE_SCOPE && service->n_instances > 1;
         /* Other instances' lines are passed over, so look back further for as many of ours. */
-        return since ? journal_reader_seek_time(s->journal, since) : journal_reader_seek_tail(s->journal, lines * (s->scoped ? service->n_instances : 1));
+        return since ? journal_reader_seek_time(s->journal, since) :
+                journal_reader_seek_tail(s->journal, lines * (s->scoped ? service->n_instances : 1));
 }
 
 static int open_file(const Instance *i, uint64_t lines, usec_t since, LogSource *s) {

@@ -20,5 +20,6 @@ typedef struct LogSource {
 /* lines: how many from the end; since != 0: instead those from then on (CLOCK_REALTIME usec). */
 int log_source_open(const Instance *i, uint64_t lines, usec_t since, LogSource *ret);
 void log_source_done(LogSource *s);
-/* Makes sure a record is read ahead if there is one. What an instance that has ended left unfinished counts as its last line. 1, 0, -errno. */
+/* Makes sure a record is read ahead if there is one. What an instance that has ended left unfinished counts as its last line. 1, 0,
+ * -errno. */
 int log_source_peek(Manager *m, LogSource *s);

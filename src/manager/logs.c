@@ -1,4 +1,5 @@
-/* A stream is worked off in turns of a few records so that a long log never holds up the loop, and pauses while its client does not read. */
+/* A stream is worked off in turns of a few records so that a long log never holds up the loop, and pauses while its client does not
+ * read. */
 #include <regex.h>
 #include <stdio.h>
 #include <sys/inotify.h>
@@ -240,7 +241,8 @@ typedef struct LogArguments {
         const char *stream, *grep;
 } LogArguments;
 
-/* glibc unrolls repetitions when it compiles, so that a line of text can ask for all memory, and follows back references in exponential time. */
+/* glibc unrolls repetitions when it compiles, so that a line of text can ask for all memory, and follows back references in exponential
+ * time. */
 static bool modest(const char *pattern) {
         uint64_t product = 1;
 
@@ -265,7 +267,8 @@ static int grep_compile(LogStream *s, const char *pattern, KlError *reterr) {
         int error;
 
         if (!modest(pattern))
-                return kl_error_set(reterr, -EINVAL, KL_E_INVALID, "grep: longer than %d bytes, more than %d repeats, or a back reference", PATTERN_MAX, REPEATS_MAX);
+                return kl_error_set(reterr, -EINVAL, KL_E_INVALID, "grep: longer than %d bytes, more than %d repeats, or a back reference",
+                                    PATTERN_MAX, REPEATS_MAX);
         error = regcomp(&s->grep, pattern, REG_EXTENDED);
         if (error) {
                 (void) regerror(error, &s->grep, text, sizeof text);
@@ -308,7 +311,8 @@ static int stream_open(LogStream *s, json_object *p, KlError *reterr) {
                         continue;
                 r = log_source_open(selection.items[k], a.lines, a.since, s->sources + s->n);
                 if (r < 0)
-                        return kl_error_set(reterr, r, KL_E_FAILED, "cannot read the log of %s: %s", selection.items[k]->service->key, strerror(-r));
+                        return kl_error_set(reterr, r, KL_E_FAILED, "cannot read the log of %s: %s", selection.items[k]->service->key,
+                                            strerror(-r));
                 s->n++;
         }
         if (s->follow && (r = stream_watch(s)) < 0)

@@ -81,8 +81,9 @@ int manager_new(sd_event *event, const Places *places, const ManagerOptions *opt
 
         if (!m)
                 return -ENOMEM;
-        *m = (Manager) { .event = sd_event_ref(event), .places = *places, .options = *options, .notify_fd = -EBADF, .loading = true, .lavish = true,
-                         .started = now_usec(CLOCK_REALTIME), .events_tail = &m->events_head, .tell_tail = &m->tell, .n_cpus = (unsigned) MAX(sysconf(_SC_NPROCESSORS_ONLN), 1L) };
+        *m = (Manager) { .event = sd_event_ref(event), .places = *places, .options = *options, .notify_fd = -EBADF, .loading = true,
+                         .lavish = true, .started = now_usec(CLOCK_REALTIME), .events_tail = &m->events_head, .tell_tail = &m->tell,
+                         .n_cpus = (unsigned) MAX(sysconf(_SC_NPROCESSORS_ONLN), 1L) };
         m->services = map_new_string();
         m->runs = map_new_u64();
         m->pids = map_new_u64();
@@ -153,15 +154,18 @@ static int open_store(Manager *m, KlError *reterr) {
         }
         r = store_set_aside(m->places.store, m->started, &aside);
         if (r < 0)
-                return kl_error_set(reterr, r, KL_E_FAILED, "the state in %s is damaged and cannot be set aside: %s", m->places.store, strerror(-r));
-        manager_problem(m, "the state was damaged (%s): set aside as %s, beginning anew from the configuration", e.message ?: "unreadable", aside);
+                return kl_error_set(reterr, r, KL_E_FAILED, "the state in %s is damaged and cannot be set aside: %s", m->places.store,
+                                    strerror(-r));
+        manager_problem(m, "the state was damaged (%s): set aside as %s, beginning anew from the configuration", e.message ?: "unreadable",
+                        aside);
         return store_open(m->places.store, &m->store, reterr);
 }
 
 static int open_isolation(Manager *m, KlError *reterr) {
         IsolateOptions o = { .event = m->event, .kind = m->options.isolation, .user = m->places.user, .keeper = link_keeper(m->link),
                              .home_id = m->places.id,
-                             .events = { .placed = instance_placed, .empty = instance_empty, .stopped = instance_stopped_outside, .unlimited = instance_unlimited, .userdata = m } };
+                             .events = { .placed = instance_placed, .empty = instance_empty, .stopped = instance_stopped_outside,
+                                         .unlimited = instance_unlimited, .userdata = m } };
 
         return isolate_new(&o, &m->isolate, reterr);
 }
@@ -171,7 +175,8 @@ static int bind_api(Manager *m, KlError *reterr) {
         _cleanup_fd_ int fd = -EBADF;
 
         if (strlen(m->places.socket) >= sizeof a.sun_path)
-                return kl_error_set(reterr, -ENAMETOOLONG, KL_E_INVALID, "socket path is longer than %zu bytes: %s", sizeof a.sun_path - 1, m->places.socket);
+                return kl_error_set(reterr, -ENAMETOOLONG, KL_E_INVALID, "socket path is longer than %zu bytes: %s", sizeof a.sun_path - 1,
+                                    m->places.socket);
         strcpy(a.sun_path, m->places.socket);
         fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
         if (fd < 0)
@@ -183,7 +188,8 @@ static int bind_api(Manager *m, KlError *reterr) {
 }
 
 static int open_api(Manager *m, KlError *reterr) {
-        VarlinkServerOptions o = { .event = m->event, .interface = &api_interface, .vendor = "Kingly", .product = "kingd", .version = KINGLY_VERSION,
+        VarlinkServerOptions o = { .event = m->event, .interface = &api_interface, .vendor = "Kingly", .product = "kingd",
+                                   .version = KINGLY_VERSION,
                                    .url = "https://varlink.org", .permission = api_permission, .userdata = m, .priority = PRIORITY_API };
         int fd, r;
 

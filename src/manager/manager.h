@@ -1,7 +1,7 @@
 /* The manager: what it owns. One object, one event loop; every other file of this room is one kind of event source or one face of it.
  *
- * Event priorities are the concurrency design, lower first: a service's last words before its death, deaths before emptiness, emptiness before
- * timers, all of these before clients, and the books last. */
+ * Event priorities are the concurrency design, lower first: a service's last words before its death, deaths before emptiness, emptiness
+ * before timers, all of these before clients, and the books last. */
 #pragma once
 
 #include <systemd/sd-event.h>

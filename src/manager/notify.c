@@ -1,5 +1,5 @@
-/* Must stay true: a datagram is never answered by disconnecting or aborting; descriptors that come along are closed (which is also what answers
- * BARRIER=1, after all earlier datagrams have been handled); a sender that belongs to no instance changes nothing. */
+/* Must stay true: a datagram is never answered by disconnecting or aborting; descriptors that come along are closed (which is also what
+ * answers BARRIER=1, after all earlier datagrams have been handled); a sender that belongs to no instance changes nothing. */
 #include <stdio.h>
 #include <sys/socket.h>
 #include <sys/stat.h>

@@ -9,7 +9,8 @@ int params_selectors(json_object *parameters, char ***ret_selectors, char **ret_
         const char *ns = NULL;
         int r;
 
-        if ((r = json_get_array(parameters, "selectors", &array, reterr)) < 0 || (r = json_get_string(parameters, "namespace", &ns, reterr)) < 0)
+        if ((r = json_get_array(parameters, "selectors", &array, reterr)) < 0 ||
+            (r = json_get_string(parameters, "namespace", &ns, reterr)) < 0)
                 return r;
         if (ns && !name_valid(ns))
                 return kl_error_set(reterr, -EINVAL, KL_E_INVALID, "not a namespace: %s", ns);

@@ -77,7 +77,8 @@ static int places_fit(const Places *p, KlError *reterr) {
         for (size_t i = 0; i < ARRAY_SIZE(paths); i++)
                 if (strlen(paths[i]) > most) {
                         kl_error_set(reterr, -ENAMETOOLONG, KL_E_INVALID, "%s: a socket's path has at most %zu bytes", paths[i], most);
-                        kl_error_hint(reterr, "choose a shorter %s", p->home ? "KINGLY_HOME" : p->user ? "XDG_RUNTIME_DIR" : "KINGLY_SOCKET");
+                        kl_error_hint(reterr, "choose a shorter %s",
+                                      p->home ? "KINGLY_HOME" : p->user ? "XDG_RUNTIME_DIR" : "KINGLY_SOCKET");
                         return -ENAMETOOLONG;
                 }
         return 0;

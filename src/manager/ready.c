@@ -1,5 +1,5 @@
-/* The read end belongs to its event source, which outlives neither newline nor end of file; the instance is found again by run, so a stale pipe
- * of an earlier run says nothing. */
+/* The read end belongs to its event source, which outlives neither newline nor end of file; the instance is found again by run, so a
+ * stale pipe of an earlier run says nothing. */
 #include <fcntl.h>
 
 #include "base/fd.h"

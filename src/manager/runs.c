@@ -1,5 +1,5 @@
-/* What becomes of a run: the keeper's and the isolation's news, turned into lifecycle events. A run that nobody knows (any more) is answered so that
- * the keeper forgets it. */
+/* What becomes of a run: the keeper's and the isolation's news, turned into lifecycle events. A run that nobody knows (any more) is
+ * answered so that the keeper forgets it. */
 #include <sys/wait.h>
 
 #include "base/log.h"

@@ -1,5 +1,5 @@
-/* The set of services. Must stay true: `order` is sorted by position and holds exactly what `services` holds; dependents are pointers into the set
- * and are rebuilt before the loop runs again whenever the set changes. */
+/* The set of services. Must stay true: `order` is sorted by position and holds exactly what `services` holds; dependents are pointers
+ * into the set and are rebuilt before the loop runs again whenever the set changes. */
 #include <stdio.h>
 
 #include "base/log.h"
@@ -190,7 +190,8 @@ static int instance_meets(const Instance *i, DependKind kind) {
         case DEPEND_STARTED:
                 return l->state == LC_STARTING || l->state == LC_RUNNING || l->state == LC_RELOADING || l->state == LC_EXITED;
         case DEPEND_READY:
-                return l->state == LC_RUNNING || l->state == LC_RELOADING || (i->service->spec->type == SERVICE_ONESHOT && l->state == LC_EXITED);
+                return l->state == LC_RUNNING || l->state == LC_RELOADING ||
+                        (i->service->spec->type == SERVICE_ONESHOT && l->state == LC_EXITED);
         default:
                 return l->state == LC_EXITED;
         }

@@ -45,5 +45,6 @@ typedef struct Selection {
 } Selection;
 void selection_done(Selection *s);
 #define _cleanup_selection_ _cleanup_(selection_done)
-/* web · web:0 · ns/web · @ns · glob · all. -ENOENT with "did you mean" in reterr when a selector matches nothing; all on an empty set is fine. */
+/* web · web:0 · ns/web · @ns · glob · all. -ENOENT with "did you mean" in reterr when a selector matches nothing; all on an empty set is
+ * fine. */
 int selection_resolve(Manager *m, char *const *selectors, const char *ns, Selection *ret, KlError *reterr);

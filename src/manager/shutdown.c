@@ -83,8 +83,8 @@ void shutdown_give_up(Manager *m, int status) {
         (void) sd_event_exit(m->event, status);
 }
 
-/* SIGTERM: under systemd the queued job tells stop from restart; a bare SIGTERM there is answered by leaving, since systemd starts us again.
- * Without systemd it means stop. */
+/* SIGTERM: under systemd the queued job tells stop from restart; a bare SIGTERM there is answered by leaving, since systemd starts us
+ * again. Without systemd it means stop. */
 static void on_terminate(Manager *m) {
         int r;
 

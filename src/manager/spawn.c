@@ -93,7 +93,8 @@ static int add_log(Instance *i, Descriptors *d, LogOpen *log, uint32_t *flags, K
         if (!path)
                 return -ENOMEM;
         if (strlen(path) >= LOG_WIRE_PATH_MAX)
-                return kl_error_set(reterr, -ENAMETOOLONG, KL_E_INVALID, "log path is longer than %d bytes: %s", LOG_WIRE_PATH_MAX - 1, path);
+                return kl_error_set(reterr, -ENAMETOOLONG, KL_E_INVALID, "log path is longer than %d bytes: %s", LOG_WIRE_PATH_MAX - 1,
+                                    path);
         *log = (LogOpen) { .version = LOG_WIRE_VERSION, .format = s->log.format, .run = i->run, .max_size = s->log.max_size,
                            .keep = s->log.keep, .uid = -1, .gid = -1 };
         strcpy(log->path, path);
@@ -228,8 +229,8 @@ static int compose(Instance *i, const Identity *id, Descriptors *d, const WireSp
 
 /* Faults of the moment are retried by backoff; everything else is the file's fault and would fail again. */
 static bool transient(int r) {
-        static const int errors[] = { -EAGAIN, -ENOMEM, -EMFILE, -ENFILE, -ENOBUFS, -ENOSPC, -EIO, -EINTR, -EROFS, -ECONNREFUSED, -ETIMEDOUT,
-                                      -EBUSY, -EEXIST, -EDQUOT, -ENOTCONN, -ECONNRESET, -EPIPE, -ETOOMANYREFS };
+        static const int errors[] = { -EAGAIN, -ENOMEM, -EMFILE, -ENFILE, -ENOBUFS, -ENOSPC, -EIO, -EINTR, -EROFS, -ECONNREFUSED,
+                                      -ETIMEDOUT, -EBUSY, -EEXIST, -EDQUOT, -ENOTCONN, -ECONNRESET, -EPIPE, -ETOOMANYREFS };
 
         for (size_t k = 0; k < ARRAY_SIZE(errors); k++)
                 if (errors[k] == r)

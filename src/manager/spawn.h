@@ -3,8 +3,8 @@
 
 #include "manager/manager.h"
 
-/* Prepares a new generation (unless a former call that ended with -EAGAIN did) and asks the keeper for it. 0; -EAGAIN: the keeper's socket is full, call
- * again; else -errno with reterr, and *ret_permanent tells a fault of the file from one of the moment. */
+/* Prepares a new generation (unless a former call that ended with -EAGAIN did) and asks the keeper for it. 0; -EAGAIN: the keeper's
+ * socket is full, call again; else -errno with reterr, and *ret_permanent tells a fault of the file from one of the moment. */
 int spawn_send(Instance *i, bool *ret_permanent, KlError *reterr);
 
 /* Where the output of an instance goes when it goes to a file. malloc'ed. */

@@ -183,6 +183,7 @@ int command_resolve(const ServiceSpec *spec, char *const *env, char **ret, KlErr
                 path += n + (path[n] == ':');
         }
         kl_error_set(reterr, -ENOENT, KL_E_INVALID, "command not found: %s", name);
-        kl_error_hint(reterr, "it is in none of PATH=%s: give its full path, or set PATH in env", strv_env_get(env, "PATH") ?: DEFAULT_PATH);
+        kl_error_hint(reterr, "it is in none of PATH=%s: give its full path, or set PATH in env",
+                      strv_env_get(env, "PATH") ?: DEFAULT_PATH);
         return -ENOENT;
 }

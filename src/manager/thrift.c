@@ -12,7 +12,8 @@ static int drop_object(struct dl_phdr_info *info, size_t size, void *userdata) {
 
         for (size_t k = 0; k < info->dlpi_phnum; k++) {
                 const ElfW(Phdr) *p = info->dlpi_phdr + k;
-                uintptr_t begin = (info->dlpi_addr + p->p_vaddr) & ~(page - 1), end = (info->dlpi_addr + p->p_vaddr + p->p_memsz) & ~(page - 1);
+                uintptr_t begin = (info->dlpi_addr + p->p_vaddr) & ~(page - 1),
+                        end = (info->dlpi_addr + p->p_vaddr + p->p_memsz) & ~(page - 1);
 
                 if (p->p_type == PT_LOAD && !(p->p_flags & PF_W) && end > begin)
                         (void) madvise((void *) begin, end - begin, MADV_DONTNEED);

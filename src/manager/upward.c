@@ -1,5 +1,5 @@
-/* Under systemd the keeper is the unit's main process and we are its child (NotifyAccess=all). The bus is asked only when we are told to end; that
- * one call may block, for at most QUERY_USEC, because nothing else is left to do. */
+/* Under systemd the keeper is the unit's main process and we are its child (NotifyAccess=all). The bus is asked only when we are told to
+ * end; that one call may block, for at most QUERY_USEC, because nothing else is left to do. */
 #include <stdio.h>
 #include <systemd/sd-bus.h>
 #include <systemd/sd-daemon.h>
@@ -24,7 +24,8 @@ static void status_text(const Manager *m, char *buf, size_t size) {
         unsigned counts[_LC_STATE_MAX] = {}, total;
 
         count(m, counts, &total);
-        snprintf(buf, size, "%u instances: %u running, %u starting, %u waiting, %u failed", total, counts[LC_RUNNING] + counts[LC_RELOADING],
+        snprintf(buf, size, "%u instances: %u running, %u starting, %u waiting, %u failed", total,
+                 counts[LC_RUNNING] + counts[LC_RELOADING],
                  counts[LC_PLACING] + counts[LC_STARTING], counts[LC_WAIT_BACKOFF] + counts[LC_WAIT_DEPS], counts[LC_FAILED]);
 }
 
@@ -49,7 +50,8 @@ void upward_ready(Manager *m) {
 }
 
 void upward_reloading(Manager *m) {
-        (void) sd_notifyf(false, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64 "\nSTATUS=Reading the configuration again", now_usec(CLOCK_MONOTONIC));
+        (void) sd_notifyf(false, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64 "\nSTATUS=Reading the configuration again",
+                          now_usec(CLOCK_MONOTONIC));
 }
 
 void upward_stopping(Manager *m) {
@@ -64,7 +66,8 @@ static int ask(sd_bus *bus, pid_t keeper, char **ret_type) {
         uint32_t id;
         int r;
 
-        r = sd_bus_call_method(bus, "org.freedesktop.systemd1", "/org/freedesktop/systemd1", "org.freedesktop.systemd1.Manager", "GetUnitByPID", &e,
+        r = sd_bus_call_method(bus, "org.freedesktop.systemd1", "/org/freedesktop/systemd1", "org.freedesktop.systemd1.Manager",
+                               "GetUnitByPID", &e,
                                &unit, "u", (uint32_t) keeper);
         if (r < 0 || (r = sd_bus_message_read(unit, "o", &path)) < 0)
                 return r;
@@ -73,7 +76,8 @@ static int ask(sd_bus *bus, pid_t keeper, char **ret_type) {
                 return r;
         if (id == 0)
                 return -ENOENT;
-        return sd_bus_get_property_string(bus, "org.freedesktop.systemd1", job_path, "org.freedesktop.systemd1.Job", "JobType", &e, ret_type);
+        return sd_bus_get_property_string(bus, "org.freedesktop.systemd1", job_path, "org.freedesktop.systemd1.Job", "JobType", &e,
+                                          ret_type);
 }
 
 int upward_restarting(Manager *m) {

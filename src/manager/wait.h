@@ -6,8 +6,8 @@
 
 typedef enum WaitGoal { WAIT_UP, WAIT_DOWN, WAIT_GONE } WaitGoal;
 
-/* Answers `call` when every instance of the selection has reached the goal or cannot; with "more", each one as it settles. `extra` (consumed, may be
- * NULL) is the object that the reply's "results" are added to. */
+/* Answers `call` when every instance of the selection has reached the goal or cannot; with "more", each one as it settles. `extra`
+ * (consumed, may be NULL) is the object that the reply's "results" are added to. */
 int wait_begin(Manager *m, VarlinkCall *call, const Selection *s, WaitGoal goal, json_object *extra);
 void wait_changed(Instance *i);
 void wait_freed(Instance *i);

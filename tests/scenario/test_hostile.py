@@ -181,7 +181,9 @@ class Hostile(Scenario):
 
     def test_two_shutdowns_are_both_answered(self):
         first, second = self.client(), self.client()
-        self.apply({"slow": {"command": ["sh", "-c", "trap 'sleep 0.3; exit' TERM; while :; do sleep 0.1; done"]}})
+        trapped = os.path.join(self.home, "trapped")
+        self.apply({"slow": {"command": ["sh", "-c", f"trap 'sleep 0.5; exit' TERM; : > {trapped}; while :; do sleep 0.1; done"]}})
+        wait_for("the trap to be set", lambda: os.path.exists(trapped))
         first.send("Shutdown")
         second.send("Shutdown")
         for c in (first, second):

@@ -1,6 +1,6 @@
 """Restart policy, readiness, dependencies, stopping: the decisions, seen on living processes."""
 import json, os, signal, time
-from kingly import Scenario, alive, wait_for
+from kingly import PATIENCE, Scenario, alive, wait_for
 
 NOTIFIER = '''#!/usr/bin/env python3
 import os, socket, sys, time
@@ -105,8 +105,9 @@ class Lifecycle(Scenario):
         self.assertEqual((row["exit"]["reason"], row["exit"]["signal"]), ("watchdog", "SIGABRT"))
 
     def test_extended_timeout_and_own_stopping(self):
-        self.apply({"n": self.notifier("notify('EXTEND_TIMEOUT_USEC=20000000'); time.sleep(0.6); notify('READY=1'); time.sleep(1000)",
-                                       ready={"by": "notify", "timeout": "300ms"})})
+        t = 0.6 * max(1, PATIENCE / 30)      # long enough for an interpreter to begin
+        self.apply({"n": self.notifier(f"notify('EXTEND_TIMEOUT_USEC=60000000'); time.sleep({2 * t}); notify('READY=1'); time.sleep(1000)",
+                                       ready={"by": "notify", "timeout": f"{t * 1000:.0f}ms"})})
         self.assertEqual(self.row("n")["state"], "running")
 
     # ---- dependencies ----

@@ -173,10 +173,10 @@ class Init(Scenario):
 
     def setUp(self):
         super().setUp()
-        if os.getuid() != 0:
-            self.skipTest("needs root for a PID namespace")
         if self.isolation != "session":
             self.not_applicable("the isolation of a plain container is session")
+        if os.getuid() != 0:
+            self.skipTest("needs root for a PID namespace")
 
     def test_status_of_the_essential_service(self):
         for command, status in ((["sh", "-c", "exit 5"], 5), (["sh", "-c", "kill -USR1 $$$$"], 128 + signal.SIGUSR1)):

@@ -329,6 +329,22 @@ static void sizes_parse_and_print(void **state) {
         assert_string_equal(format_size(buf, SIZE_INFINITY, false), "infinity");
 }
 
+static void hexadecimal(void **state) {
+        const char *const bad[] = { "", "00ff1", "00ff1g80", "00ff1a8", "00ff1a800", " 0ff1a80", "0x001a80" };
+        const uint8_t bytes[] = { 0x00, 0xff, 0x1a, 0x80 };
+        uint8_t back[4];
+        char text[9];
+
+        hex_encode(text, bytes, sizeof bytes);
+        assert_string_equal(text, "00ff1a80");
+        assert_true(hex_decode(text, back, sizeof back));
+        assert_memory_equal(back, bytes, sizeof bytes);
+        assert_true(hex_decode("00FF1A80", back, sizeof back));
+        assert_memory_equal(back, bytes, sizeof bytes);
+        for (size_t k = 0; k < sizeof bad / sizeof *bad; k++)
+                assert_false(hex_decode(bad[k], back, sizeof back));
+}
+
 static void numbers_parse(void **state) {
         uint64_t u;
         int64_t i;
@@ -441,6 +457,7 @@ int main(void) {
                 cmocka_unit_test(spans_round_trip),
                 cmocka_unit_test(sizes_parse_and_print),
                 cmocka_unit_test(numbers_parse),
+                cmocka_unit_test(hexadecimal),
                 cmocka_unit_test(times_print_and_parse),
                 cmocka_unit_test(times_local_and_relative),
         };
