@@ -199,6 +199,9 @@ int store_open(const char *path, Store **ret, KlError *reterr) {
         r = code == SQLITE_OK ? store_set_up(s) : store_errno(s->db, code);
         if (r >= 0)
                 r = prepare_all(s);
+        /* A damaged header can say that the file is only to be read; the file system is asked what is true. */
+        if (r == -EROFS && access(path, W_OK) >= 0)
+                r = -EUCLEAN;
         if (r < 0)
                 return store_explain(reterr, r, "open", path, s->db ? sqlite3_errmsg(s->db) : NULL);
         *ret = TAKE_PTR(s);
