@@ -119,7 +119,7 @@ class Hostile(Scenario):
             with self.assertRaises(Error) as e:
                 c.call("Logs", {"selectors": ["talk"], "grep": pattern})
             self.assertEqual(e.exception.name, "InvalidInput")
-        self.assertEqual(self.messages("talk", "--grep", "^h.l{2}o$"), ["hello"])
+        wait_for("its line", lambda: self.messages("talk", "--grep", "^h.l{2}o$") == ["hello"])
 
     def test_names_at_their_limits(self):
         long = "n" * 128
