@@ -220,7 +220,7 @@ const char *format_span(char buf[FORMAT_MAX], usec_t t, bool exact) {
                 if (n > 0)
                         used += (size_t) snprintf(buf + used, FORMAT_MAX - used, "%s%" PRIu64 "%s", !exact && step ? " " : "", n, u->name);
                 t %= u->usec;
-                more = exact || step == 0;
+                more = exact || (step == 0 && (n == 0 || u->usec >= USEC_PER_SEC));
                 if (n > 0)
                         step = u->usec;
         }

@@ -28,7 +28,7 @@ int parse_u64(const char *s, uint64_t *ret);   /* decimal digits only */
 int parse_i64(const char *s, int64_t *ret);
 
 #define FORMAT_MAX 64
-/* Into buf of FORMAT_MAX bytes, returning buf. Spans: at most the two largest units, "1h 5m", "250ms"; exact=true keeps every unit
+/* Into buf of FORMAT_MAX bytes, returning buf. Spans: at most the two largest units, "1h 5m", "250ms" (below a second only one); exact=true keeps every unit
  * ("1m30s"), parseable again. Sizes: "12.3M"; exact=true gives the largest unit that divides ("512M") or bytes. */
 const char *format_span(char buf[FORMAT_MAX], usec_t t, bool exact);
 const char *format_size(char buf[FORMAT_MAX], uint64_t n, bool exact);

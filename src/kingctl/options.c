@@ -189,6 +189,11 @@ static int parse_letters(const Option *options, char *const *args, Options *o, K
         return 1;
 }
 
+/* "-1" is a number where no option is called by a digit. */
+static bool is_number(const Option *options, const char *word) {
+        return word[1] >= '0' && word[1] <= '9' && !find_letter(options, word[1]);
+}
+
 int options_parse(const Option *options, char *const *args, bool first_operand, Options *o, char ***ret_operands, size_t *ret_used,
                   KlError *reterr) {
         _cleanup_free_ char **operands = calloc(strv_length(args) + 1, sizeof(char *));
@@ -199,7 +204,7 @@ int options_parse(const Option *options, char *const *args, bool first_operand, 
         while (args[i] && !(first_operand && n > 0)) {
                 int r = 1;
 
-                if (args[i][0] != '-' || !args[i][1] || o->dashes != SIZE_MAX)
+                if (args[i][0] != '-' || !args[i][1] || o->dashes != SIZE_MAX || is_number(options, args[i]))
                         operands[n++] = args[i];
                 else if (streq(args[i], "--"))
                         o->dashes = n;

@@ -17,7 +17,7 @@ typedef struct Options {
         bool no_color, quiet, user, system, no_autostart, help, version;
         /* of some */
         bool no_wait, follow, diff, prune, no_autorestart;
-        const char *name, *cwd, *instances, *memory_max, *since, *grep, *stream;
+        const char *name, *cwd, *scope, *instances, *memory_max, *since, *grep, *stream;
         uint64_t lines;            /* UINT64_MAX: not given */
         const char **env, **files; /* NULL-terminated; the arrays are owned */
         /* operands before "--", SIZE_MAX without one */
@@ -51,7 +51,7 @@ extern const Option global_options[];
 
 /* Reads args (NULL-terminated, without the program's name) as getopt_long(3) does: options and operands in any order, "--" ends the
  * options,
- * "-fn20" and "-n 20", "--name=x", "--name x" and unambiguous abbreviations. An option is looked up in `options` (may be NULL) first, then
+ * "-fn20" and "-n 20", "-1" is an operand, "--name=x", "--name x" and unambiguous abbreviations. An option is looked up in `options` (may be NULL) first, then
  * among the global ones. first_operand: stop there (it is the verb). The operands go to *operands, an array the caller frees, of
  * strings borrowed from args; *ret_used tells how many of args were read. -EINVAL with *reterr, -ENOMEM. */
 int options_parse(const Option *options, char *const *args, bool first_operand, Options *o, char ***ret_operands, size_t *ret_used,

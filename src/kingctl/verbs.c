@@ -10,6 +10,7 @@
 #define NO_WAIT { 0, "no-wait", OPTION_FLAG, FIELD(no_wait), NULL, NULL, "do not wait until the instances have settled" }
 
 static const char *const streams[] = { "out", "err", NULL };
+static const char *const scopes[] = { "main", "group", "all", NULL };
 
 const char *const selectors_help = "A SELECTOR is a service (web), one instance (web:0), a namespace (@shop), a service of a namespace "
                                    "(shop/web), a quoted pattern ('web*') or all.";
@@ -84,6 +85,47 @@ const Verb verbs[] = {
                 .max = UINT_MAX,
         },
         {
+                .name = "scale",
+                .synopsis = "SELECTOR... N|+N|-N|max",
+                .help = "change the number of instances",
+                .details = "New instances are started, those beyond the number are stopped, the others are left alone. max is one for each "
+                           "core. The number lasts until a file that names the service is applied again.",
+                .examples = EXAMPLES({ "kingctl scale web 4", "four of them" }, { "kingctl scale web +2", "two more" },
+                                     { "kingctl scale web -1", "one less" }),
+                .options = OPTIONS(NO_WAIT),
+                .run = verb_scale,
+                .operand = OPERAND_SERVICE,
+                .min = 2,
+                .max = UINT_MAX,
+        },
+        {
+                .name = "signal",
+                .synopsis = "SIGNAL SELECTOR...",
+                .help = "send a signal to services",
+                .details = "SIGNAL is a name (SIGHUP, HUP) or a number. It goes to the main process of each instance, or with --scope to its "
+                           "process group or to all of its processes. What becomes of it is the service's own doing: one that ends of it is "
+                           "treated as one that ended by itself.",
+                .examples = EXAMPLES({ "kingctl signal HUP web", "nginx reads its configuration again" },
+                                     { "kingctl signal USR1 --scope all worker", "every process of worker" }),
+                .options = OPTIONS({ 0, "scope", OPTION_WORD, FIELD(scope), "SCOPE", scopes, "main (default), group or all" }),
+                .run = verb_signal,
+                .operand = OPERAND_SERVICE,
+                .min = 2,
+                .max = UINT_MAX,
+        },
+        {
+                .name = "reset",
+                .synopsis = "SELECTOR...",
+                .help = "forget failures and restart counters",
+                .details = "A failed instance becomes a stopped one; restarts are counted from 0, and the next backoff begins anew. What runs "
+                           "is not touched.",
+                .examples = EXAMPLES({ "kingctl reset all", "a clean slate" }),
+                .run = verb_reset,
+                .operand = OPERAND_SERVICE,
+                .min = 1,
+                .max = UINT_MAX,
+        },
+        {
                 .name = "apply",
                 .synopsis = "-f FILE... [--diff] [--prune]",
                 .help = "make the services what files say",
@@ -148,6 +190,37 @@ const Verb verbs[] = {
                 .run = verb_describe,
                 .operand = OPERAND_SERVICE,
                 .min = 1,
+                .max = UINT_MAX,
+        },
+        {
+                .name = "env",
+                .synopsis = "SELECTOR...",
+                .help = "print the environment of services",
+                .details = "As the next start gets it: from the file, its env_file and the user it runs as. What only a start decides "
+                           "(INVOCATION_ID, NOTIFY_SOCKET and the like) is not in it.",
+                .examples = EXAMPLES({ "kingctl env web", "NAME=VALUE, a line each" }),
+                .run = verb_env,
+                .operand = OPERAND_SERVICE,
+                .min = 1,
+                .max = UINT_MAX,
+        },
+        {
+                .name = "pid",
+                .synopsis = "[SELECTOR...]",
+                .help = "print the main PIDs of services",
+                .details = "One a line; the exit status is 1 when none runs; with --quiet nothing is said of it.",
+                .examples = EXAMPLES({ "kill -STOP $(kingctl pid web:0)", "for scripts" }),
+                .run = verb_pid,
+                .operand = OPERAND_SERVICE,
+                .max = UINT_MAX,
+        },
+        {
+                .name = "tree",
+                .synopsis = "[SELECTOR...]",
+                .help = "show the processes of services as a tree",
+                .examples = EXAMPLES({ "kingctl tree web", "who started whom" }),
+                .run = verb_tree,
+                .operand = OPERAND_SERVICE,
                 .max = UINT_MAX,
         },
         {

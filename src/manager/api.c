@@ -56,7 +56,8 @@ static const VarlinkEntry methods[] = {
         { "Start", api_start, true },      { "Stop", api_stop, true },        { "Restart", api_restart, true },
         { "Delete", api_delete, true },    { "List", api_list, false },       { "Describe", api_describe, false },
         { "Logs", api_logs, false },       { "Events", api_events, false },   { "Doctor", api_doctor, false },
-        { "Shutdown", api_shutdown, true }, {},
+        { "Signal", api_signal, true },    { "Reset", api_reset, true },      { "Environment", api_environment, true },
+        { "Scale", api_scale, true },      { "Shutdown", api_shutdown, true }, {},
 };
 
 const VarlinkInterface api_interface = { .name = "io.kingly.Manager", .description = api_description, .methods = methods };

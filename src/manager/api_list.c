@@ -166,12 +166,14 @@ static json_object *processes_json(Instance *i) {
                 return array;
         for (size_t k = 0; k < MIN(n, (size_t) PROCESSES_SHOWN); k++) {
                 _cleanup_free_ char *command = NULL;
+                ProcessStat stat;
                 json_object *o;
 
-                if (process_command_line(pids[k], 200, &command) < 0)
+                if (process_stat(pids[k], &stat) < 0 || process_command_line(pids[k], 200, &command) < 0)
                         continue;
                 o = json_object_new_object();
                 json_set(o, "pid", json_object_new_int(pids[k]));
+                json_set(o, "parent", json_object_new_int(stat.ppid));
                 json_set(o, "command", json_object_new_string(command));
                 json_push(array, o);
         }

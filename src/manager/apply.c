@@ -89,7 +89,7 @@ static int store_item(Manager *m, const PlanItem *item, const char *origin, bool
         o = config_spec_to_json(item->new_spec);
         if (json_add_string(o, "name", item->new_spec->name) < 0 || json_add_string(o, "namespace", item->new_spec->ns) < 0)
                 return -ENOMEM;
-        v = (StoredService) { .ns = item->new_spec->ns, .name = item->new_spec->name, .origin = origin ?: "",
+        v = (StoredService) { .ns = item->new_spec->ns, .name = item->new_spec->name, .origin = origin ?: s ? s->origin : "",
                               .spec_json = json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN),
                               .wanted = s ? s->wanted : start && item->new_spec->autostart, .generation = s ? s->generation : 0,
                               .position = s ? s->position : m->next_position++ };

@@ -6,11 +6,9 @@
 #include "model/plan.h"
 
 /* Plans and, unless diff, performs it: the store first (durably), then the services. desired's specs are taken (the list is left empty)
- * unless diff. touched gets the instances that were started, restarted or stopped for it. */
+ * unless diff. origin NULL: as it was. touched gets the instances that were started, restarted or stopped for it. */
 int apply_specs(Manager *m, SpecList *desired, const char *origin, bool prune, bool diff, bool start, Plan *ret_plan, char ***ret_warnings,
                 Selection *touched, KlError *reterr);
 /* The configuration files of this daemon: at start, and again on SIGHUP. A file with errors changes nothing and is a visible problem. */
 int apply_files(Manager *m);
 void apply_reload(Manager *m);
-
-int api_apply(VarlinkCall *call, json_object *parameters, void *userdata);

@@ -152,16 +152,18 @@ static int signal_main(Instance *i, int sig, int target) {
         return pidref_signal(&i->main, sig);
 }
 
+int instance_signal(Instance *i, int sig, StopScope scope) {
+        if (!i->lc.main_alive || scope == STOP_ALL)
+                return i->cell ? cell_signal(i->cell, sig) : 0;
+        return signal_main(i, sig, scope == STOP_GROUP ? WIRE_TO_GROUP : WIRE_TO_MAIN);
+}
+
 /* SIGCONT follows, so that a stopped process gets to see its signal. */
 static void act_signal_stop(Instance *i, LcInput *next) {
         const ServiceSpec *s = i->service->spec;
-        int signals[] = { s->stop.signal, SIGCONT };
 
-        for (size_t k = 0; k < ARRAY_SIZE(signals); k++)
-                if (!i->lc.main_alive || s->stop.scope == STOP_ALL)
-                        (void) (i->cell ? cell_signal(i->cell, signals[k]) : 0);
-                else
-                        (void) signal_main(i, signals[k], s->stop.scope == STOP_GROUP ? WIRE_TO_GROUP : WIRE_TO_MAIN);
+        (void) instance_signal(i, s->stop.signal, s->stop.scope);
+        (void) instance_signal(i, SIGCONT, s->stop.scope);
 }
 
 static void act_signal_abort(Instance *i, LcInput *next) {

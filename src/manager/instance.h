@@ -13,6 +13,9 @@ void instance_feed(Instance *i, const LcInput *in);
 void instance_order(Instance *i, LcEvent e);
 static inline void instance_event(Instance *i, LcEvent e) { instance_feed(i, &(LcInput) { .event = e }); }
 
+/* To its main process, its process group or all of it; to all that is left once the main process is gone. 0 or -errno. */
+int instance_signal(Instance *i, int sig, StopScope scope);
+
 /* From the keeper. */
 void instance_spawned(Manager *m, const WireSpawned *p);
 void instance_execed(Manager *m, uint64_t run);

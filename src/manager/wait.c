@@ -87,7 +87,7 @@ static int judge(const Instance *i, WaitGoal goal, char **ret_error) {
         return -1;
 }
 
-static json_object *result_json(const Instance *i, const char *state, const char *error) {
+json_object *wait_result(const Instance *i, const char *state, const char *error) {
         const ServiceSpec *s = i->service->spec;
         json_object *o = json_object_new_object();
         char label[300];
@@ -116,7 +116,7 @@ static json_object *with_results(json_object *results) {
 }
 
 static void item_done(Wait *w, WaitItem *item, const char *state, const char *error) {
-        json_object *result = result_json(item->instance, state, error);
+        json_object *result = wait_result(item->instance, state, error);
 
         item->instance = NULL;
         w->left--;

@@ -9,6 +9,8 @@ typedef enum WaitGoal { WAIT_UP, WAIT_DOWN, WAIT_GONE } WaitGoal;
 /* Answers `call` when every instance of the selection has reached the goal or cannot; with "more", each one as it settles. `extra`
  * (consumed, may be NULL) is the object that the reply's "results" are added to. */
 int wait_begin(Manager *m, VarlinkCall *call, const Selection *s, WaitGoal goal, json_object *extra);
+/* A Result of the API: the instance as it is, and the error (NULL: it went well). NULL on OOM. */
+json_object *wait_result(const Instance *i, const char *state, const char *error);
 void wait_changed(Instance *i);
 void wait_freed(Instance *i);
 void wait_free_all(Manager *m);
