@@ -72,6 +72,10 @@ typedef struct CellName {
         uint64_t generation;         /* counts starts, from the store */
 } CellName;
 
+/* Whether a systemd unit in a slice is the scope of a run of this instance (whatever its generation), by their names alone: for entries of
+ * the journal, which may be older than we are. */
+bool cell_name_is_unit(const CellName *name, const char *unit, const char *slice);
+
 /* Makes the place for a new run. userdata is the instance that owns the cell. */
 int cell_new(Isolate *i, const CellName *name, const ServiceSpec *spec, void *userdata, Cell **ret, KlError *reterr);
 /* Takes up a living run after a restart of ours: where is what cell_where() said then; main may be dead already. -ENOENT: not there. */

@@ -38,6 +38,13 @@ static char *slice_name(const char *ns) {
         return s;
 }
 
+bool cell_name_is_unit(const CellName *name, const char *unit, const char *slice) {
+        _cleanup_free_ char *prefix = text_printf("kingly-%s-%u-", name->service, name->instance), *expected = slice_name(name->ns);
+        const char *generation = prefix ? startswith(unit, prefix) : NULL;
+
+        return generation && *generation >= '0' && *generation <= '9' && streq(expected, slice);
+}
+
 int scope_rename(ScopeCell *c) {
         _cleanup_free_ char *name = NULL;
         ScopeIsolate *si = SCOPE_ISOLATE(c);

@@ -82,6 +82,15 @@ static void print_entry(json_object *entry, void *userdata) {
         log_entry_print(stdout, entry, &v->style);
 }
 
+static int add_cursors(json_object *p, const char *const *cursors) {
+        json_object *l = json_object_new_array();
+        int r = json_add(p, "after", l);
+
+        for (; r >= 0 && *cursors; cursors++)
+                r = json_object_array_add(l, json_object_new_string(*cursors)) < 0 ? -ENOMEM : 0;
+        return r;
+}
+
 static json_object *parameters_of(Ctl *ctl, char **args) {
         const Options *o = &ctl->options;
         _cleanup_json_ json_object *p = ctl_selectors(ctl, args, true);
@@ -98,6 +107,8 @@ static json_object *parameters_of(Ctl *ctl, char **args) {
         /* With a time, all since then; a number of lines must be asked for to bound it. */
         if (r >= 0 && (!o->since || o->lines != UINT64_MAX))
                 r = json_add(p, "lines", json_object_new_uint64(lines));
+        if (r >= 0 && o->cursors)
+                r = add_cursors(p, o->cursors);
         if (r >= 0 && o->follow)
                 r = json_add(p, "follow", json_object_new_boolean(true));
         if (r >= 0)

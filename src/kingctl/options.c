@@ -29,6 +29,7 @@ void options_init(Options *o) {
 void options_done(Options *o) {
         free(o->env);
         free(o->files);
+        free(o->cursors);
         options_init(o);
 }
 

@@ -19,7 +19,7 @@ typedef struct Options {
         bool no_wait, follow, diff, prune, no_autorestart;
         const char *name, *cwd, *scope, *instances, *memory_max, *since, *grep, *stream;
         uint64_t lines;            /* UINT64_MAX: not given */
-        const char **env, **files; /* NULL-terminated; the arrays are owned */
+        const char **env, **files, **cursors; /* NULL-terminated; the arrays are owned */
         /* operands before "--", SIZE_MAX without one */
         size_t dashes;
 } Options;

@@ -237,6 +237,8 @@ const Verb verbs[] = {
                         { 'n', "lines", OPTION_COUNT, FIELD(lines), "N", NULL, "the last N lines of each instance (default: 20)" },
                         { 'f', "follow", OPTION_FLAG, FIELD(follow), NULL, NULL, "go on printing what is written" },
                         { 0, "since", OPTION_STRING, FIELD(since), "TIME", NULL, "lines since a time: \"10m ago\", 2026-01-31 08:00" },
+                        { 0, "after-cursor", OPTION_STRINGS, FIELD(cursors), "CURSOR", NULL,
+                          "lines behind one that -o json printed; once for each instance" },
                         { 'g', "grep", OPTION_STRING, FIELD(grep), "REGEX", NULL, "lines that match an extended regular expression" },
                         { 0, "stream", OPTION_WORD, FIELD(stream), "STREAM", streams,
                           "only standard output (out) or standard error (err)" }),

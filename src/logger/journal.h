@@ -14,16 +14,25 @@ typedef struct JournalRecord {
         int priority;            /* 0..7, or -1 */
         int stream;              /* 0 out, 1 err (priority <= LOG_WARNING) */
         pid_t pid;
-        const char *unit;        /* _SYSTEMD_UNIT, valid until the next call; "" if none */
+        const char *unit, *slice; /* where the writer lived, valid until the next call; "" if it was gone before journald looked */
         const char *message;     /* may hold any bytes */
         size_t size;
 } JournalRecord;
-/* Matches SYSLOG_IDENTIFIER=identifier of this boot and earlier ones. user: the user's own journal too. */
-int journal_reader_open(const char *identifier, JournalReader **ret);
+/* Matches SYSLOG_IDENTIFIER=identifier of this boot and earlier ones. user: units and slices are those of the calling user's own manager,
+ * and an entry that came from another user's has none. */
+int journal_reader_open(const char *identifier, bool user, JournalReader **ret);
+/* Entries that `wanted` refuses are passed over, by seeking too. NULL: none. */
+void journal_reader_filter(JournalReader *r, bool (*wanted)(const JournalRecord *record, void *userdata), void *userdata);
 JournalReader *journal_reader_free(JournalReader *r);
 DEFINE_CLEANUP(JournalReader *, journal_reader_free);
+/* Looks at no more than JOURNAL_LOOK_MAX entries, should the filter refuse most of them. */
+#define JOURNAL_LOOK_MAX 65536
 int journal_reader_seek_tail(JournalReader *r, uint64_t lines);
 int journal_reader_seek_time(JournalReader *r, usec_t since);
+/* The entry that was returned last, as sd_journal_get_cursor(3) names it; malloc'ed. And behind such an entry: 1, or 0 if it is gone and
+ * reading goes on with what came next. -EINVAL: that is no cursor. */
+int journal_reader_cursor(JournalReader *r, char **ret);
+int journal_reader_seek_cursor(JournalReader *r, const char *cursor);
 int journal_reader_next(JournalReader *r, JournalRecord *ret);   /* as log_reader_next */
 int journal_reader_watch_fd(JournalReader *r);                   /* sd_journal_get_fd; call journal_reader_changed when readable */
 int journal_reader_changed(JournalReader *r);                    /* sd_journal_process */

@@ -10,10 +10,13 @@
 struct JournalReader {
         sd_journal *journal;
         bool pending;            /* the current entry has not been delivered */
-        char unit[256];
+        bool user;
+        bool (*wanted)(const JournalRecord *record, void *userdata);
+        void *userdata;
+        char unit[256], slice[256];
 };
 
-int journal_reader_open(const char *identifier, JournalReader **ret) {
+int journal_reader_open(const char *identifier, bool user, JournalReader **ret) {
         _cleanup_(journal_reader_freep) JournalReader *r = calloc(1, sizeof(*r));
         char match[sizeof("SYSLOG_IDENTIFIER=") + 256];
         size_t n = strlen(identifier);
@@ -23,6 +26,7 @@ int journal_reader_open(const char *identifier, JournalReader **ret) {
                 return -ENOMEM;
         if (n == 0 || n > 255)
                 return -EINVAL;
+        r->user = user;
         q = sd_journal_open(&r->journal, SD_JOURNAL_LOCAL_ONLY);
         if (q < 0)
                 return q;
@@ -43,20 +47,9 @@ JournalReader *journal_reader_free(JournalReader *r) {
         return NULL;
 }
 
-int journal_reader_seek_tail(JournalReader *r, uint64_t lines) {
-        int q;
-
-        r->pending = false;
-        q = sd_journal_seek_tail(r->journal);
-        /* Going back at least one makes the position an entry: from a bare tail, entries that come later would not be found. */
-        if (q >= 0)
-                q = sd_journal_previous_skip(r->journal, MAX(lines, (uint64_t) 1));
-        if (q < 0)
-                return q;
-        if (q == 0)
-                return sd_journal_seek_head(r->journal); /* nothing there yet: all that comes is new */
-        r->pending = lines > 0;
-        return 0;
+void journal_reader_filter(JournalReader *r, bool (*wanted)(const JournalRecord *record, void *userdata), void *userdata) {
+        r->wanted = wanted;
+        r->userdata = userdata;
 }
 
 int journal_reader_seek_time(JournalReader *r, usec_t since) {
@@ -91,18 +84,28 @@ static int number(JournalReader *r, const char *name, int missing) {
         return value;
 }
 
-static void get_unit(JournalReader *r) {
+static void get_name(JournalReader *r, const char *field_name, char to[static 256]) {
         const char *p;
         size_t n;
 
-        r->unit[0] = '\0';
-        if (!field(r, "_SYSTEMD_UNIT", &p, &n))
+        to[0] = '\0';
+        if (!field(r, field_name, &p, &n))
                 return;
         n = MIN(n, sizeof(r->unit) - 1);
-        memcpy(r->unit, p, n);
-        r->unit[n] = '\0';
+        memcpy(to, p, n);
+        to[n] = '\0';
 }
 
+static void get_place(JournalReader *r, JournalRecord *j) {
+        get_name(r, r->user ? "_SYSTEMD_USER_UNIT" : "_SYSTEMD_UNIT", r->unit);
+        get_name(r, r->user ? "_SYSTEMD_USER_SLICE" : "_SYSTEMD_SLICE", r->slice);
+        if (r->user && number(r, "_SYSTEMD_OWNER_UID", (int) geteuid()) != (int) geteuid())
+                r->unit[0] = r->slice[0] = '\0';
+        j->unit = r->unit;
+        j->slice = r->slice;
+}
+
+/* 1, or 0 for an entry that is not wanted. */
 static int get_record(JournalReader *r, JournalRecord *ret) {
         JournalRecord j = { .message = "" };
         int q;
@@ -115,12 +118,18 @@ static int get_record(JournalReader *r, JournalRecord *ret) {
                 j.priority = -1;
         j.stream = j.priority >= 0 && j.priority <= LOG_WARNING;
         j.pid = number(r, "_PID", 0);
-        get_unit(r);
-        j.unit = r->unit;
+        get_place(r, &j);
         /* Last, for the next field that is asked for takes the memory back. */
         (void) field(r, "MESSAGE", &j.message, &j.size);
         *ret = j;
-        return 1;
+        return !r->wanted || r->wanted(ret, r->userdata);
+}
+
+/* A damaged entry is passed over, as if it were not wanted. */
+static int look(JournalReader *r, JournalRecord *ret) {
+        int q = get_record(r, ret);
+
+        return q == -EBADMSG || q == -EADDRNOTAVAIL ? 0 : q;
 }
 
 int journal_reader_next(JournalReader *r, JournalRecord *ret) {
@@ -131,9 +140,51 @@ int journal_reader_next(JournalReader *r, JournalRecord *ret) {
                 r->pending = false;
                 if (q <= 0)
                         return q;
-                q = get_record(r, ret);
-        } while (q == -EBADMSG || q == -EADDRNOTAVAIL); /* a damaged entry is passed over */
+                q = look(r, ret);
+        } while (q == 0);
         return q;
+}
+
+int journal_reader_seek_tail(JournalReader *r, uint64_t lines) {
+        JournalRecord record;
+        uint64_t found = 0;
+        int q, any = 0;
+
+        r->pending = false;
+        q = sd_journal_seek_tail(r->journal);
+        if (q < 0)
+                return q;
+        /* Going back at least one makes the position an entry: from a bare tail, entries that come later would not be found. */
+        for (unsigned n = 0; n < JOURNAL_LOOK_MAX && (n == 0 || found < lines); n++) {
+                q = sd_journal_previous(r->journal);
+                if (q <= 0)
+                        break;
+                any = 1;
+                q = look(r, &record);
+                if (q < 0)
+                        break;
+                found += (uint64_t) q;
+        }
+        if (q >= 0 && !any)
+                return sd_journal_seek_head(r->journal); /* nothing there yet: all that comes is new */
+        r->pending = lines > 0;
+        return MIN(q, 0);
+}
+
+int journal_reader_cursor(JournalReader *r, char **ret) {
+        return sd_journal_get_cursor(r->journal, ret);
+}
+
+int journal_reader_seek_cursor(JournalReader *r, const char *cursor) {
+        int q;
+
+        q = sd_journal_seek_cursor(r->journal, cursor);
+        if (q >= 0)
+                q = sd_journal_next(r->journal);
+        if (q < 0)
+                return q;
+        r->pending = q > 0 && sd_journal_test_cursor(r->journal, cursor) <= 0;
+        return q > 0 && !r->pending;
 }
 
 int journal_reader_watch_fd(JournalReader *r) {

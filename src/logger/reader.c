@@ -116,8 +116,10 @@ static bool shrank(LogReader *r) {
         if (size >= r->offset + r->end)
                 return false;
         r->offset = size < r->offset + r->start ? 0 : r->offset + r->start;
-        if (r->offset == 0)
+        if (r->offset == 0) {
                 r->cut = false;
+                r->mark = 0;
+        }
         r->start = r->end = r->searched = 0;
         return r->offset < size;
 }

@@ -34,3 +34,23 @@ int log_reader_rest(LogReader *r, LogRecord *ret);
 /* Descriptor of an inotify watch that becomes readable when there may be more (append, rotation); owned by the reader. -errno. Draining it
  * is log_reader_next's business; call that once more after the first log_reader_watch_fd(), for what came before. */
 int log_reader_watch_fd(LogReader *r);
+
+/* A place between two records that outlives rotation, compression and the reader: the file by its inode or, once that is gone, by its first
+ * line, and the offset in its bytes as they were written. */
+typedef struct LogPosition {
+        uint64_t ino;
+        uint64_t head;           /* of the first line; 0: the file had none yet */
+        uint64_t offset;
+        usec_t realtime;         /* cut: of the line that goes on here */
+        int stream;
+        bool cut;
+} LogPosition;
+#define LOG_POSITION_MAX 96
+
+/* Behind the record that was returned last. */
+void log_reader_position(LogReader *r, LogPosition *ret);
+/* Goes on from there: 1. 0: that file is gone, and reading starts with the oldest one there is. -errno. */
+int log_reader_seek_position(LogReader *r, const LogPosition *p);
+/* As text, and back: -EINVAL unless it is exactly what the first makes. */
+const char *log_position_format(char buf[LOG_POSITION_MAX], const LogPosition *p);
+int log_position_parse(const char *text, LogPosition *ret);

@@ -117,6 +117,7 @@ int reader_take(LogReader *r, int fd, uint64_t offset) {
         r->ino = st.st_ino;
         r->offset = offset;
         r->start = r->end = r->searched = 0;
+        r->mark = 0;
         r->cut = false;
         return 0;
 }

@@ -22,6 +22,7 @@ struct LogReader {
         uint64_t offset;         /* in the file at hand, of buffer[0] */
         size_t start, end;       /* of what is unread in the buffer */
         size_t searched;         /* from start on: known to hold no newline */
+        uint64_t mark;           /* of its first line; 0: not known yet */
         bool cut;                /* what is at start goes on with a line whose first piece was returned */
         LogRecord head;          /* time and stream of that line */
         usec_t since;            /* records before it are passed over, up to the first at or after */
@@ -41,6 +42,8 @@ int reader_open_number(const LogReader *r, uint32_t number);
 int reader_take(LogReader *r, int fd, uint64_t offset);
 /* The file that follows the one at hand: 1 and a descriptor, 0 the one at hand is the newest. */
 int reader_following(const LogReader *r, int *ret_fd);
+/* What a file is known by when its inode is gone: a hash of its first line, 0 while that is not complete. */
+uint64_t reader_mark(int fd);
 /* Whether PATH is still the file at hand (or there is none). */
 bool reader_is_newest(const LogReader *r);
 /* The oldest file there is becomes the file at hand: 1, or 0 if there is none. */

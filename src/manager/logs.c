@@ -72,8 +72,9 @@ static json_object *message_json(const LogRecord *r) {
         return json_object_new_string(escaped ?: "");
 }
 
-static json_object *entry_json(const LogSource *s) {
+static json_object *entry_json(LogSource *s) {
         json_object *o = json_object_new_object();
+        _cleanup_free_ char *cursor = log_source_cursor(s);
 
         if (!o)
                 return NULL;
@@ -85,6 +86,7 @@ static json_object *entry_json(const LogSource *s) {
         json_set(o, "stream", json_object_new_string(s->record.stream ? "err" : "out"));
         json_set(o, "pid", s->pid > 0 ? json_object_new_int(s->pid) : NULL);
         json_set(o, "message", message_json(&s->record));
+        json_set(o, "cursor", cursor ? json_object_new_string(cursor) : NULL);
         return o;
 }
 
@@ -236,7 +238,7 @@ static int stream_watch(LogStream *s) {
 }
 
 typedef struct LogArguments {
-        uint64_t lines, since;
+        LogStart start;
         bool follow;
         const char *stream, *grep;
 } LogArguments;
@@ -281,8 +283,9 @@ static int grep_compile(LogStream *s, const char *pattern, KlError *reterr) {
 static int arguments_parse(json_object *p, LogArguments *a, LogStream *s, KlError *reterr) {
         int r;
 
-        *a = (LogArguments) { .lines = LINES_DEFAULT };
-        if ((r = json_get_u64(p, "lines", &a->lines, reterr)) < 0 || (r = json_get_u64(p, "since_usec", &a->since, reterr)) < 0 ||
+        *a = (LogArguments) { .start.lines = LINES_DEFAULT };
+        if ((r = json_get_u64(p, "lines", &a->start.lines, reterr)) < 0 ||
+            (r = json_get_u64(p, "since_usec", &a->start.since, reterr)) < 0 || (r = json_get_array(p, "after", &a->start.after, reterr)) < 0 ||
             (r = json_get_bool(p, "follow", &a->follow, reterr)) < 0 || (r = json_get_string(p, "stream", &a->stream, reterr)) < 0 ||
             (r = json_get_string(p, "grep", &a->grep, reterr)) < 0)
                 return r;
@@ -309,7 +312,9 @@ static int stream_open(LogStream *s, json_object *p, KlError *reterr) {
         for (size_t k = 0; k < selection.n; k++) {
                 if (selection.items[k]->service->spec->log.to == LOG_TO_NONE)
                         continue;
-                r = log_source_open(selection.items[k], a.lines, a.since, s->sources + s->n);
+                r = log_source_open(selection.items[k], &a.start, s->sources + s->n);
+                if (r == -EINVAL && a.start.after)
+                        return kl_error_set(reterr, r, KL_E_INVALID, "after: not a cursor of %s", selection.items[k]->service->key);
                 if (r < 0)
                         return kl_error_set(reterr, r, KL_E_FAILED, "cannot read the log of %s: %s", selection.items[k]->service->key,
                                             strerror(-r));

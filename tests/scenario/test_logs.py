@@ -57,6 +57,24 @@ class Logs(Scenario):
         stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(after)) + f".{int(after * 1e6) % 1000000:06d}Z"
         self.assertEqual(self.messages("s", "--since", stamp), ["old"])
 
+    def test_cursors(self):
+        """Each line names the place behind it; reading goes on there, whoever reads and whatever became of the files."""
+        text = "n=$(cat n 2>/dev/null || echo 0); e=$((n+100)); while [ $n -lt $e ]; do echo line $n $PAD; n=$((n+1)); done; echo $n >n; exec sleep 1000\n"
+        log = {"to": self.target} | ({"max_size": "64K", "keep": 20} if self.target == "file" else {})
+        line = lambda n: f"line {n} " + 1000 * "x"
+        self.apply({"s": self.service(text, log=log, cwd=self.home, env={"PAD": 1000 * "x"})})
+        wait_for("all", lambda: len(self.messages("s", "-n", "1000")) == 100)
+        entries = [json.loads(l) for l in self.ok("logs", "s", "-o", "jsonl", "-n", "1000").out.splitlines()]
+        for n in (0, 17, 50, 98, 99):
+            self.assertEqual(self.messages("s", "--after-cursor", entries[n]["cursor"]), [line(m) for m in range(n + 1, 100)])
+        self.ok("restart", "s")
+        wait_for("more", lambda: self.messages("s", "-n", "1") == [line(199)])
+        self.assertEqual(self.messages("s", "--after-cursor", entries[60]["cursor"]), [line(m) for m in range(61, 200)])
+        p = self.follow("s", "--after-cursor", entries[99]["cursor"])
+        self.assertEqual(json.loads(p.stdout.readline())["message"], line(100))
+        r = self.refused(2, "logs", "s", "--after-cursor", entries[60]["cursor"].split(",")[0] + (",f:nonsense" if self.target == "file" else ",j:nonsense"))
+        self.assertIn("not a cursor", r.err)
+
     def test_several_services_are_merged_by_time(self):
         a, b = os.path.join(self.home, "gate-a"), os.path.join(self.home, "gate-b")
         os.mkfifo(a)

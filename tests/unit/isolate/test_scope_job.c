@@ -690,6 +690,21 @@ static int close_world(void **state) {
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, open_world, close_world)
 
+/* What an entry of the journal says of its writer. */
+static void test_name_is_unit(void **state) {
+        const CellName name = { .ns = "default", .service = "web", .instance = 0 }, shop = { .ns = "my-shop", .service = "web", .instance = 12 };
+
+        assert_true(cell_name_is_unit(&name, "kingly-web-0-1.scope", "kingly.slice"));
+        assert_true(cell_name_is_unit(&name, "kingly-web-0-77-0123abcd.scope", "kingly.slice"));
+        assert_true(cell_name_is_unit(&shop, "kingly-web-12-1-my-shop.scope", "kingly-my\\x2dshop.slice"));
+        assert_false(cell_name_is_unit(&name, "kingly-web-0-1.scope", "kingly-my\\x2dshop.slice"));
+        assert_false(cell_name_is_unit(&name, "kingly-web-1-1.scope", "kingly.slice"));
+        assert_false(cell_name_is_unit(&name, "kingly-web-0.scope", "kingly.slice"));
+        assert_false(cell_name_is_unit(&name, "kingly-web-0-x.scope", "kingly.slice"));
+        assert_false(cell_name_is_unit(&name, "session-3.scope", "user-0.slice"));
+        assert_false(cell_name_is_unit(&name, "", ""));
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 TEST(test_placed), TEST(test_name_taken_once), TEST(test_name_taken_twice), TEST(test_property_is_dropped_and_named),
@@ -697,7 +712,7 @@ int main(void) {
                 TEST(test_process_is_elsewhere), TEST(test_refusals),
                 TEST(test_bus_is_full_for_a_moment), TEST(test_window), TEST(test_dies_with_the_answer_under_way),
                 TEST(test_signals_that_were_lost), TEST(test_stopped_by_a_job), TEST(test_live_limits), TEST(test_names),
-                TEST(test_names_too_long),
+                TEST(test_names_too_long), cmocka_unit_test(test_name_is_unit),
         };
 
         signal(SIGPIPE, SIG_IGN);

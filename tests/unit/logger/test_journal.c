@@ -106,7 +106,7 @@ static void test_real_journal(void **state) {
                 return;
         }
         snprintf(identifier, sizeof(identifier), "kingly-test-%i-%u", getpid(), (unsigned) now_usec(CLOCK_REALTIME));
-        assert_int_equal(journal_reader_open(identifier, &r), 0);
+        assert_int_equal(journal_reader_open(identifier, false, &r), 0);
         assert_int_equal(journal_reader_seek_tail(r, 10), 0);
         assert_int_equal(journal_reader_next(r, &record), 0);
         assert_int_equal(journal_stream(identifier, LOG_INFO, &fd), 0);
@@ -137,8 +137,8 @@ static void test_reader_alone(void **state) {
         JournalReader *r = NULL;
         JournalRecord record;
 
-        assert_int_equal(journal_reader_open("", &r), -EINVAL);
-        assert_int_equal(journal_reader_open("kingly-no-such-identifier", &r), 0);
+        assert_int_equal(journal_reader_open("", false, &r), -EINVAL);
+        assert_int_equal(journal_reader_open("kingly-no-such-identifier", true, &r), 0);
         assert_int_equal(journal_reader_seek_tail(r, 10), 0);
         assert_int_equal(journal_reader_next(r, &record), 0);
         assert_int_equal(journal_reader_seek_time(r, 1), 0);

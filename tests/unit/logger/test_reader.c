@@ -215,6 +215,69 @@ static void test_tail_of_a_giant(void **state) {
         log_reader_free(r);
 }
 
+/* From every record a new reader goes on with the next, through rotations that happened since. */
+static void test_positions(void **state) {
+        Place *p = *state;
+        Sink *s = sink_make(p->path, 400, 50);
+        LogReader *r = reader_make(p->path, 0);
+        LogPosition at[100], again;
+        char text[LOG_POSITION_MAX];
+
+        put_numbers(s, 0, 100);
+        for (unsigned i = 0; i < 100; i++) {
+                expect_numbers(r, i, i + 1);
+                log_reader_position(r, at + i);
+        }
+        put_numbers(s, 100, 150);
+        for (unsigned i = 0; i < 100; i++) {
+                assert_int_equal(log_position_parse(log_position_format(text, at + i), &again), 0);
+                assert_memory_equal(&again, at + i, sizeof(again));
+                assert_int_equal(log_reader_seek_position(r, &again), 1);
+                expect_numbers(r, i + 1, 150);
+                expect_end(r);
+        }
+        again.head++; /* the number of the inode is another file's now */
+        assert_int_equal(log_reader_seek_position(r, &again), 0);
+        expect_numbers(r, 0, 150);
+        log_reader_free(r);
+        sink_free(s);
+}
+
+/* In the middle of a line that comes in pieces the next piece is still one of that line. */
+static void test_position_in_a_line(void **state) {
+        Place *p = *state;
+        _cleanup_free_ char *text = malloc(200000);
+        LogReader *r = reader_make(p->path, 0);
+        LogPosition at, again;
+        char buf[LOG_POSITION_MAX];
+        LogRecord record;
+
+        memset(text, 'x', 200000);
+        memcpy(text, "2026-01-02T03:04:05.000006Z err ", 32);
+        text[199999] = '\n';
+        file_put(p->path, text, 200000, 0);
+        assert_int_equal(log_reader_next(r, &record), 1);
+        assert_true(record.partial);
+        log_reader_position(r, &at);
+        assert_int_equal(log_position_parse(log_position_format(buf, &at), &again), 0);
+        assert_int_equal(log_reader_seek_position(r, &again), 1);
+        assert_int_equal(log_reader_next(r, &record), 1);
+        assert_int_equal(record.realtime, T0);
+        assert_int_equal(record.stream, 1);
+        log_reader_free(r);
+}
+
+static void test_position_text(void **state) {
+        static const char *const bad[] = { "", "f", "f:", "f:1:2", "f:1:2:3:", "f:1:2:3:4", "f:1:2:3:4:2", "f:1:2:3:4:1x", "f:01:2:3", "f:1:2:-3",
+                                           "f:1:2:ffffffffffffffff", "g:1:2:3", "f: 1:2:3", "f:1:2:3 " };
+        LogPosition p;
+
+        for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
+                assert_int_equal(log_position_parse(bad[i], &p), -EINVAL);
+        assert_int_equal(log_position_parse("f:1f:0:3", &p), 0);
+        assert_int_equal(p.ino, 0x1f);
+}
+
 static void test_time(void **state) {
         Place *p = *state;
         Sink *s = sink_make(p->path, 1 << 20, 50);
@@ -553,6 +616,9 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(test_tail, place_open, place_close),
                 cmocka_unit_test_setup_teardown(test_tail_blocks, place_open, place_close),
                 cmocka_unit_test_setup_teardown(test_tail_of_a_giant, place_open, place_close),
+                cmocka_unit_test_setup_teardown(test_positions, place_open, place_close),
+                cmocka_unit_test_setup_teardown(test_position_in_a_line, place_open, place_close),
+                cmocka_unit_test(test_position_text),
                 cmocka_unit_test_setup_teardown(test_time, place_open, place_close),
                 cmocka_unit_test_setup_teardown(test_time_among_strangers, place_open, place_close),
                 cmocka_unit_test_setup_teardown(test_raw_time, place_open, place_close),
