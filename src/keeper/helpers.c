@@ -14,7 +14,7 @@
 
 #define RESTART_DELAY_MIN (100 * USEC_PER_MSEC)
 #define RESTART_DELAY_MAX (5 * USEC_PER_SEC)
-#define LONG_LIFE (10 * USEC_PER_SEC)
+#define LONG_LIFE USEC_PER_SEC
 #define RETRY_DELAY (100 * USEC_PER_MSEC)
 #define SEND_BUFFER (8 * 1024 * 1024)
 
@@ -90,6 +90,7 @@ static _Noreturn void execute(const Helper *h, char *const *given, int wire, int
         _exit(127);
 }
 
+/* At once, so that nobody waits for more than a start; more and more seldom when it does not live on. */
 static void schedule(Helper *h) {
         usec_t now = now_usec(CLOCK_MONOTONIC);
         unsigned doublings;
@@ -97,8 +98,8 @@ static void schedule(Helper *h) {
         if (h->started > 0 && now - h->started >= LONG_LIFE)
                 h->failures = 0;
         doublings = MIN(h->failures, 16u);
+        h->restart_at = doublings > 0 ? usec_add(now, MIN(RESTART_DELAY_MIN << (doublings - 1), RESTART_DELAY_MAX)) : now;
         h->failures++;
-        h->restart_at = usec_add(now, MIN(RESTART_DELAY_MIN << doublings, RESTART_DELAY_MAX));
 }
 
 int helper_start(Helper *h, Poller *p, char *const *argv, int fd_in_child, const ChildDefaults *d) {

@@ -26,8 +26,8 @@ int helper_init(Helper *h, const char *name, const char *path);
  * is scheduled. */
 int helper_start(Helper *h, Poller *p, char *const *argv, int fd_in_child, const ChildDefaults *d);
 
-/* Process `pid` of it was reaped with this wait(2) status (h->pid is 0 already): says so, closes the pair and schedules the next start: after
- * 100 ms, doubled up to 5 s with each end that comes soon after the start. */
+/* Process `pid` of it was reaped with this wait(2) status (h->pid is 0 already): says so, closes the pair and schedules the next start: at
+ * once, or, with the second and each further life of less than a second in a row, after 100 ms, 200 ms … 5 s. */
 void helper_ended(Helper *h, Poller *p, pid_t pid, int status);
 
 /* Its end of the pair is closed or broken while it lives: it is of no use any more and is killed. */

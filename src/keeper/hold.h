@@ -3,7 +3,7 @@
 
 #include "keeper/wire.h"
 
-#define HOLD_MAX 64
+#define HOLD_MAX 256
 
 typedef struct Held {
         char name[64];                  /* "": the slot is free */

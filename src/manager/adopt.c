@@ -11,6 +11,7 @@
 #include "manager/instance.h"
 #include "manager/link.h"
 #include "manager/notify.h"
+#include "manager/ready.h"
 #include "manager/service.h"
 #include "manager/spawn.h"
 
@@ -50,55 +51,6 @@ static LinkChild *keeper_child(Manager *m, const StoredRun *v) {
         return NULL;
 }
 
-/* The keeper is its parent still: nothing is in doubt. */
-static void adopt_child(Instance *i, LinkChild *c, bool was_ready) {
-        Manager *m = i->service->manager;
-
-        c->taken = true;
-        i->child = true;
-        i->main = (PidRef) { .pid = c->pid, .fd = -EBADF, .start_time = c->start_time };
-        notify_track(i);
-        instance_feed(i, &(LcInput) { .event = EV_ADOPT, .was_ready = was_ready });
-        if (c->exited)
-                instance_record_exit(i, &c->exit);
-        else if (c->state == CHILD_GATED)
-                (void) link_signal(m->link, i->run, SIGKILL, WIRE_TO_MAIN);
-}
-
-/* Its keeper is gone. The pidfd is taken first, then start time and boot tell whether it is the one we knew. */
-static int adopt_orphan(Instance *i, const StoredRun *v) {
-        PidRef main = PIDREF_NULL;
-        int r;
-
-        r = streq(v->boot_id, i->service->manager->boot_id) ? pidref_open(v->pid, v->start_time, &main) : -ESRCH;
-        if (r >= 0 && main.fd < 0)
-                r = -EOPNOTSUPP;      /* without a pidfd its end could not be seen */
-        if (r < 0) {
-                pidref_done(&main);
-                return r;
-        }
-        i->main = main;
-        notify_track(i);
-        r = instance_watch_adopted(i);
-        if (r < 0)
-                return r;
-        instance_feed(i, &(LcInput) { .event = EV_ADOPT, .was_ready = v->ready });
-        return 0;
-}
-
-/* Since another boot everything that is wanted begins anew. */
-static void restore_rest(Instance *i, const StoredRun *v) {
-        LcExit e = { .code = v->exit_code, .signal = v->exit_signal };
-
-        if (!streq(v->boot_id, i->service->manager->boot_id) || lifecycle_restore(&i->lc, v->rest, v->reason, &e) < 0)
-                return;
-        i->lc.restarts = v->restarts;
-        i->generation = v->generation;
-        i->since_realtime = v->since_realtime;
-        i->public_state = lifecycle_public_state(i->lc.state);
-        i->rested = true;
-}
-
 static int adopt_cell(Manager *m, const StoredRun *v, Instance *i, Cell **ret) {
         CellName name = { .ns = v->ns, .service = v->name, .instance = v->instance, .generation = v->generation };
         PidRef main = { .pid = v->pid, .fd = -EBADF, .start_time = v->start_time };
@@ -123,12 +75,84 @@ static Instance *find_instance(Service *s, unsigned index) {
         return s->instances[index];
 }
 
-/* What the last manager had been told to do with it. */
-static void carry_on(Instance *i, const char *order) {
-        if (streq(order, BOOKS_STOPPING))
-                instance_event(i, EV_STOP);
-        else if (streq(order, BOOKS_RESTARTING))
-                instance_event(i, EV_RESTART);
+/* What the state was recorded as, in the instance again. Since another boot everything that is wanted begins anew. */
+static bool recall(Instance *i, const StoredRun *v) {
+        Manager *m = i->service->manager;
+
+        i->generation = v->generation;
+        if (!streq(v->boot_id, m->boot_id)) {
+                if (lifecycle_alive(&v->lc))
+                        event_emit(m, i, NULL, "lost", "ended with the machine; its status is unknown");
+                return false;
+        }
+        if (lifecycle_resume(&i->lc, &v->lc) < 0) {
+                manager_problem(m, "state: the record of %s[%u] contradicts itself: it begins anew", i->service->key, i->index);
+                return false;
+        }
+        i->since_realtime = v->since_realtime;
+        i->public_state = lifecycle_public_state(i->lc.state);
+        i->stop_deferred = v->stop_due;
+        i->watchdog_interval = v->watchdog;
+        if (v->status[0])
+                instance_set_status(i, "%s", v->status);
+        if (v->hint[0])
+                i->hint = strdup(v->hint);
+        return true;
+}
+
+/* The keeper is its parent still: nothing is in doubt. What the last manager did not record happens now. */
+static void adopt_child(Instance *i, LinkChild *c) {
+        Manager *m = i->service->manager;
+
+        c->taken = true;
+        i->child = true;
+        i->main = (PidRef) { .pid = c->pid, .fd = -EBADF, .start_time = c->start_time };
+        notify_track(i);
+        instance_resume(i);
+        if (i->lc.state == LC_PLACING && (c->exited || c->state == CHILD_EXECUTING))
+                instance_execed(m, i->run);
+        if (c->exited && i->lc.main_alive)
+                instance_record_exit(i, &c->exit);
+        else if (c->state == CHILD_GATED || (i->lc.state == LC_KILLING && i->lc.main_alive))
+                (void) link_signal(m->link, i->run, SIGKILL, WIRE_TO_MAIN);
+}
+
+/* Its keeper is gone. The pidfd is taken first, then the start time tells whether it is the one we knew. */
+static int adopt_orphan(Instance *i, const StoredRun *v) {
+        PidRef main = PIDREF_NULL;
+        int r;
+
+        r = v->pid > 0 ? pidref_open(v->pid, v->start_time, &main) : -ESRCH;
+        if (r >= 0 && main.fd < 0)
+                r = -EOPNOTSUPP;      /* without a pidfd its end could not be seen */
+        if (r < 0) {
+                pidref_done(&main);
+                return r;
+        }
+        i->main = main;
+        notify_track(i);
+        r = instance_watch_adopted(i);
+        if (r < 0)
+                return r;
+        instance_resume(i);
+        if (i->lc.state == LC_PLACING)
+                instance_execed(i->service->manager, i->run);
+        return 0;
+}
+
+/* Nobody is there. A run that never executed did not begin; whatever there may be of it all the same must not live beside the next. */
+static void adopt_nothing(Instance *i) {
+        instance_resume(i);
+        if (!i->lc.main_alive)
+                return;
+        if (i->lc.run_since == 0) {
+                if (i->cell)
+                        (void) cell_kill(i->cell);
+                instance_feed(i, &(LcInput) { .event = EV_SPAWN_FAILED, .reason = REASON_SPAWN });
+                return;
+        }
+        event_emit(i->service->manager, i, NULL, "lost", "ended while no keeper lived; its status is unknown");
+        instance_event(i, EV_GONE);
 }
 
 static int adopt_living(Instance *i, const StoredRun *v) {
@@ -138,9 +162,6 @@ static int adopt_living(Instance *i, const StoredRun *v) {
         int r;
 
         i->run = v->run;
-        i->generation = v->generation;
-        i->lc.restarts = v->restarts;
-        i->since_realtime = v->since_realtime;
         i->notifies = s->spec->ready_by == READY_NOTIFY || s->spec->watchdog;
         i->journal = spawn_to_journal(i);
         r = adopt_cell(m, v, i, &i->cell);
@@ -148,47 +169,36 @@ static int adopt_living(Instance *i, const StoredRun *v) {
                 log_debug("%s: its place %s is gone: %s", s->key, v->where, strerror(-r));
         if (instance_track(i) < 0)
                 return -ENOMEM;
-        if (c) {
-                bool lives = !c->exited;
-
-                adopt_child(i, c, v->ready);
-                if (lives)
-                        i->since_realtime = v->since_realtime;
-                return 0;
-        }
-        r = adopt_orphan(i, v);
-        if (r >= 0) {
-                i->since_realtime = v->since_realtime;
-                return 0;
-        }
-        event_emit(m, i, NULL, "lost", "ended while no keeper lived; its status is unknown");
-        instance_feed(i, &(LcInput) { .event = EV_ADOPT, .was_ready = v->ready });
-        instance_event(i, EV_GONE);
+        if (s->spec->ready_by == READY_FD)
+                ready_adopt(i);
+        if (c)
+                adopt_child(i, c);
+        else if (!i->lc.main_alive || adopt_orphan(i, v) < 0)
+                adopt_nothing(i);
+        /* Ordered, and not begun. */
+        if (i->lc.restart_pending && i->lc.state >= LC_STARTING && i->lc.state <= LC_RELOADING)
+                instance_event(i, EV_RESTART);
         return 0;
 }
 
 static int adopt_run(void *userdata, const StoredRun *v) {
         Manager *m = userdata;
         Service *s = service_find(m, v->ns, v->name);
-        bool lives = !v->rest[0] || streq(v->rest, BOOKS_STOPPING) || streq(v->rest, BOOKS_RESTARTING);
+        bool lives = lifecycle_alive(&v->lc);
         Instance *i;
-        int r;
 
         if (!s && lives)
                 end_deleted(m, v);
         if (!s || (!lives && v->instance >= s->n_instances))
                 return 0;
         i = find_instance(s, v->instance);
-        if (!i || !hex_decode(v->invocation_id, i->invocation, sizeof i->invocation))
+        if (!i || !hex_decode(v->invocation_id, i->invocation, sizeof i->invocation) || !recall(i, v))
                 return 0;
-        if (!lives) {
-                restore_rest(i, v);
-                return 0;
-        }
-        r = adopt_living(i, v);
-        if (r >= 0)
-                carry_on(i, v->rest);
-        return r;
+        if (lives)
+                return adopt_living(i, v);
+        i->rested = true;
+        instance_resume(i);
+        return 0;
 }
 
 /* Those beyond what the service should have. */
@@ -260,5 +270,8 @@ int adopt_all(Manager *m, KlError *reterr) {
         if (r < 0)
                 return kl_error_set(reterr, r, KL_E_FAILED, "cannot read the state in %s: %s", m->places.store, strerror(-r));
         end_strangers(m);
+        ready_adopted(m);
+        service_recheck_all(m);
+        (void) sd_event_source_set_enabled(m->pump, SD_EVENT_ONESHOT);      /* stops that were due */
         return 0;
 }

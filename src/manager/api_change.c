@@ -32,44 +32,28 @@ static bool whole_service(const Selection *s, const Service *service) {
         return n == all;
 }
 
-static int store_wanted(Manager *m, const Selection *s, bool wanted, KlError *reterr) {
-        bool begun = false;
-        int r = 0;
+/* Durable before anything is done: a manager that dies in between has promised nothing that the next one does not know of. An operator who
+ * stops things on a full disk gets them stopped: the books keep what could not be written. */
+static void remember_order(Manager *m, const Selection *s, bool wanted) {
+        bool changed = false;
+        int r;
 
-        for (size_t k = 0; k < s->n && r >= 0; k++) {
-                Service *service = s->items[k]->service;
+        for (size_t k = 0; k < s->n; k++) {
+                Instance *i = s->items[k];
+                Service *service = i->service;
 
-                if (service->wanted == wanted || !whole_service(s, service))
-                        continue;
-                if (!begun && (r = store_begin(m->store, true)) < 0)
-                        break;
-                begun = true;
-                r = store_set_wanted(m->store, service->spec->ns, service->spec->name, wanted);
-                if (r >= 0)
-                        service->wanted = wanted;
-        }
-        if (!begun)
-                return r;
-        if (r >= 0)
-                return store_commit(m->store, reterr);
-        store_rollback(m->store);
-        return r;
-}
-
-/* An operator who stops things on a full disk gets them stopped: the goal is kept in memory and said to be so. */
-static void remember_goal(Manager *m, const Selection *s, bool wanted) {
-        _cleanup_error_ KlError e = {};
-        int r = store_wanted(m, s, wanted, &e);
-
-        if (r >= 0)
-                return;
-        log_warning("the goal `%s` cannot be stored yet: %s", wanted ? "up" : "down", e.message ?: strerror(-r));
-        for (size_t k = 0; k < s->n; k++)
-                if (whole_service(s, s->items[k]->service)) {
-                        s->items[k]->service->wanted = wanted;
-                        s->items[k]->service->goal_dirty = true;
+                if (!wanted) {
+                        i->stop_deferred = changed = true;
+                        books_mark_instance(i);
                 }
-        books_mark(m);
+                if (service->wanted != wanted && whole_service(s, service)) {
+                        service->wanted = wanted;
+                        service->goal_dirty = changed = true;
+                }
+        }
+        r = changed ? books_write(m, true) : 0;
+        if (r < 0)
+                log_warning("the goal `%s` cannot be stored yet: %s", wanted ? "up" : "down", m->store_problem ?: strerror(-r));
 }
 
 static int finish(Manager *m, VarlinkCall *call, Change *c, WaitGoal goal) {
@@ -130,7 +114,7 @@ static int obey(VarlinkCall *call, json_object *parameters, Manager *m, const Or
 
         if (r < 0)
                 return api_fail(call, &e, r);
-        remember_goal(m, &c.selection, order->wanted);
+        remember_order(m, &c.selection, order->wanted);
         order->perform(m, &c.selection);
         return finish(m, call, &c, order->until);
 }

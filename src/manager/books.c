@@ -76,25 +76,16 @@ void books_bury(Manager *m, Cell *cell) {
         books_mark(m);
 }
 
-/* What has ended by itself, or was stopped alone, must not begin again because a manager did: it is written as resting. What a whole
- * service's goal or a shutdown ended is not: the goal says it. */
-static bool rests(const Instance *i) {
+/* What lives, waits or has ended by itself goes on so under another manager: one that is to begin anew has no row. What a whole service's
+ * goal or a shutdown ended is of that kind: the goal says it. */
+static bool remembered(const Instance *i) {
         const Service *s = i->service;
 
-        if (!s->wanted || s->deleting || s->manager->shutdown == SHUTDOWN_STOP_ALL)
+        if (lifecycle_alive(&i->lc))
+                return true;
+        if (s->deleting || s->manager->shutdown == SHUTDOWN_STOP_ALL)
                 return false;
-        return i->lc.state == LC_EXITED || i->lc.state == LC_FAILED || i->lc.state == LC_STOPPED;
-}
-
-/* An order that is being carried out: whoever takes over carries it on. A shutdown is no such order. */
-static const char *under_way(const Instance *i) {
-        const Lifecycle *l = &i->lc;
-
-        if (i->service->manager->shutdown != SHUTDOWN_NO)
-                return "";
-        if (!l->wanted || i->stop_deferred)
-                return BOOKS_STOPPING;
-        return l->restart_pending ? BOOKS_RESTARTING : "";
+        return s->wanted || i->lc.state != LC_STOPPED;
 }
 
 static int write_instance(Instance *i, const char *boot) {
@@ -103,18 +94,17 @@ static int write_instance(Instance *i, const char *boot) {
         StoredRun v = { .ns = s->spec->ns, .name = s->spec->name, .instance = i->index, .run = i->run, .generation = i->generation,
                         .invocation_id = id, .pid = i->main.pid, .start_time = i->main.start_time, .boot_id = boot,
                         .isolation = isolate_kind_name(isolate_kind(s->manager->isolate)), .where = i->cell ? cell_where(i->cell) : "",
-                        .ready = i->lc.was_ready, .since_realtime = i->since_realtime, .restarts = i->lc.restarts, .rest = under_way(i),
-                        .reason = i->lc.reason, .exit_code = i->lc.exit_known ? i->lc.exit.code : -1, .exit_signal = i->lc.exit.signal };
+                        .since_realtime = i->since_realtime, .lc = i->lc, .stop_due = i->stop_deferred,
+                        .watchdog = i->watchdog_interval, .status = i->status, .hint = i->hint };
 
-        hex_encode(id, i->invocation, sizeof i->invocation);
-        if (!i->cell || !i->main.pid) {
-                if (!rests(i))
-                        return store_delete_run(s->manager->store, v.ns, v.name, i->index);
-                v.rest = lifecycle_public_state(i->lc.state);
-                v.where = "";
-                v.pid = 0;
-                v.run = 0;
+        if (!remembered(i))
+                return store_delete_run(s->manager->store, v.ns, v.name, i->index);
+        /* Should the daemon end before its shutdown is complete, the next one begins what the goal says. */
+        if (s->manager->shutdown == SHUTDOWN_STOP_ALL) {
+                v.lc.wanted = v.lc.restart_pending = true;
+                v.stop_due = false;
         }
+        hex_encode(id, i->invocation, sizeof i->invocation);
         return store_put_run(s->manager->store, &v);
 }
 
@@ -141,6 +131,7 @@ static void clear_marks(Manager *m) {
                 for (size_t n = 0; n < m->order[k]->n_instances; n++)
                         m->order[k]->instances[n]->dirty = false;
         }
+        events_tell(m);
         events_drop(m);
         acknowledge(m);
 }
@@ -161,16 +152,17 @@ static void books_failed(Manager *m, int r, const char *why) {
                 log_error("%s — services run on, will try again", problem ?: strerror(-r));
         free(m->store_problem);
         m->store_problem = problem;
+        events_tell(m);
         m->store_failed = sd_event_add_time_relative(m->event, &m->retry, CLOCK_MONOTONIC, RETRY_USEC, USEC_PER_SEC, on_retry, m) >= 0;
 }
 
-void books_flush(Manager *m) {
+int books_write(Manager *m, bool durable) {
         _cleanup_error_ KlError e = {};
         int r;
 
         if (!m->store || m->store_failed)
-                return;
-        r = store_begin(m->store, false);
+                return -EAGAIN;
+        r = store_begin(m->store, durable);
         if (r >= 0) {
                 r = write_all(m);
                 if (r >= 0)
@@ -180,7 +172,7 @@ void books_flush(Manager *m) {
         }
         if (r < 0) {
                 books_failed(m, r, e.message);
-                return;
+                return r;
         }
         if (m->store_problem) {
                 log_notice("the state is written again");
@@ -188,6 +180,11 @@ void books_flush(Manager *m) {
                 m->store_problem = NULL;
         }
         clear_marks(m);
+        return 0;
+}
+
+void books_flush(Manager *m) {
+        (void) books_write(m, false);
 }
 
 int books_run(sd_event_source *s, void *userdata) {

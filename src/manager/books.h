@@ -3,15 +3,14 @@
 
 #include "manager/manager.h"
 
-/* What the books say of a living run that was told to end. */
-#define BOOKS_STOPPING "stopping"
-#define BOOKS_RESTARTING "restarting"
-
 void books_mark(Manager *m);                       /* something is to be written */
 void books_mark_instance(Instance *i);
 int books_ack(Manager *m, uint64_t run);           /* acknowledge to the keeper once its end is recorded */
 bool books_buried(const Manager *m, const Cell *cell);
 void books_bury(Manager *m, Cell *cell);           /* remove the cell when there is time; takes it */
-void books_flush(Manager *m);                      /* now */
+/* Now; durable: it survives power loss as well. -EAGAIN while the store has failed and is not to be tried again yet; a failure is told and
+ * what is marked stays so. */
+int books_write(Manager *m, bool durable);
+void books_flush(Manager *m);                      /* books_write(m, false) of what can wait for the next time */
 int books_run(sd_event_source *s, void *userdata); /* handler of manager->books */
 void books_done(Manager *m);

@@ -1,5 +1,5 @@
-/* Events wait in a list until the books are written, and go to followers at once. Ids are given here, ascending over restarts of the
- * daemon. */
+/* Events wait in a list until the books are written, and go to followers after that: what a follower has heard keeps its id whatever
+ * becomes of the manager. Ids are given here, ascending over restarts of the daemon. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <sys/wait.h>
@@ -79,7 +79,6 @@ void event_emit(Manager *m, const Instance *i, json_object *data, const char *ki
         *m->events_tail = e;
         m->events_tail = &e->next;
         m->n_events++;
-        follow_event(m, i, e);
         books_mark(m);
 }
 
@@ -92,6 +91,14 @@ int events_write(Manager *m) {
                         return r;
         }
         return 0;
+}
+
+void events_tell(Manager *m) {
+        for (PendingEvent *e = m->events_head; e; e = e->next)
+                if (!e->told) {
+                        follow_event(m, e);
+                        e->told = true;
+                }
 }
 
 void events_drop(Manager *m) {

@@ -9,6 +9,7 @@ struct PendingEvent {
         int64_t id;
         char *ns, *name, *kind, *message, *data;
         int instance;
+        bool told;                         /* to the followers */
 };
 
 /* Records an event; i may be NULL (the daemon's own). data is consumed, may be NULL. */
@@ -18,5 +19,6 @@ void event_transition(Instance *i, LcState from, LcState to);
 void event_exit(Instance *i, const WireExited *p);
 /* Moves pending events into the store's open transaction. */
 int events_write(Manager *m);
+void events_tell(Manager *m);             /* to the followers: what is written, or cannot be for now */
 void events_drop(Manager *m);
 

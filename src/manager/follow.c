@@ -129,7 +129,7 @@ static void on_gone(VarlinkCall *call, void *userdata) {
         follower_free(userdata);
 }
 
-void follow_event(Manager *m, const Instance *i, const PendingEvent *e) {
+void follow_event(Manager *m, const PendingEvent *e) {
         StoredEvent v = { .id = e->id, .realtime = e->realtime, .ns = e->ns, .name = e->name, .instance = e->instance, .kind = e->kind,
                           .message = e->message, .data_json = e->data };
 

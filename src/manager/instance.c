@@ -289,7 +289,6 @@ static void act_changed(Instance *i, LcInput *next) {
         }
         if (i->service->spec->essential && (i->lc.state == LC_EXITED || i->lc.state == LC_FAILED))
                 shutdown_begin(m, essential_status(&i->lc), NULL);
-        books_mark_instance(i);
         wait_changed(i);
         service_tell_dependents(i->service);
         if (i->removing || i->service->deleting || m->shutdown == SHUTDOWN_STOP_ALL || m->stops_deferred)
@@ -320,11 +319,14 @@ void instance_feed(Instance *i, const LcInput *in) {
 
         while (next.event != _LC_EVENT_MAX) {
                 LcState from = i->lc.state;
+                usec_t deadline = i->lc.deadline;
                 unsigned todo = lifecycle_step(&i->lc, i->service->spec, &next, now_usec(CLOCK_MONOTONIC), random32());
 
                 log_debug("%s[%u]: %s in %s: now %s, actions %#x", i->service->key, i->index, lifecycle_event_name(next.event),
                           lifecycle_state_name(from), lifecycle_state_name(i->lc.state), todo);
                 next.event = _LC_EVENT_MAX;
+                if (todo || deadline != i->lc.deadline)
+                        books_mark_instance(i);
                 if (from != i->lc.state)
                         event_transition(i, from, i->lc.state);
                 for (size_t k = 0; k < ARRAY_SIZE(actions); k++)
@@ -339,7 +341,21 @@ void instance_feed(Instance *i, const LcInput *in) {
         }
 }
 
+void instance_resume(Instance *i) {
+        LcInput next = { .event = _LC_EVENT_MAX };
+
+        arm(i, &i->deadline, i->lc.deadline, on_deadline);
+        if (i->watchdog_interval && (i->lc.state == LC_RUNNING || i->lc.state == LC_RELOADING))
+                arm(i, &i->watchdog, usec_add(now_usec(CLOCK_MONOTONIC), i->watchdog_interval), on_watchdog);
+        if (i->lc.rest_alive && !i->lc.main_alive)
+                act_check_empty(i, &next);
+        if (next.event != _LC_EVENT_MAX)
+                instance_feed(i, &next);
+}
+
 void instance_order(Instance *i, LcEvent e) {
+        if (i->stop_deferred)
+                books_mark_instance(i);
         i->stop_deferred = false;
         instance_event(i, e);
 }
@@ -385,9 +401,30 @@ static bool start_one(Manager *m) {
         return true;
 }
 
+/* Those that the window lets begin get their run and their place, and the books say so before the keeper hears of it: whatever the keeper
+ * has, the next manager knows whose it is. What cannot be prepared fails when its turn comes. */
+static void prepare_starts(Manager *m, unsigned window) {
+        bool fresh = false;
+
+        for (size_t k = m->queue_head, n = m->in_flight; k < m->queue_size && n < window; k++) {
+                Instance *i = m->queue[k];
+
+                if (!i)
+                        continue;
+                n++;
+                if (i->cell || spawn_prepare(i, NULL) < 0)
+                        continue;
+                books_mark_instance(i);
+                fresh = true;
+        }
+        if (fresh)
+                books_flush(m);
+}
+
 void instance_pump(Manager *m) {
         unsigned window = isolate_window(m->isolate);
 
+        prepare_starts(m, window);
         while (m->queue_head < m->queue_size && m->in_flight < window)
                 if (!start_one(m))
                         return;          /* the link calls again */

@@ -16,6 +16,9 @@ static inline void instance_event(Instance *i, LcEvent e) { instance_feed(i, &(L
 /* To its main process, its process group or all of it; to all that is left once the main process is gone. 0 or -errno. */
 int instance_signal(Instance *i, int sig, StopScope scope);
 
+/* After lc was taken from the books: arms what it waits with, and asks what lives where nothing will tell. */
+void instance_resume(Instance *i);
+
 /* From the keeper. */
 void instance_spawned(Manager *m, const WireSpawned *p);
 void instance_execed(Manager *m, uint64_t run);

@@ -6,36 +6,8 @@
 #include "base/log.h"
 #include "manager/adopt.h"
 #include "manager/instance.h"
-#include "manager/link.h"
+#include "manager/link_private.h"
 #include "manager/shutdown.h"
-
-typedef struct Outgoing Outgoing;
-struct Outgoing {
-        Outgoing *next;
-        int fd;
-        size_t size;
-        uint8_t data[];
-};
-
-typedef struct Held {
-        char name[64];
-        int fd;
-} Held;
-
-struct Link {
-        Manager *manager;
-        int fd;
-        sd_event_source *source;
-        Outgoing *head, **tail;
-        bool writable_wanted;
-        WireHello hello;
-        LinkChild *children;
-        size_t n_children, allocated;
-        Held held[64];
-        size_t n_held;
-        bool listed;
-        uint8_t *buffer;
-};
 
 pid_t link_keeper(const Link *l) {
         return l->hello.keeper_pid;
@@ -147,6 +119,13 @@ int link_hold(Link *l, const char *name, int fd) {
         return link_send(l, &p, sizeof p, fd);
 }
 
+int link_drop(Link *l, const char *name) {
+        WireHold p = { .h = { WIRE_DROP, sizeof p } };
+
+        strncpy(p.name, name, sizeof p.name - 1);
+        return link_send(l, &p, sizeof p, -EBADF);
+}
+
 int link_ready(Link *l) {
         WireHeader p = { WIRE_READY, sizeof p };
         return link_send(l, &p, sizeof p, -EBADF);
@@ -163,28 +142,8 @@ void link_goodbye(Link *l, int status) {
 
 /* ---- what the keeper says ---- */
 
-static LinkChild *link_child(Link *l, uint64_t run) {
-        for (size_t i = l->n_children; i > 0; i--)
-                if (l->children[i - 1].run == run)
-                        return l->children + i - 1;
-        return NULL;
-}
-
 static int on_child(Link *l, const void *packet) {
-        const WireChild *p = packet;
-
-        if (l->n_children == l->allocated) {
-                size_t n = MAX(l->allocated * 2, 64u);
-                LinkChild *c = reallocarray(l->children, n, sizeof(LinkChild));
-                if (!c)
-                        return -ENOMEM;
-                l->children = c;
-                l->allocated = n;
-        }
-        l->children[l->n_children] = (LinkChild) { .run = p->run, .pid = p->pid, .state = p->state, .start_time = p->start_time };
-        memcpy(l->children[l->n_children].invocation, p->invocation, 16);
-        l->n_children++;
-        return 0;
+        return link_list_add(l, packet);
 }
 
 static int on_hello(Link *l, const void *packet) {
@@ -198,7 +157,7 @@ static int on_hello(Link *l, const void *packet) {
 
 static int on_exited(Link *l, const void *packet) {
         const WireExited *p = packet;
-        LinkChild *c = l->listed ? NULL : link_child(l, p->run);
+        LinkChild *c = l->listed ? NULL : link_list_find(l, p->run);
 
         if (c) {
                 c->exited = true;
@@ -215,7 +174,7 @@ static int on_spawned(Link *l, const void *packet) {
 }
 
 static int on_execed(Link *l, const void *packet) {
-        LinkChild *c = l->listed ? NULL : link_child(l, ((const WireRun *) packet)->run);
+        LinkChild *c = l->listed ? NULL : link_list_find(l, ((const WireRun *) packet)->run);
 
         if (c)
                 c->state = CHILD_EXECUTING;
@@ -225,7 +184,7 @@ static int on_execed(Link *l, const void *packet) {
 }
 
 static int on_failed(Link *l, const void *packet) {
-        LinkChild *c = l->listed ? NULL : link_child(l, ((const WireFailed *) packet)->run);
+        LinkChild *c = l->listed ? NULL : link_list_find(l, ((const WireFailed *) packet)->run);
 
         /* The keeper has forgotten it: nobody must take it up. Its instance finds it gone. */
         if (c)
@@ -268,10 +227,8 @@ static int link_packet(Link *l, const void *packet, size_t size, int *fds, size_
 
         if (wire_check(packet, size, n_fds) < 0)
                 return -EBADMSG;
-        if (h->type == WIRE_HELD && n_fds == 1 && l->n_held < ARRAY_SIZE(l->held)) {
-                Held *held = l->held + l->n_held++;
-                memcpy(held->name, ((const WireHold *) packet)->name, sizeof held->name);
-                held->fd = TAKE_FD(fds[0]);
+        if (h->type == WIRE_HELD && n_fds == 1 && link_list_hold(l, packet, fds[0])) {
+                TAKE_FD(fds[0]);
                 return 0;
         }
         for (size_t i = 0; i < ARRAY_SIZE(handlers); i++)
@@ -352,29 +309,9 @@ Link *link_free(Link *l) {
                 fd_close(o->fd);
                 free(o);
         }
-        for (size_t i = 0; i < l->n_held; i++)
-                fd_close(l->held[i].fd);
-        free(l->children);
+        link_list_free(l);
         free(l->buffer);
         fd_close(l->fd);
         free(l);
         return NULL;
-}
-
-LinkChild *link_children(Link *l, size_t *ret_n) {
-        *ret_n = l->n_children;
-        return l->children;
-}
-
-void link_list_done(Link *l) {
-        free(l->children);
-        l->children = NULL;
-        l->n_children = l->allocated = 0;
-}
-
-int link_take_held(Link *l, const char *name) {
-        for (size_t i = 0; i < l->n_held; i++)
-                if (streq(l->held[i].name, name))
-                        return l->held[i].fd >= 0 ? TAKE_FD(l->held[i].fd) : -ENOENT;
-        return -ENOENT;
 }

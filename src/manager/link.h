@@ -18,6 +18,7 @@ int link_release(Link *l, uint64_t run);
 int link_ack(Link *l, uint64_t run);
 int link_signal(Link *l, uint64_t run, int sig, int target);
 int link_hold(Link *l, const char *name, int fd);
+int link_drop(Link *l, const char *name);          /* the opposite */
 int link_ready(Link *l);                           /* we serve: a kingd in the background lets its starter go */
 /* The last word, after all that is queued; may block for as long as the keeper takes to read it. */
 void link_goodbye(Link *l, int status);
@@ -35,4 +36,7 @@ typedef struct LinkChild {
 } LinkChild;
 LinkChild *link_children(Link *l, size_t *ret_n);
 void link_list_done(Link *l);
+/* What follows `prefix` in the name of a descriptor that the keeper holds; NULL: there is none. Borrowed. */
+const char *link_held_suffix(const Link *l, const char *prefix);
 int link_take_held(Link *l, const char *name);     /* descriptor held under that name, now the caller's; or -ENOENT */
+void link_drop_untaken(Link *l, const char *prefix);        /* those of names that begin so and were not taken: the keeper closes them */

@@ -278,8 +278,11 @@ int manager_start(Manager *m, KlError *reterr) {
                 r = adopt_all(m, reterr);
         if (r < 0)
                 return r;
-        start_wanted(m);
-        (void) apply_files(m);
+        shutdown_resume(m);
+        if (m->shutdown == SHUTDOWN_NO) {
+                start_wanted(m);
+                (void) apply_files(m);
+        }
         instance_pump(m);
         m->loading = false;
         event_emit(m, NULL, NULL, "kingd", "kingd " KINGLY_VERSION " began, isolation %s", isolate_kind_name(isolate_kind(m->isolate)));

@@ -5,3 +5,6 @@
 
 /* Makes the pipe for the start under way: the write end is the caller's, the read end is watched until newline or end of file. */
 int ready_pipe(Instance *i, int *ret_write);
+/* Goes on watching the pipe of a run that another manager started. After all of them: the pipes of runs that are no more are let go. */
+void ready_adopt(Instance *i);
+void ready_adopted(Manager *m);

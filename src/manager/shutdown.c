@@ -1,4 +1,6 @@
 /* Must stay true: the goal that the operator set is not changed by a shutdown; what ran runs again at the next start. */
+#include <stdio.h>
+
 #include "base/log.h"
 #include "manager/apply.h"
 #include "manager/books.h"
@@ -11,6 +13,8 @@
 
 /* To systemd a failure, for which it starts us again (Restart=on-failure): EX_TEMPFAIL of sysexits.h. */
 #define EXIT_TO_BE_STARTED_AGAIN 75
+
+#define SHUTDOWN_HELD "shutdown-"
 
 static void finish(Manager *m) {
         /* From here on there is no daemon for whoever comes: not one that accepts and then hangs up. */
@@ -48,8 +52,24 @@ static void remember_call(Manager *m, VarlinkCall *call) {
         calls[m->n_shutdown_calls++] = varlink_call_ref(call);
 }
 
+/* The keeper remembers it by a descriptor's name, of whatever: should we die before it is done, the next manager goes on. */
+static void remember_shutdown(Manager *m, int status) {
+        char name[32];
+
+        snprintf(name, sizeof name, SHUTDOWN_HELD "%d", status);
+        (void) link_hold(m->link, name, m->notify_fd);
+}
+
+void shutdown_resume(Manager *m) {
+        const char *status = link_held_suffix(m->link, SHUTDOWN_HELD);
+
+        if (status)
+                shutdown_begin(m, atoi(status), NULL);
+}
+
 void shutdown_begin(Manager *m, int status, VarlinkCall *call) {
         if (m->shutdown == SHUTDOWN_NO) {
+                remember_shutdown(m, status);
                 m->shutdown = SHUTDOWN_STOP_ALL;
                 m->exit_status = status;
                 event_emit(m, NULL, NULL, "shutdown", "stopping all services");

@@ -6,6 +6,8 @@
 void shutdown_signal(Manager *m, int sig);
 /* Stops every service, dependents first, then ends with `status`. `call` (may be NULL) is answered when all is down. */
 void shutdown_begin(Manager *m, int status, VarlinkCall *call);
+/* Goes on with a shutdown that another manager began. */
+void shutdown_resume(Manager *m);
 /* Called on every change while a shutdown runs. */
 void shutdown_advance(Manager *m);
 /* Cannot work: tells the keeper to exit with this status, without touching services. */

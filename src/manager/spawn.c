@@ -44,8 +44,7 @@ bool spawn_to_journal(const Instance *i) {
         return to == LOG_TO_JOURNAL || (to == LOG_TO_AUTO && i->service->manager->journal);
 }
 
-/* A new generation: a random run and invocation id, a place to live in. Kept when the keeper's socket turns out to be full. */
-static int prepare(Instance *i, KlError *reterr) {
+int spawn_prepare(Instance *i, KlError *reterr) {
         Service *s = i->service;
         CellName name = { .ns = s->spec->ns, .service = s->spec->name, .instance = i->index };
         int r;
@@ -247,7 +246,7 @@ int spawn_send(Instance *i, bool *ret_permanent, KlError *reterr) {
 
         r = identity_resolve(i->service->spec, &id, reterr);
         if (r >= 0)
-                r = prepare(i, reterr);
+                r = spawn_prepare(i, reterr);
         if (r >= 0)
                 r = compose(i, &id, &d, &packet, &size, reterr);
         if (r >= 0) {

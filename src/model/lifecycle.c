@@ -137,21 +137,13 @@ void lifecycle_init(Lifecycle *l) {
         *l = (Lifecycle) { .state = LC_STOPPED, .exit.code = -1, .deadline = USEC_INFINITY };
 }
 
-int lifecycle_restore(Lifecycle *l, const char *rest, LcReason reason, const LcExit *exit) {
-        static const LcState states[] = { LC_EXITED, LC_FAILED, LC_STOPPED };
+int lifecycle_resume(Lifecycle *l, const Lifecycle *saved) {
+        bool lives = saved->state >= LC_PLACING && saved->state <= LC_KILLING;
 
-        for (size_t i = 0; i < ARRAY_SIZE(states); i++) {
-                if (!streq(lifecycle_public_state(states[i]), rest) || (unsigned) reason >= _LC_REASON_MAX)
-                        continue;
-                lifecycle_init(l);
-                l->state = states[i];
-                l->wanted = states[i] != LC_STOPPED;
-                l->reason = reason;
-                l->exit = *exit;
-                l->exit_known = exit->code >= 0 || exit->signal > 0;
-                return 0;
-        }
-        return -EINVAL;
+        if ((unsigned) saved->state >= _LC_STATE_MAX || (unsigned) saved->reason >= _LC_REASON_MAX || lives != lifecycle_alive(saved))
+                return -EINVAL;
+        *l = *saved;
+        return 0;
 }
 
 unsigned lifecycle_step(Lifecycle *l, const ServiceSpec *spec, const LcInput *in, usec_t now, uint32_t random) {

@@ -111,15 +111,18 @@ typedef struct Lifecycle {
         usec_t deadline;          /* CLOCK_MONOTONIC; USEC_INFINITY: none */
 } Lifecycle;
 
-void lifecycle_init(Lifecycle *l);
-/* An instance that rested when the last manager wrote its books rests on: public name of EXITED, FAILED or STOPPED. -EINVAL otherwise. */
-int lifecycle_restore(Lifecycle *l, const char *rest, LcReason reason, const LcExit *exit);   /* STOPPED, not wanted. The shell may set restarts, reason and exit from its store afterwards */
+void lifecycle_init(Lifecycle *l);   /* STOPPED, not wanted */
+/* Goes on where another manager left off: `saved` as its books have it, its times of this boot. What happened since then is for the shell to
+ * feed: EV_EXECED, EV_MAIN_EXIT, EV_GONE, EV_SPAWN_FAILED when nothing ever executed; a deadline that has passed is due. -EINVAL when `saved`
+ * contradicts itself. */
+int lifecycle_resume(Lifecycle *l, const Lifecycle *saved);
 /* Returns the actions. An event that means nothing in a state is ignored and returns 0. */
 unsigned lifecycle_step(Lifecycle *l, const ServiceSpec *spec, const LcInput *in, usec_t now, uint32_t random);
 
 /* "stopped starting running reloading stopping waiting failed exited": the words of the API. */
 const char *lifecycle_public_state(LcState s);
-const char *lifecycle_state_name(LcState s);     /* internal names, for debugging */
+const char *lifecycle_state_name(LcState s);     /* internal names, for debugging and the store */
+LcState lifecycle_state_from_name(const char *s);   /* _LC_STATE_MAX: there is none of that name */
 const char *lifecycle_event_name(LcEvent e);
 const char *lifecycle_reason_name(LcReason r);   /* "exited" "signal" "core-dump" "start" "ready-timeout" "protocol" "watchdog" "oom-kill" … */
 static inline bool lifecycle_alive(const Lifecycle *l) { return l->main_alive || l->rest_alive; }

@@ -62,6 +62,14 @@ const char *lifecycle_state_name(LcState s) {
         return states[s].name;
 }
 
+LcState lifecycle_state_from_name(const char *s) {
+        LcState state = 0;
+
+        while (state < _LC_STATE_MAX && !streq(states[state].name, s))
+                state++;
+        return state;
+}
+
 const char *lifecycle_event_name(LcEvent e) {
         return events[e];
 }

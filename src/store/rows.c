@@ -82,11 +82,35 @@ int store_each_service(Store *s, int (*each)(void *userdata, const StoredService
         return each_row(s, s->statements[STATEMENT_EACH_SERVICE], service_row, &c);
 }
 
+/* Bit n of the column `flags` is the n-th of these: entries are never changed, only added. */
+static const size_t flag_fields[] = {
+        offsetof(Lifecycle, wanted),    offsetof(Lifecycle, restart_pending), offsetof(Lifecycle, main_alive),
+        offsetof(Lifecycle, rest_alive), offsetof(Lifecycle, was_ready),      offsetof(Lifecycle, failing),
+        offsetof(Lifecycle, stop_sent), offsetof(Lifecycle, exit_known),      offsetof(Lifecycle, exit.core),
+};
+
+static int64_t flags_of(const Lifecycle *l) {
+        int64_t flags = 0;
+
+        for (size_t i = 0; i < ARRAY_SIZE(flag_fields); i++)
+                flags |= (int64_t) * (const bool *) ((const char *) l + flag_fields[i]) << i;
+        return flags;
+}
+
+static void set_flags(Lifecycle *l, int64_t flags) {
+        for (size_t i = 0; i < ARRAY_SIZE(flag_fields); i++)
+                *(bool *) ((char *) l + flag_fields[i]) = flags >> i & 1;
+}
+
 int store_put_run(Store *s, const StoredRun *v) {
+        const Lifecycle *l = &v->lc;
+
         return WRITE(s, STATEMENT_PUT_RUN, TEXT(v->ns), TEXT(v->name), NUMBER(v->instance), NUMBER(v->run), NUMBER(v->generation),
                      TEXT(v->invocation_id), NUMBER(v->pid), NUMBER(v->start_time), TEXT(v->boot_id), TEXT(v->isolation), TEXT(v->where),
-                     NUMBER(v->ready), NUMBER(v->since_realtime), NUMBER(v->restarts), TEXT(v->rest), NUMBER(v->reason), NUMBER(v->exit_code),
-                     NUMBER(v->exit_signal));
+                     NUMBER(v->since_realtime), TEXT(lifecycle_state_name(l->state)), NUMBER(flags_of(l)), NUMBER(l->restarts),
+                     NUMBER(l->attempts), NUMBER(l->reason), NUMBER(l->exit.code), NUMBER(l->exit.signal), NUMBER(l->since),
+                     NUMBER(l->run_since), NUMBER(l->ready_since), NUMBER(l->deadline), NUMBER(v->stop_due), NUMBER(v->watchdog),
+                     TEXT(v->status), TEXT(v->hint));
 }
 
 int store_delete_run(Store *s, const char *ns, const char *name, unsigned instance) {
@@ -112,15 +136,23 @@ static int run_row(sqlite3_stmt *st, void *context) {
                 .boot_id = text_at(st, 8),
                 .isolation = text_at(st, 9),
                 .where = text_at(st, 10),
-                .ready = sqlite3_column_int(st, 11) != 0,
-                .since_realtime = (usec_t) sqlite3_column_int64(st, 12),
-                .restarts = (uint32_t) sqlite3_column_int64(st, 13),
-                .rest = text_at(st, 14),
-                .reason = sqlite3_column_int(st, 15),
-                .exit_code = sqlite3_column_int(st, 16),
-                .exit_signal = sqlite3_column_int(st, 17),
+                .since_realtime = (usec_t) sqlite3_column_int64(st, 11),
+                .lc = { .state = lifecycle_state_from_name(text_at(st, 12)),
+                        .restarts = (uint32_t) sqlite3_column_int64(st, 14),
+                        .attempts = (uint32_t) sqlite3_column_int64(st, 15),
+                        .reason = (LcReason) sqlite3_column_int(st, 16),
+                        .exit = { .code = sqlite3_column_int(st, 17), .signal = sqlite3_column_int(st, 18) },
+                        .since = (usec_t) sqlite3_column_int64(st, 19),
+                        .run_since = (usec_t) sqlite3_column_int64(st, 20),
+                        .ready_since = (usec_t) sqlite3_column_int64(st, 21),
+                        .deadline = (usec_t) sqlite3_column_int64(st, 22) },
+                .stop_due = sqlite3_column_int(st, 23) != 0,
+                .watchdog = (usec_t) sqlite3_column_int64(st, 24),
+                .status = text_at(st, 25),
+                .hint = text_at(st, 26),
         };
 
+        set_flags(&v.lc, sqlite3_column_int64(st, 13));
         return c->each(c->userdata, &v);
 }
 

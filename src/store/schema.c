@@ -16,6 +16,25 @@ static const char *const migrations[] = {
         "CREATE TABLE event (id INTEGER PRIMARY KEY, realtime INTEGER NOT NULL, ns TEXT NOT NULL, name TEXT NOT NULL,"
         " instance INTEGER NOT NULL, kind TEXT NOT NULL, message TEXT NOT NULL, data_json TEXT NOT NULL);"
         "CREATE TABLE meta (key TEXT NOT NULL PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;",
+        /* 1 → 2: all of an instance's state, so that a manager goes on where the last one left off; of what was not kept before, what
+         * does the least harm (flags: see rows.c). */
+        "ALTER TABLE run ADD COLUMN state TEXT NOT NULL DEFAULT '';"
+        "ALTER TABLE run ADD COLUMN flags INTEGER NOT NULL DEFAULT 0;"
+        "ALTER TABLE run ADD COLUMN attempts INTEGER NOT NULL DEFAULT 0;"
+        "ALTER TABLE run ADD COLUMN since INTEGER NOT NULL DEFAULT 0;"
+        "ALTER TABLE run ADD COLUMN run_since INTEGER NOT NULL DEFAULT 1;"
+        "ALTER TABLE run ADD COLUMN ready_since INTEGER NOT NULL DEFAULT 0;"
+        "ALTER TABLE run ADD COLUMN deadline INTEGER NOT NULL DEFAULT -1;"
+        "ALTER TABLE run ADD COLUMN stop_due INTEGER NOT NULL DEFAULT 0;"
+        "ALTER TABLE run ADD COLUMN watchdog INTEGER NOT NULL DEFAULT 0;"
+        "ALTER TABLE run ADD COLUMN status TEXT NOT NULL DEFAULT '';"
+        "ALTER TABLE run ADD COLUMN hint TEXT NOT NULL DEFAULT '';"
+        "UPDATE run SET stop_due = rest = 'stopping', state = CASE rest WHEN 'exited' THEN 'EXITED' WHEN 'failed' THEN 'FAILED'"
+        " WHEN 'stopped' THEN 'STOPPED' ELSE iif(ready, 'RUNNING', 'STARTING') END,"
+        " flags = iif(rest = 'stopped', 0, 1) + iif(rest = 'restarting', 2, 0) + iif(rest IN ('exited', 'failed', 'stopped'), 0, 4)"
+        " + iif(ready, 16, 0) + iif(exit_code >= 0 OR exit_signal > 0, 128, 0);"
+        "ALTER TABLE run DROP COLUMN rest;"
+        "ALTER TABLE run DROP COLUMN ready;",
 };
 
 static int schema_version(sqlite3 *db, uint64_t *ret) {

@@ -27,12 +27,14 @@ static const char *const statement_texts[_STATEMENT_MAX] = {
         [STATEMENT_EACH_SERVICE] =
                 "SELECT ns, name, spec_json, origin, wanted, generation, position FROM service ORDER BY position, ns, name",
         [STATEMENT_PUT_RUN] = "INSERT OR REPLACE INTO run (ns, name, instance, run, generation, invocation_id, pid, start_time, boot_id,"
-                              " isolation, location, ready, since_realtime, restarts, rest, reason, exit_code, exit_signal)"
-                              " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                              " isolation, location, since_realtime, state, flags, restarts, attempts, reason, exit_code, exit_signal,"
+                              " since, run_since, ready_since, deadline, stop_due, watchdog, status, hint)"
+                              " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [STATEMENT_DELETE_RUN] = "DELETE FROM run WHERE ns = ? AND name = ? AND instance = ?",
         [STATEMENT_EACH_RUN] =
-                "SELECT ns, name, instance, run, generation, invocation_id, pid, start_time, boot_id, isolation, location, ready,"
-                " since_realtime, restarts, rest, reason, exit_code, exit_signal FROM run ORDER BY ns, name, instance",
+                "SELECT ns, name, instance, run, generation, invocation_id, pid, start_time, boot_id, isolation, location, since_realtime,"
+                " state, flags, restarts, attempts, reason, exit_code, exit_signal, since, run_since, ready_since, deadline, stop_due,"
+                " watchdog, status, hint FROM run ORDER BY ns, name, instance",
         [STATEMENT_ADD_EVENT] =
                 "INSERT INTO event (id, realtime, ns, name, instance, kind, message, data_json) VALUES (nullif(?, 0), ?, ?, ?, ?, ?, ?, ?)",
         [STATEMENT_TRIM_EVENTS] = "DELETE FROM event WHERE id <= ?",

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/span.h"
+#include "model/lifecycle.h"
 
 typedef struct Store Store;
 
@@ -49,11 +50,11 @@ typedef struct StoredRun {
         uint64_t start_time;
         const char *boot_id;
         const char *isolation, *where;
-        bool ready;
         usec_t since_realtime;
-        uint32_t restarts;
-        const char *rest;            /* state it rests in when nothing lives ("exited", "failed", "stopped"), else "" */
-        int reason, exit_code, exit_signal;   /* of the last end: LcReason, LcExit */
+        Lifecycle lc;                /* times are of that boot */
+        bool stop_due;               /* a stop was ordered and waits for dependents */
+        usec_t watchdog;             /* interval in force; 0: none */
+        const char *status, *hint;   /* what it said of itself, or why it is as it is; "" */
 } StoredRun;
 int store_put_run(Store *s, const StoredRun *v);                      /* one per (ns, name, instance): replaces */
 int store_delete_run(Store *s, const char *ns, const char *name, unsigned instance);

@@ -563,6 +563,46 @@ TEST(adopted_but_never_executed, "", {
         PLAY(f, { 0, ON(EV_ADOPT), LC_RUNNING, 0, NEVER }, { 0, ON(EV_SPAWN_FAILED), LC_WAIT_BACKOFF, CLEAN | DISARM, 100 * MS });
 });
 
+/* What the books of another manager say, taken up: the same life goes on, with the deadlines it had. */
+static void take_over(Fixture *f) {
+        Lifecycle books = f->l;
+
+        lifecycle_init(&f->l);
+        assert_int_equal(lifecycle_resume(&f->l, &books), 0);
+        assert_memory_equal(&f->l, &books, sizeof books);
+}
+
+TEST(resumed_stop, "", {
+        PLAY(f, UP, { 0, ON(EV_STOP), LC_STOPPING, SIGNAL | DISARM, 5 * SEC });
+        take_over(f);
+        PLAY(f, { 4 * SEC, DUE, LC_STOPPING, 0, 1 * SEC }, { 1 * SEC, DUE, LC_KILLING, KILL | DISARM, 2 * SEC });
+        take_over(f);
+        PLAY(f, { 0, DIED(SIGKILL), LC_KILLING, CHECK | TOLD, SAME }, { 0, ON(EV_EMPTY), LC_STOPPED, CLEAN, NEVER });
+});
+
+TEST(resumed_backoff, "restart.delay=10s restart.factor=2 restart.limit=2", {
+        PLAY(f, UP, { 0, EXIT(1), LC_STOPPING, CHECK | DISARM, 5 * SEC }, { 0, ON(EV_EMPTY), LC_WAIT_BACKOFF, CLEAN, 10 * SEC });
+        take_over(f);
+        PLAY(f, { 9 * SEC, DUE, LC_WAIT_BACKOFF, 0, 1 * SEC }, { 1 * SEC, DUE, LC_WAIT_DEPS, DEPS, NEVER },
+             { 0, ON(EV_DEPS_MET), LC_PLACING, SPAWN, 60 * SEC }, { 0, ON(EV_EXECED), LC_RUNNING, 0, NEVER },
+             { 0, EXIT(1), LC_STOPPING, CHECK | DISARM, 5 * SEC }, { 0, ON(EV_EMPTY), LC_WAIT_BACKOFF, CLEAN, 20 * SEC });
+        assert_int_equal(f->l.restarts, 1);
+});
+
+static void contradictions_are_refused(void **state) {
+        static const Lifecycle bad[] = {
+                { .state = LC_RUNNING },       { .state = LC_STOPPED, .main_alive = true }, { .state = LC_WAIT_BACKOFF, .rest_alive = true },
+                { .state = _LC_STATE_MAX },    { .state = LC_FAILED, .reason = _LC_REASON_MAX },
+        };
+        Lifecycle l;
+
+        for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
+                assert_int_equal(lifecycle_resume(&l, bad + i), -EINVAL);
+        for (LcState s = 0; s < _LC_STATE_MAX; s++)
+                assert_int_equal(lifecycle_state_from_name(lifecycle_state_name(s)), s);
+        assert_int_equal(lifecycle_state_from_name("nothing"), _LC_STATE_MAX);
+}
+
 TEST(reset, "restart.when=never", {
         PLAY(f, UP, { 0, EXIT(1), LC_STOPPING, CHECK | DISARM, 5 * SEC }, { 0, ON(EV_EMPTY), LC_FAILED, CLEAN, NEVER },
              { 0, ON(EV_RESET), LC_STOPPED, 0, NEVER });
@@ -816,7 +856,8 @@ int main(void) {
                 T(verdict_after_the_end), T(slow_end_is_no_health),
                 T(except_codes_do_not_excuse_a_timeout), T(test_every_pair), T(stop_while_reloading), T(stopping_by_itself),
                 T(stopping_by_itself_but_never_done), T(adopted), T(adopted_before_ready),
-                T(adopted_oneshot), T(adopted_but_never_executed), T(reset), T(reset_counters_only),
+                T(adopted_oneshot), T(adopted_but_never_executed), T(resumed_stop), T(resumed_backoff),
+                T(contradictions_are_refused), T(reset), T(reset_counters_only),
                 T(stop_forgets_a_failure_but_not_its_reason),
                 T(since_follows_the_public_state), T(test_names), T(test_settled),
         };

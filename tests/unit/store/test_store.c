@@ -65,13 +65,24 @@ static StoredRun run_of(const char *name, unsigned instance) {
                 .boot_id = "b",
                 .isolation = "scope",
                 .where = "kingly-web-0-7.scope",
-                .ready = true,
                 .since_realtime = 1767323045000006,
-                .restarts = 3000000000U,
-                .rest = "failed",
-                .reason = 3,
-                .exit_code = -1,
-                .exit_signal = 9,
+                .lc = { .state = LC_WAIT_BACKOFF,
+                        .wanted = true,
+                        .was_ready = true,
+                        .stop_sent = true,
+                        .restarts = 3000000000U,
+                        .attempts = 4000000000U,
+                        .reason = REASON_SIGNALED,
+                        .exit = { .code = -1, .signal = 9, .core = true },
+                        .exit_known = true,
+                        .since = 1,
+                        .run_since = 2,
+                        .ready_since = 3,
+                        .deadline = USEC_INFINITY },
+                .stop_due = true,
+                .watchdog = 5,
+                .status = "said",
+                .hint = "to do",
         };
 }
 
@@ -108,6 +119,16 @@ static int check_web(void *userdata, const StoredService *v) {
         return 0;
 }
 
+static void check_life(const Lifecycle *l, const Lifecycle *wanted) {
+        assert_true(l->state == wanted->state && l->wanted == wanted->wanted && l->restart_pending == wanted->restart_pending &&
+                    l->main_alive == wanted->main_alive && l->rest_alive == wanted->rest_alive && l->was_ready == wanted->was_ready &&
+                    l->failing == wanted->failing && l->stop_sent == wanted->stop_sent && l->exit_known == wanted->exit_known);
+        assert_true(l->reason == wanted->reason && l->exit.code == wanted->exit.code && l->exit.signal == wanted->exit.signal &&
+                    l->exit.core == wanted->exit.core && l->restarts == wanted->restarts && l->attempts == wanted->attempts);
+        assert_true(l->since == wanted->since && l->run_since == wanted->run_since && l->ready_since == wanted->ready_since &&
+                    l->deadline == wanted->deadline);
+}
+
 static int check_run(void *userdata, const StoredRun *v) {
         StoredRun wanted = run_of("web", 3);
 
@@ -117,10 +138,12 @@ static int check_run(void *userdata, const StoredRun *v) {
         assert_string_equal(v->boot_id, wanted.boot_id);
         assert_string_equal(v->isolation, wanted.isolation);
         assert_string_equal(v->where, wanted.where);
-        assert_string_equal(v->rest, wanted.rest);
-        assert_true(v->reason == 3 && v->exit_code == -1 && v->exit_signal == 9);
+        assert_string_equal(v->status, wanted.status);
+        assert_string_equal(v->hint, wanted.hint);
+        check_life(&v->lc, &wanted.lc);
+        assert_true(v->stop_due && v->watchdog == 5);
         assert_true(v->instance == 3 && v->run == 7 && v->generation == 9 && v->pid == 4242 && v->start_time == wanted.start_time &&
-                    v->ready && v->since_realtime == wanted.since_realtime && v->restarts == wanted.restarts);
+                    v->since_realtime == wanted.since_realtime);
         return 0;
 }
 
@@ -416,16 +439,68 @@ static void newer_and_foreign_files_are_refused(void **state) {
         size_t n, m;
 
         store_close(open_store());
-        foreign_sql("PRAGMA user_version = 2");
+        foreign_sql("PRAGMA user_version = 1000");
         assert_int_equal(read_file_at(AT_FDCWD, "state.db", 1 << 20, &before, &n), 0);
         assert_refused(-ENOTSUP, KL_E_FAILED, "newer");
         assert_int_equal(read_file_at(AT_FDCWD, "state.db", 1 << 20, &after, &m), 0);
         assert_int_equal(n, m);
         assert_memory_equal(before, after, n); /* and nothing was written to it */
-        foreign_sql("PRAGMA user_version = 1; DROP TABLE run; CREATE TABLE run (x)");
+        foreign_sql("PRAGMA user_version = 2; DROP TABLE run; CREATE TABLE run (x)");
         assert_refused(-EUCLEAN, KL_E_FAILED, "damaged or not one of ours");
         assert_int_equal(unlink("state.db") | mkdir("state.db", 0700), 0);
         assert_refused(-EUCLEAN, KL_E_FAILED, "damaged or not one of ours");
+}
+
+/* As the first release made it. */
+static const char version_1[] =
+        "CREATE TABLE service (ns TEXT NOT NULL, name TEXT NOT NULL, spec_json TEXT NOT NULL, origin TEXT NOT NULL, wanted INTEGER NOT NULL,"
+        " generation INTEGER NOT NULL, position INTEGER NOT NULL, PRIMARY KEY (ns, name)) WITHOUT ROWID;"
+        "CREATE TABLE run (ns TEXT NOT NULL, name TEXT NOT NULL, instance INTEGER NOT NULL, run INTEGER NOT NULL,"
+        " generation INTEGER NOT NULL, invocation_id TEXT NOT NULL, pid INTEGER NOT NULL, start_time INTEGER NOT NULL,"
+        " boot_id TEXT NOT NULL, isolation TEXT NOT NULL, location TEXT NOT NULL, ready INTEGER NOT NULL, since_realtime INTEGER NOT NULL,"
+        " restarts INTEGER NOT NULL, rest TEXT NOT NULL, reason INTEGER NOT NULL, exit_code INTEGER NOT NULL, exit_signal INTEGER NOT NULL,"
+        " PRIMARY KEY (ns, name, instance)) WITHOUT ROWID;"
+        "CREATE TABLE event (id INTEGER PRIMARY KEY, realtime INTEGER NOT NULL, ns TEXT NOT NULL, name TEXT NOT NULL,"
+        " instance INTEGER NOT NULL, kind TEXT NOT NULL, message TEXT NOT NULL, data_json TEXT NOT NULL);"
+        "CREATE TABLE meta (key TEXT NOT NULL PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID; PRAGMA user_version = 1;"
+        "INSERT INTO run VALUES ('d', 'lives', 0, 1, 1, '', 10, 1, 'b', 'session', 'w', 1, 1, 0, '', 0, -1, 0),"
+        " ('d', 'begins', 0, 2, 1, '', 11, 1, 'b', 'session', 'w', 0, 1, 0, '', 0, -1, 0),"
+        " ('d', 'ends', 0, 3, 1, '', 12, 1, 'b', 'session', 'w', 1, 1, 2, 'stopping', 1, 3, 0),"
+        " ('d', 'again', 0, 4, 1, '', 13, 1, 'b', 'session', 'w', 1, 1, 0, 'restarting', 0, -1, 0),"
+        " ('d', 'failed', 0, 0, 1, '', 0, 0, 'b', 'session', '', 1, 1, 7, 'failed', 2, -1, 9),"
+        " ('d', 'stopped', 0, 0, 1, '', 0, 0, 'b', 'session', '', 0, 1, 0, 'stopped', 0, -1, 0)";
+
+static int check_migrated(void *userdata, const StoredRun *v) {
+        static const struct {
+                const char *name;
+                LcState state;
+                bool wanted, lives, again, stop_due, known;
+        } table[] = {
+                { "again", LC_RUNNING, true, true, true, false, false },   { "begins", LC_STARTING, true, true, false, false, false },
+                { "ends", LC_RUNNING, true, true, false, true, true },     { "failed", LC_FAILED, true, false, false, false, true },
+                { "lives", LC_RUNNING, true, true, false, false, false },  { "stopped", LC_STOPPED, false, false, false, false, false },
+        };
+        unsigned k = (*(unsigned *) userdata)++;
+        Lifecycle l;
+
+        assert_true(k < ARRAY_SIZE(table));
+        assert_string_equal(v->name, table[k].name);
+        assert_true(v->lc.state == table[k].state && v->lc.wanted == table[k].wanted && lifecycle_alive(&v->lc) == table[k].lives &&
+                    v->lc.restart_pending == table[k].again && v->stop_due == table[k].stop_due && v->lc.exit_known == table[k].known);
+        assert_int_equal(lifecycle_resume(&l, &v->lc), 0);
+        assert_true(l.deadline == USEC_INFINITY && l.run_since > 0);
+        return 0;
+}
+
+static void older_files_are_brought_up(void **state) {
+        _cleanup_(store_closep) Store *s = NULL;
+        unsigned n = 0;
+
+        foreign_sql(version_1);
+        s = open_store();
+        assert_int_equal(store_each_run(s, check_migrated, &n), 0);
+        assert_int_equal(n, 6);
+        assert_int_equal(store_put_run(s, &(StoredRun) { .ns = "d", .name = "new", .boot_id = "b" }), 0);
 }
 
 static void missing_directory(void **state) {
@@ -662,6 +737,7 @@ int main(void) {
                 TEST(truncated_files_are_refused),
                 TEST(flipped_bytes_never_crash),
                 TEST(newer_and_foreign_files_are_refused),
+                TEST(older_files_are_brought_up),
                 TEST(missing_directory),
                 TEST(open_mode_is_tightened),
                 TEST(killed_in_the_middle),

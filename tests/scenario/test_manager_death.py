@@ -1,0 +1,161 @@
+"""The manager dies at every stage of a service's life; the next one goes on where it was."""
+import json, os, random, signal, subprocess, time
+from kingly import BIN, Scenario, alive, wait_for
+
+SEED = int(os.environ.get("KINGLY_SEED") or random.randrange(1 << 32))
+
+
+class ManagerDeath(Scenario):
+    def manager(self):
+        return json.loads(self.ok("status", "-o", "json").out)["manager_pid"]
+
+    def replace_manager(self, sig=signal.SIGKILL):
+        old = self.manager()
+        os.kill(old, sig)
+        return wait_for("a new manager", lambda: (lambda new: new if new != old else None)(self.manager()))
+
+    def lines(self, name):
+        try:
+            return open(f"{self.home}/{name}").read().splitlines()
+        except FileNotFoundError:
+            return []
+
+    def detail(self, selector):
+        return json.loads(self.ok("describe", "-o", "json", selector).out)[0]["instances"][0]
+
+    def fifo(self, name):
+        os.mkfifo(f"{self.home}/{name}")
+        return f"{self.home}/{name}"
+
+    def test_every_deadly_signal(self):
+        self.start_daemon()
+        self.apply({"a": {"command": "sleep 1000", "instances": 2}})
+        before = [r["pid"] for r in self.list()]
+        for sig in (signal.SIGSEGV, signal.SIGABRT, signal.SIGTERM, signal.SIGKILL):
+            self.replace_manager(sig)
+            self.assertEqual([r["pid"] for r in self.list()], before, sig)
+        self.assertIn("kingd-manager", self.daemon_log())
+
+    def test_backoff_goes_on(self):
+        self.start_daemon()
+        note = f"{self.home}/note"
+        self.apply({"bad": {"command": ["sh", "-c", f"echo ran >> {note}; exit 3"], "restart": {"delay": "100ms", "factor": 30, "max_delay": "1h", "jitter": "0%"}}}, "--no-wait")
+        wait_for("the long wait", lambda: len(self.lines("note")) == 3 and self.row("bad")["state"] == "waiting")
+        before, due = self.row("bad"), self.detail("bad")["next_usec"]
+        self.replace_manager()
+        after = self.row("bad")
+        self.assertEqual({k: after[k] for k in ("state", "restarts", "exit", "since_usec")}, {k: before[k] for k in ("state", "restarts", "exit", "since_usec")})
+        self.assertLess(abs(self.detail("bad")["next_usec"] - due), 10_000_000)
+        self.assertEqual(len(self.lines("note")), 3)
+
+    def test_backoff_that_ended_meanwhile(self):
+        self.start_daemon()
+        note = f"{self.home}/note"
+        self.apply({"bad": {"command": ["sh", "-c", f"echo ran >> {note}; exit 3"], "restart": {"delay": "300ms", "factor": 1, "limit": 4}}}, "--no-wait")
+        while self.row("bad")["state"] != "failed":
+            self.replace_manager()
+        self.assertEqual(len(self.lines("note")), 5)      # the first and four more: none is forgotten, none is counted twice
+        self.assertEqual(self.row("bad")["restarts"], 4)
+
+    def test_stop_goes_on_with_its_deadline(self):
+        self.start_daemon()
+        command = self.script("stubborn", f"#!/bin/sh\ntrap 'echo term >> {self.home}/note' TERM\necho up > {self.home}/up\nwhile :; do sleep 0.05; done\n")
+        self.apply({"stubborn": {"command": [command], "stop": {"timeout": "2s"}}})
+        wait_for("its trap", lambda: self.lines("up"))
+        pid = self.pid("stubborn")
+        self.ok("stop", "--no-wait", "stubborn")
+        wait_for("the signal", lambda: self.lines("note"))
+        self.replace_manager()
+        self.until("stubborn", state="stopped")
+        self.assertFalse(alive(pid))
+        self.assertEqual(self.lines("note"), ["term"])     # asked once, then killed
+
+    def test_ordered_stop_goes_on(self):
+        self.start_daemon()
+        slow = self.script("slow", f"#!/bin/sh\ntrap 'read x < {self.fifo('gate')}; exit 0' TERM\necho up > {self.home}/up\nwhile :; do sleep 0.05; done\n")
+        self.apply({"base": {"command": "sleep 1000"}, "top": {"command": [slow], "depends_on": ["base"], "stop": {"timeout": "60s"}}})
+        wait_for("its trap", lambda: self.lines("up"))
+        self.ok("stop", "--no-wait", "base", "top")
+        self.until("top", state="stopping")
+        self.replace_manager()
+        self.assertEqual(self.row("base")["state"], "running")     # waits for its dependent still
+        with open(f"{self.home}/gate", "w") as f:
+            f.write("go\n")
+        self.until("base", state="stopped")
+        self.assertEqual(self.row("top")["exit"]["code"], 0)
+
+    def test_readiness_is_awaited_on(self):
+        self.start_daemon()
+        gate = self.fifo("gate")
+        self.apply({"fd": {"command": ["sh", "-c", f"read x < {gate}; eval \"echo >&$READY_FD\"; exec sleep 1000"], "ready": {"by": "fd", "timeout": "60s"}},
+                    "never": {"command": "sleep 1000", "ready": {"by": "notify", "timeout": "2s"}, "restart": {"when": "never"}}}, "--no-wait")
+        self.until("fd", state="starting")
+        pid = self.until("never", state="starting")["pid"]
+        self.replace_manager()
+        self.assertEqual(self.until("never", state="failed")["exit"]["reason"], "ready-timeout")
+        self.assertFalse(alive(pid))
+        self.replace_manager()
+        with open(gate, "w") as f:
+            f.write("go\n")
+        self.assertTrue(self.until("fd", state="running")["ready"])
+        self.assertEqual(len([e for e in self.events("fd") if e["kind"] == "started"]), 1)
+
+    def test_watchdog_watches_on(self):
+        self.start_daemon()
+        self.apply({"w": {"command": ["python3", "-c", """
+import os, signal, socket, time
+s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+s.connect(os.environ["NOTIFY_SOCKET"])
+s.send(b"READY=1\\nSTATUS=serving")
+while not os.path.exists(os.environ["QUIET"]):
+    s.send(b"WATCHDOG=1")
+    time.sleep(0.05)
+signal.pause()
+"""], "env": {"QUIET": self.home + "/quiet"}, "ready": {"by": "notify"}, "watchdog": "3s", "restart": {"when": "never"}}})
+        pid = self.pid("w")
+        self.replace_manager()
+        row = self.row("w")
+        self.assertEqual((row["pid"], row["state"], row["status"]), (pid, "running", "serving"))
+        self.file("quiet", "")
+        self.assertEqual(self.until("w", state="failed")["exit"]["reason"], "watchdog")
+
+    def test_shutdown_goes_on(self):
+        self.start_daemon()
+        slow = self.script("slow", f"#!/bin/sh\ntrap '[ -p {self.fifo('gate')} ] && read x < {self.home}/gate; exit 0' TERM\necho up > {self.home}/up\nwhile :; do sleep 0.05; done\n")
+        self.apply({"slow": {"command": [slow], "stop": {"timeout": "60s"}}, "other": {"command": "sleep 1000"}})
+        wait_for("its trap", lambda: self.lines("up"))
+        manager = self.manager()
+        self.daemon.terminate()
+        self.until("slow", state="stopping")
+        os.kill(manager, signal.SIGKILL)
+        wait_for("a new manager", lambda: self.manager() != manager)
+        self.until("slow", state="stopping")
+        with open(f"{self.home}/gate", "w") as f:
+            f.write("go\n")
+        os.unlink(f"{self.home}/gate")
+        self.assertEqual(self.daemon.wait(60), 0, self.daemon_log())
+        self.daemon = None
+        self.start_daemon()      # the goal was not changed by it
+        self.until("other", state="running")
+        self.until("slow", state="running")
+
+    def test_starts_are_neither_lost_nor_doubled(self):
+        chance = random.Random(SEED)
+        print(f"KINGLY_SEED={SEED}")
+        self.start_daemon()
+        names = [f"s{n}" for n in range(20)]
+        for n in range(5):
+            manager = self.manager()
+            services = {name: {"command": ["sh", "-c", f"echo $$$$ >> {self.home}/{name}.{n}; exec sleep 1000"], "env": {"SCENARIO_HOME": self.home}} for name in names}
+            path = self.file("apply.json", json.dumps({"services": services}))
+            client = subprocess.Popen([os.path.join(BIN, "kingctl"), "apply", "--no-wait", "-f", path], env=self.environment,
+                                      stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            time.sleep(chance.random() * 0.1)
+            os.kill(manager, signal.SIGKILL)
+            client.wait()
+            wait_for("a new manager", lambda: self.manager() != manager)
+            self.ok("apply", "-f", path)
+            pids = {r["name"]: r["pid"] for r in self.list()}
+            for name in names:
+                self.assertEqual(self.lines(f"{name}.{n}"), [str(pids[name])], f"{name}, round {n}, seed {SEED}\n{self.daemon_log()}")
+            self.ok("delete", "all")
