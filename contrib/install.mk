@@ -4,7 +4,7 @@ MANPAGES = $(wildcard man/*.[1-8]) $(BUILD)/man/kingctl.1 $(BUILD)/man/kingly.ya
 fill = sed -e 's|@BINDIR@|$(BINDIR)|g' -e 's|@LIBEXECDIR@|$(LIBEXECDIR)|g' $(1) > $(2) && chmod 644 $(2)
 
 # Made from the tables by the programs themselves.
-generated: $(BUILD)/man/kingctl.1 $(BUILD)/man/kingly.yaml.5 $(BUILD)/share/kingctl.bash $(BUILD)/share/_kingctl $(BUILD)/share/kingctl.fish $(BUILD)/share/kingly.schema.json
+generated: $(BUILD)/man/kingctl.1 $(BUILD)/man/kingly.yaml.5 $(BUILD)/share/kingctl.bash $(BUILD)/share/_kingctl $(BUILD)/share/kingctl.fish $(BUILD)/share/kingly.schema.json $(BUILD)/share/kingly.catalog
 $(BUILD)/man/kingctl.1: $(BUILD)/bin/kingctl
 	@mkdir -p $(@D)
 	$(Q)$< _man > $@.tmp && mv $@.tmp $@
@@ -18,9 +18,12 @@ $(BUILD)/share/kingctl.bash $(BUILD)/share/_kingctl $(BUILD)/share/kingctl.fish:
 $(BUILD)/share/kingly.schema.json: $(BUILD)/bin/kingctl
 	@mkdir -p $(@D)
 	$(Q)$< _schema > $@.tmp && mv $@.tmp $@
+$(BUILD)/share/kingly.catalog: $(BUILD)/bin/kingctl
+	@mkdir -p $(@D)
+	$(Q)$< _catalog > $@.tmp && mv $@.tmp $@
 
 install: all generated
-	$(INSTALL) -d $(addprefix $(DESTDIR),$(BINDIR) $(LIBEXECDIR) $(MANDIR)/man1 $(MANDIR)/man5 $(MANDIR)/man8 $(UNITDIR)/system $(UNITDIR)/user \
+	$(INSTALL) -d $(addprefix $(DESTDIR),$(BINDIR) $(LIBEXECDIR) $(MANDIR)/man1 $(MANDIR)/man5 $(MANDIR)/man8 $(UNITDIR)/system $(UNITDIR)/user $(UNITDIR)/catalog \
 		$(SYSUSERSDIR) $(TMPFILESDIR) $(DATADIR)/bash-completion/completions $(DATADIR)/zsh/site-functions $(DATADIR)/fish/vendor_completions.d $(DATADIR)/kingly)
 	$(INSTALL) -m 755 $(BUILD)/bin/kingd $(BUILD)/bin/kingctl $(DESTDIR)$(BINDIR)
 	ln -sf kingctl $(DESTDIR)$(BINDIR)/kingly
@@ -30,17 +33,20 @@ install: all generated
 	$(call fill,units/user/kingd.service.in,$(DESTDIR)$(UNITDIR)/user/kingd.service)
 	for u in $(wildcard units/*.slice); do $(INSTALL) -m 644 $$u $(DESTDIR)$(UNITDIR)/system; done
 	for u in $(wildcard units/user/*.slice); do $(INSTALL) -m 644 $$u $(DESTDIR)$(UNITDIR)/user; done
+	$(INSTALL) -m 644 $(BUILD)/share/kingly.catalog $(DESTDIR)$(UNITDIR)/catalog
 	$(INSTALL) -m 644 units/kingly.sysusers $(DESTDIR)$(SYSUSERSDIR)/kingly.conf
 	$(INSTALL) -m 644 units/kingly.tmpfiles $(DESTDIR)$(TMPFILESDIR)/kingly.conf
 	$(INSTALL) -m 644 $(BUILD)/share/kingctl.bash $(DESTDIR)$(DATADIR)/bash-completion/completions/kingctl
 	$(INSTALL) -m 644 $(BUILD)/share/_kingctl $(DESTDIR)$(DATADIR)/zsh/site-functions/_kingctl
 	$(INSTALL) -m 644 $(BUILD)/share/kingctl.fish $(DESTDIR)$(DATADIR)/fish/vendor_completions.d/kingctl.fish
 	$(INSTALL) -m 644 $(BUILD)/share/kingly.schema.json $(DESTDIR)$(DATADIR)/kingly
+	[ -n "$(DESTDIR)" ] || journalctl --update-catalog 2>/dev/null || :
 
 uninstall:
 	rm -f $(addprefix $(DESTDIR)$(BINDIR)/,kingd kingctl kingly) $(addprefix $(DESTDIR)$(LIBEXECDIR)/,kingd-manager kingd-logger)
 	rm -f $(DESTDIR)$(MANDIR)/man1/kingctl.1 $(DESTDIR)$(MANDIR)/man5/kingly.yaml.5 $(DESTDIR)$(MANDIR)/man8/kingd.8
 	rm -f $(DESTDIR)$(UNITDIR)/system/kingd.service $(DESTDIR)$(UNITDIR)/system/kingly.slice $(DESTDIR)$(UNITDIR)/user/kingd.service $(DESTDIR)$(UNITDIR)/user/kingly.slice
+	rm -f $(DESTDIR)$(UNITDIR)/catalog/kingly.catalog
 	rm -f $(DESTDIR)$(SYSUSERSDIR)/kingly.conf $(DESTDIR)$(TMPFILESDIR)/kingly.conf $(DESTDIR)$(DATADIR)/kingly/kingly.schema.json
 	rm -f $(DESTDIR)$(DATADIR)/bash-completion/completions/kingctl $(DESTDIR)$(DATADIR)/zsh/site-functions/_kingctl \
 		$(DESTDIR)$(DATADIR)/fish/vendor_completions.d/kingctl.fish

@@ -163,6 +163,19 @@ static const char page_start[] =
         "These go with every verb:\n";
 
 static const char page_end[] =
+        ".Sh JOURNAL\n"
+        "Where\n"
+        ".Xr systemd\\-journald 8\n"
+        "listens, services write to it unless their\n"
+        ".Ic log.to\n"
+        "says otherwise, and so does the daemon about them.\n"
+        "What a service wrote:\n"
+        ".Dl \"journalctl \\-t web\"\n"
+        "With what the daemon and systemd say of it:\n"
+        ".Dl \"journalctl \\-u \\(aqkingly\\-web\\-*\\(aq\"\n"
+        ".Dl \"journalctl KINGLY_SERVICE=web KINGLY_INSTANCE=0\"\n"
+        "One kind of event, and what it means:\n"
+        ".Dl \"journalctl \\-x KINGLY_EVENT=oom\\-kill\"\n"
         ".Sh ENVIRONMENT\n"
         ".Bl -tag -width XDG_RUNTIME_DIR\n"
         ".It Ev KINGLY_HOME\n"

@@ -315,6 +315,7 @@ const Verb verbs[] = {
         { .name = "_names", .synopsis = "", .help = "print selectors for completion", .run = verb_names, .hidden = true },
         { .name = "_man", .synopsis = "", .help = "print the manual page kingctl(1)", .run = verb_man, .hidden = true },
         { .name = "_man-file", .synopsis = "", .help = "print the keys section of kingly.yaml(5)", .run = verb_man_file, .hidden = true },
+        { .name = "_catalog", .synopsis = "", .help = "print the catalogue of events for journalctl -x", .run = verb_catalog, .hidden = true },
         { .name = "_schema", .synopsis = "", .help = "print the JSON Schema of kingly.yaml", .run = verb_schema, .hidden = true },
         {},
 };

@@ -68,6 +68,7 @@ int verb_help(Ctl *ctl, char **args);
 int verb_complete(Ctl *ctl, char **args);
 int verb_names(Ctl *ctl, char **args);
 int verb_man(Ctl *ctl, char **args);
+int verb_catalog(Ctl *ctl, char **args);
 int verb_man_file(Ctl *ctl, char **args);
 int verb_schema(Ctl *ctl, char **args);
 

@@ -8,6 +8,7 @@
 #include "manager/adopt.h"
 #include "manager/books.h"
 #include "manager/events.h"
+#include "manager/flood.h"
 #include "manager/instance.h"
 #include "manager/link.h"
 #include "manager/notify.h"
@@ -82,7 +83,7 @@ static bool recall(Instance *i, const StoredRun *v) {
         i->generation = v->generation;
         if (!streq(v->boot_id, m->boot_id)) {
                 if (lifecycle_alive(&v->lc))
-                        event_emit(m, i, NULL, "lost", "ended with the machine; its status is unknown");
+                        event_emit(m, i, NULL, EVENT_LOST, "ended with the machine; its status is unknown");
                 return false;
         }
         if (lifecycle_resume(&i->lc, &v->lc) < 0) {
@@ -151,7 +152,7 @@ static void adopt_nothing(Instance *i) {
                 instance_feed(i, &(LcInput) { .event = EV_SPAWN_FAILED, .reason = REASON_SPAWN });
                 return;
         }
-        event_emit(i->service->manager, i, NULL, "lost", "ended while no keeper lived; its status is unknown");
+        event_emit(i->service->manager, i, NULL, EVENT_LOST, "ended while no keeper lived; its status is unknown");
         instance_event(i, EV_GONE);
 }
 
@@ -164,6 +165,8 @@ static int adopt_living(Instance *i, const StoredRun *v) {
         i->run = v->run;
         i->notifies = s->spec->ready_by == READY_NOTIFY || s->spec->watchdog;
         i->journal = spawn_to_journal(i);
+        if (i->journal)
+                flood_watch(m);
         r = adopt_cell(m, v, i, &i->cell);
         if (r < 0)
                 log_debug("%s: its place %s is gone: %s", s->key, v->where, strerror(-r));

@@ -42,7 +42,7 @@ static int act_signal(Instance *i, const void *argument, char **ret_error) {
         }
         r = instance_signal(i, o->signal, o->scope);
         if (r >= 0)
-                event_emit(i->service->manager, i, NULL, "signal", "%s sent by an operator", signal_name(o->signal));
+                event_emit(i->service->manager, i, NULL, EVENT_SIGNALLED, "%s sent by an operator", signal_name(o->signal));
         return r;
 }
 

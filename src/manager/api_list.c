@@ -128,19 +128,21 @@ static json_object *pressure(uint32_t hundredths) {
         return hundredths == UINT32_MAX ? NULL : percent_json(hundredths / 100.0);
 }
 
-/* Of the living run; of one that has ended what wait4 said of its tree. */
+/* Of the living run; of one that has ended what was last known. */
 static json_object *usage_json(Instance *i) {
         json_object *o = json_object_new_object();
         Usage u = USAGE_NULL;
 
         if (i->cell && lifecycle_alive(&i->lc))
                 (void) cell_usage(i->cell, true, &u);
-        else if (i->last.known) {
+        else if (i->last.cpu_source != USAGE_NONE) {
                 u.cpu_usec = i->last.cpu_usec;
-                u.memory_peak = i->last.maxrss;
+                u.memory_peak = i->last.memory_peak;
                 u.io_read = i->last.io_read;
                 u.io_written = i->last.io_written;
-                u.cpu_source = u.memory_peak_source = u.io_source = USAGE_RUSAGE;
+                u.cpu_source = i->last.cpu_source;
+                u.memory_peak_source = i->last.memory_peak_source;
+                u.io_source = i->last.io_source;
         }
         json_set(o, "cpu_usec", figure(u.cpu_usec, u.cpu_source));
         json_set(o, "memory_bytes", figure(u.memory, u.memory_source));

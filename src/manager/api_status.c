@@ -4,6 +4,7 @@
 
 #include "base/strv.h"
 #include "manager/api.h"
+#include "manager/flood.h"
 #include "manager/link.h"
 
 static json_object *states_json(const Manager *m, int *ret_instances) {
@@ -28,6 +29,16 @@ static json_object *states_json(const Manager *m, int *ret_instances) {
         return o;
 }
 
+static void add_floods(const Manager *m, json_object *problems) {
+        for (size_t k = 0; k < m->n_order; k++)
+                for (size_t n = 0; n < m->order[k]->n_instances; n++) {
+                        _cleanup_free_ char *text = flood_problem(m->order[k]->instances[n]);
+
+                        if (text)
+                                json_push(problems, json_object_new_string(text));
+                }
+}
+
 int api_status(VarlinkCall *call, json_object *parameters, void *userdata) {
         Manager *m = userdata;
         json_object *o = json_object_new_object(), *problems = json_object_new_array();
@@ -44,6 +55,7 @@ int api_status(VarlinkCall *call, json_object *parameters, void *userdata) {
         json_set(o, "instances", json_object_new_int(instances));
         STRV_FOREACH(p, m->problems)
                 json_push(problems, json_object_new_string(*p));
+        add_floods(m, problems);
         if (m->store_problem)
                 json_push(problems, json_object_new_string(m->store_problem));
         json_set(o, "problems", problems);

@@ -303,6 +303,8 @@ int apply_specs(Manager *m, SpecList *desired, const char *origin, bool prune, b
         r = store_plan(m, ret_plan, origin, start, reterr);
         m->lavish = true;
         if (r >= 0)
+                event_applied(m, ret_plan, origin);
+        if (r >= 0)
                 r = perform(m, ret_plan, &p);
         if (r >= 0)
                 instance_pump(m);
@@ -382,7 +384,7 @@ int apply_files(Manager *m) {
 void apply_reload(Manager *m) {
         upward_reloading(m);
         m->problems = strv_free(m->problems);
-        event_emit(m, NULL, NULL, "reload", "reading the configuration again");
+        event_emit(m, NULL, NULL, EVENT_RELOAD, "reading the configuration again");
         (void) apply_files(m);
         upward_ready(m);
 }

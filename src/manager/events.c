@@ -10,13 +10,13 @@
 #include "manager/events.h"
 #include "manager/follow.h"
 #include "manager/instance.h"
+#include "manager/journal_events.h"
 
 static PendingEvent *pending_free(PendingEvent *e) {
         if (!e)
                 return NULL;
         free(e->ns);
         free(e->name);
-        free(e->kind);
         free(e->message);
         free(e->data);
         free(e);
@@ -24,7 +24,7 @@ static PendingEvent *pending_free(PendingEvent *e) {
 }
 DEFINE_CLEANUP(PendingEvent *, pending_free);
 
-static int pending_new(Manager *m, const Instance *i, json_object *data, const char *kind, const char *message, PendingEvent **ret) {
+static int pending_new(Manager *m, const Instance *i, json_object *data, EventKind kind, const char *message, PendingEvent **ret) {
         const ServiceSpec *s = i ? i->service->spec : NULL;
         _cleanup_(pending_freep) PendingEvent *e = calloc(1, sizeof(PendingEvent));
 
@@ -35,10 +35,10 @@ static int pending_new(Manager *m, const Instance *i, json_object *data, const c
         e->instance = i ? (int) i->index : -1;
         e->ns = strdup(s ? s->ns : "");
         e->name = strdup(s ? s->name : "");
-        e->kind = strdup(kind);
+        e->kind = kind;
         e->message = strdup(message);
         e->data = strdup(data ? json_object_to_json_string_ext(data, JSON_C_TO_STRING_PLAIN) : "");
-        if (!e->ns || !e->name || !e->kind || !e->message || !e->data)
+        if (!e->ns || !e->name || !e->message || !e->data)
                 return -ENOMEM;
         *ret = TAKE_PTR(e);
         return 0;
@@ -54,7 +54,7 @@ static void drop_oldest(Manager *m) {
         pending_free(e);
 }
 
-void event_emit(Manager *m, const Instance *i, json_object *data, const char *kind, const char *format, ...) {
+void event_emit(Manager *m, const Instance *i, json_object *data, EventKind kind, const char *format, ...) {
         _unused_ _cleanup_json_ json_object *owned = data;
         _cleanup_free_ char *message = NULL;
         PendingEvent *e;
@@ -79,13 +79,14 @@ void event_emit(Manager *m, const Instance *i, json_object *data, const char *ki
         *m->events_tail = e;
         m->events_tail = &e->next;
         m->n_events++;
+        journal_event(m, i, e, data);
         books_mark(m);
 }
 
 int events_write(Manager *m) {
         for (PendingEvent *e = m->events_head; e; e = e->next) {
                 StoredEvent v = { .id = e->id, .realtime = e->realtime, .ns = e->ns, .name = e->name, .instance = e->instance,
-                                  .kind = e->kind, .message = e->message, .data_json = e->data };
+                                  .kind = event_info(e->kind)->name, .message = e->message, .data_json = e->data };
                 int r = store_add_event(m->store, &v, NULL);
                 if (r < 0)
                         return r;
@@ -115,10 +116,29 @@ static void event_backoff(Instance *i) {
 
         format_span(span, i->lc.deadline > now ? i->lc.deadline - now : 0, false);
         if (s->restart.limit)
-                event_emit(i->service->manager, i, NULL, "backoff", "next start in %s (attempt %u of %u)", span, i->lc.attempts,
+                event_emit(i->service->manager, i, NULL, EVENT_BACKOFF, "next start in %s (attempt %u of %u)", span, i->lc.attempts,
                            s->restart.limit);
         else
-                event_emit(i->service->manager, i, NULL, "backoff", "next start in %s (attempt %u)", span, i->lc.attempts);
+                event_emit(i->service->manager, i, NULL, EVENT_BACKOFF, "next start in %s (attempt %u)", span, i->lc.attempts);
+}
+
+static void event_ready_timeout(Instance *i) {
+        char span[FORMAT_MAX];
+
+        format_span(span, i->service->spec->ready_timeout, false);
+        event_emit(i->service->manager, i, NULL, EVENT_READY_TIMEOUT, "not ready after %s: stopping it", span);
+}
+
+static void event_failed(Instance *i) {
+        Manager *m = i->service->manager;
+        const char *reason = lifecycle_reason_name(i->lc.reason);
+        uint32_t limit = i->service->spec->restart.limit;
+        json_object *data = json_object_new_object();
+
+        if (limit > 0 && i->lc.attempts > limit)
+                event_emit(m, i, NULL, EVENT_GAVE_UP, "gave up after %u attempts in a row (restart.limit)", limit);
+        json_set(data, "reason", json_object_new_string(reason));
+        event_emit(m, i, data, EVENT_FAILED, "failed: %s%s%s", reason, i->status ? ": " : "", i->status ?: "");
 }
 
 void event_transition(Instance *i, LcState from, LcState to) {
@@ -127,51 +147,99 @@ void event_transition(Instance *i, LcState from, LcState to) {
         switch (to) {
         case LC_RUNNING:
                 if (from == LC_STARTING)
-                        event_emit(m, i, NULL, "ready", "ready");
+                        event_emit(m, i, NULL, EVENT_READY, "ready");
                 else if (from == LC_RELOADING)
-                        event_emit(m, i, NULL, "reloaded", "reloaded");
+                        event_emit(m, i, NULL, EVENT_RELOADED, "reloaded");
                 break;
         case LC_RELOADING:
-                event_emit(m, i, NULL, "reloading", "reloading");
+                event_emit(m, i, NULL, EVENT_RELOADING, "reloading");
                 break;
         case LC_WAIT_BACKOFF:
+                if (i->lc.reason == REASON_SPAWN)
+                        event_emit(m, i, NULL, EVENT_START_FAILED, "could not start: %s", i->status ?: "unknown");
                 event_backoff(i);
                 break;
+        case LC_STOPPING:
+                if (from == LC_STARTING && i->lc.failing && i->lc.reason == REASON_READY_TIMEOUT)
+                        event_ready_timeout(i);
+                break;
         case LC_KILLING:
-                event_emit(m, i, NULL, "killing", "did not end in time: SIGKILL to all that is left");
+                event_emit(m, i, NULL, EVENT_KILLING, "did not end in time: SIGKILL to all that is left");
                 break;
         case LC_FAILED:
-                event_emit(m, i, NULL, "failed", "failed: %s%s%s", lifecycle_reason_name(i->lc.reason), i->status ? ": " : "",
-                           i->status ?: "");
+                event_failed(i);
                 break;
         case LC_STOPPED:
                 if (from == LC_STOPPING || from == LC_KILLING)
-                        event_emit(m, i, NULL, "stopped", "stopped");
+                        event_emit(m, i, NULL, EVENT_STOPPED, "stopped");
                 break;
         case LC_EXITED:
-                event_emit(m, i, NULL, "completed", "completed");
+                event_emit(m, i, NULL, EVENT_COMPLETED, "completed");
                 break;
         default:
                 break;
         }
 }
 
-void event_exit(Instance *i, const WireExited *p) {
+static json_object *exit_data(const Instance *i, const WireExited *p) {
         json_object *data = json_object_new_object();
+
+        json_set(data, "pid", json_object_new_int(p->pid));
+        json_set(data, "code", WIFEXITED(p->status) ? json_object_new_int(WEXITSTATUS(p->status)) : NULL);
+        json_set(data, "signal", WIFSIGNALED(p->status) ? json_object_new_string(signal_name(WTERMSIG(p->status))) : NULL);
+        json_set(data, "core", json_object_new_boolean(WIFSIGNALED(p->status) && WCOREDUMP(p->status)));
+        json_set(data, "cpu_usec", json_object_new_int64((int64_t) i->last.cpu_usec));
+        json_set(data, "memory_peak_bytes", json_object_new_int64((int64_t) i->last.memory_peak));
+        json_set(data, "io_read_bytes", json_object_new_int64((int64_t) i->last.io_read));
+        json_set(data, "io_written_bytes", json_object_new_int64((int64_t) i->last.io_written));
+        return data;
+}
+
+void event_exit(Instance *i, const WireExited *p) {
+        Manager *m = i->service->manager;
         usec_t now = now_usec(CLOCK_MONOTONIC);
         char span[FORMAT_MAX];
 
-        if (data) {
-                json_set(data, "pid", json_object_new_int(p->pid));
-                json_set(data, "code", WIFEXITED(p->status) ? json_object_new_int(WEXITSTATUS(p->status)) : NULL);
-                json_set(data, "signal", WIFSIGNALED(p->status) ? json_object_new_string(signal_name(WTERMSIG(p->status))) : NULL);
-                json_set(data, "cpu_usec", json_object_new_int64((int64_t) (p->utime_usec + p->stime_usec)));
-                json_set(data, "maxrss_bytes", json_object_new_int64((int64_t) p->maxrss_bytes));
-        }
         format_span(span, i->lc.run_since && now > i->lc.run_since ? now - i->lc.run_since : 0, false);
         if (WIFEXITED(p->status))
-                event_emit(i->service->manager, i, data, "exited", "exited with status %d after %s", WEXITSTATUS(p->status), span);
+                event_emit(m, i, exit_data(i, p), EVENT_EXITED, "exited with status %d after %s", WEXITSTATUS(p->status), span);
         else
-                event_emit(i->service->manager, i, data, "exited", "killed by %s after %s%s", signal_name(WTERMSIG(p->status)), span,
+                event_emit(m, i, exit_data(i, p), EVENT_EXITED, "killed by %s after %s%s", signal_name(WTERMSIG(p->status)), span,
                            WCOREDUMP(p->status) ? " (core dumped)" : "");
+}
+
+void event_oom(Instance *i) {
+        uint64_t max = i->service->spec->limits.memory_max;
+        char size[FORMAT_MAX];
+
+        if (max == LIMIT_UNSET || max == LIMIT_INFINITY)
+                event_emit(i->service->manager, i, NULL, EVENT_OOM, "out of memory: killed by the kernel");
+        else
+                event_emit(i->service->manager, i, NULL, EVENT_OOM, "out of memory: killed by the kernel at limits.memory_max, %s",
+                           format_size(size, max, true));
+}
+
+void event_applied(Manager *m, const Plan *plan, const char *origin) {
+        static const char *const words[] = { "added", "changed", "removed" };
+        unsigned counts[ARRAY_SIZE(words)] = {};
+        json_object *data = json_object_new_object();
+        const char *comma = "";
+        char text[100] = "";
+
+        for (size_t k = 0; k < plan->n; k++)
+                if (plan->items[k].verb != PLAN_KEEP)
+                        counts[plan->items[k].verb == PLAN_ADD ? 0 : plan->items[k].verb == PLAN_REMOVE ? 2 : 1]++;
+        for (size_t k = 0; k < ARRAY_SIZE(words); k++) {
+                size_t n = strlen(text);
+
+                json_set(data, words[k], json_object_new_int((int) counts[k]));
+                if (counts[k]) {
+                        snprintf(text + n, sizeof text - n, "%s%u %s", comma, counts[k], words[k]);
+                        comma = ", ";
+                }
+        }
+        if (text[0])
+                event_emit(m, NULL, data, EVENT_APPLIED, "services: %s%s%s", text, origin && *origin ? ", by " : "", origin ?: "");
+        else
+                json_object_put(data);
 }

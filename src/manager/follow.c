@@ -130,8 +130,8 @@ static void on_gone(VarlinkCall *call, void *userdata) {
 }
 
 void follow_event(Manager *m, const PendingEvent *e) {
-        StoredEvent v = { .id = e->id, .realtime = e->realtime, .ns = e->ns, .name = e->name, .instance = e->instance, .kind = e->kind,
-                          .message = e->message, .data_json = e->data };
+        StoredEvent v = { .id = e->id, .realtime = e->realtime, .ns = e->ns, .name = e->name, .instance = e->instance,
+                          .kind = event_info(e->kind)->name, .message = e->message, .data_json = e->data };
 
         for (EventFollower *f = m->followers; f; f = f->next) {
                 json_object *array;

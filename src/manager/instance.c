@@ -9,6 +9,7 @@
 #include "manager/books.h"
 #include "manager/events.h"
 #include "manager/instance.h"
+#include "manager/journal_events.h"
 #include "manager/link.h"
 #include "manager/notify.h"
 #include "manager/service.h"
@@ -94,7 +95,7 @@ static int on_deadline(sd_event_source *s, uint64_t usec, void *userdata);
 static int on_watchdog(sd_event_source *s, uint64_t usec, void *userdata) {
         Instance *i = userdata;
 
-        event_emit(i->service->manager, i, NULL, "watchdog", "no sign of life for %" PRIu64 " ms: SIGABRT",
+        event_emit(i->service->manager, i, NULL, EVENT_WATCHDOG, "no sign of life for %" PRIu64 " ms: SIGABRT",
                    (uint64_t) (i->watchdog_interval / USEC_PER_MSEC));
         instance_event(i, EV_WATCHDOG);
         return 0;
@@ -214,6 +215,7 @@ static void act_clean(Instance *i, LcInput *next) {
         Manager *m = i->service->manager;
 
         untrack(i);
+        journal_unlabel(i);
         i->adopted = sd_event_source_disable_unref(i->adopted);
         if (i->child && i->run)
                 (void) books_ack(m, i->run);

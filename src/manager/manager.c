@@ -12,11 +12,13 @@
 #include "base/log.h"
 #include "base/strv.h"
 #include "logger/journal.h"
+#include "logger/journal_fields.h"
 #include "manager/adopt.h"
 #include "manager/api.h"
 #include "manager/apply.h"
 #include "manager/books.h"
 #include "manager/events.h"
+#include "manager/flood.h"
 #include "manager/follow.h"
 #include "manager/instance.h"
 #include "manager/link.h"
@@ -81,7 +83,7 @@ int manager_new(sd_event *event, const Places *places, const ManagerOptions *opt
 
         if (!m)
                 return -ENOMEM;
-        *m = (Manager) { .event = sd_event_ref(event), .places = *places, .options = *options, .notify_fd = -EBADF, .loading = true,
+        *m = (Manager) { .event = sd_event_ref(event), .places = *places, .options = *options, .notify_fd = -EBADF, .journal_sender.fd = -EBADF, .loading = true,
                          .lavish = true, .started = now_usec(CLOCK_REALTIME), .events_tail = &m->events_head, .tell_tail = &m->tell,
                          .n_cpus = (unsigned) MAX(sysconf(_SC_NPROCESSORS_ONLN), 1L) };
         m->services = map_new_string();
@@ -118,6 +120,8 @@ Manager *manager_free(Manager *m) {
                 service_free(m->order[m->n_order - 1]);
         books_done(m);
         notify_close(m);
+        journal_sender_done(&m->journal_sender);
+        flood_free(m->flood);
         if (m->goodbye)
                 link_goodbye(m->link, m->exit_status);
         link_free(m->link);
@@ -270,6 +274,10 @@ int manager_start(Manager *m, KlError *reterr) {
         if (r < 0)
                 return r;
         m->journal = journal_available();
+        if (m->journal && (r = journal_sender_init(&m->journal_sender, JOURNAL_SOCKET_PATH)) < 0)
+                log_errno(LOG_WARNING, r, "cannot send events to the journal");
+        if (m->journal && !m->places.user)
+                journal_fields_sweep(JOURNAL_UNITS_PATH);
         r = notify_open(m);
         if (r < 0)
                 return kl_error_set(reterr, r, KL_E_FAILED, "cannot open the notify socket %s: %s", m->places.notify, strerror(-r));
@@ -285,7 +293,7 @@ int manager_start(Manager *m, KlError *reterr) {
         }
         instance_pump(m);
         m->loading = false;
-        event_emit(m, NULL, NULL, "kingd", "kingd " KINGLY_VERSION " began, isolation %s", isolate_kind_name(isolate_kind(m->isolate)));
+        event_emit(m, NULL, NULL, EVENT_KINGD, "kingd " KINGLY_VERSION " began, isolation %s", isolate_kind_name(isolate_kind(m->isolate)));
         if (m->options.background)
                 log_to_file(m);
         upward_ready(m);

@@ -11,6 +11,7 @@
 #include "base/span.h"
 #include "isolate/isolate.h"
 #include "keeper/wire.h"
+#include "logger/journal_send.h"
 #include "manager/places.h"
 #include "model/lifecycle.h"
 #include "model/spec.h"
@@ -32,12 +33,14 @@ typedef struct Link Link;
 typedef struct Wait Wait;
 typedef struct EventFollower EventFollower;
 typedef struct LogStream LogStream;
+typedef struct FloodWatch FloodWatch;
 typedef struct PendingEvent PendingEvent;
 
-/* What a run used in the end: rusage of the reaped tree, kept for `describe` until the next run ends. */
+/* What a run used in the end, kept for `describe` until the next run ends: of its cgroup where that still tells, else of the main process and
+ * what it reaped. */
 typedef struct LastUsage {
-        uint64_t cpu_usec, maxrss, io_read, io_written;
-        bool known;
+        uint64_t cpu_usec, memory_peak, io_read, io_written;
+        UsageSource cpu_source, memory_peak_source, io_source;   /* USAGE_CGROUP or USAGE_RUSAGE; USAGE_NONE: no run has ended yet */
 } LastUsage;
 
 struct Instance {
@@ -57,6 +60,7 @@ struct Instance {
         const char *public_state;          /* last one told */
         struct { uint64_t run; usec_t at; uint64_t cpu_usec; double percent; Usage usage; } sample;   /* figures told last */
         LastUsage last;
+        struct { uint64_t lines, rate; usec_t at, told; } flood;   /* of this run: what journald dropped; rate a second; when last (realtime), told */
         bool child : 1;                    /* the keeper's child (it reaps); otherwise watched by pidfd */
         bool queued : 1;                   /* in manager->queue */
         bool in_flight : 1;                /* counted in manager->in_flight */
@@ -146,6 +150,8 @@ struct Manager {
         int exit_status;
         bool goodbye;                      /* the end is meant: the keeper ends too */
         bool journal;                      /* a journald listens */
+        FloodWatch *flood;                 /* NULL until something writes to the journal */
+        JournalSender journal_sender;      /* for our own events */
         bool lavish;                       /* a start or an apply has used memory that can be given back when it is done */
         bool loading;                      /* before the first READY: books wait */
         bool store_failed;                 /* until the next try */

@@ -7,6 +7,7 @@
 #include "manager/books.h"
 #include "manager/events.h"
 #include "manager/instance.h"
+#include "manager/journal_events.h"
 #include "manager/link.h"
 #include "manager/notify.h"
 
@@ -42,6 +43,7 @@ void instance_placed(void *userdata, Cell *cell, int error, const char *why) {
         if (!i || i->lc.state != LC_PLACING)
                 return;
         if (error == 0) {
+                journal_label(i);
                 if (isolate_gated(m->isolate))
                         (void) link_release(m->link, i->run);
                 return;
@@ -55,7 +57,7 @@ void instance_execed(Manager *m, uint64_t run) {
 
         if (!i)
                 return;
-        event_emit(m, i, NULL, "started", "started, pid %d", i->main.pid);
+        event_emit(m, i, NULL, EVENT_STARTED, "started, pid %d", i->main.pid);
         instance_event(i, EV_EXECED);
         books_mark_instance(i);
         if (i->early_ready) {
@@ -116,6 +118,31 @@ static bool oom_killed(Instance *i) {
         return i->cell && cell_oom_kills(i->cell, &n) >= 0 && n > 0;
 }
 
+/* The cgroup knows of every process and of the page cache; but systemd may have removed it by now. */
+static void record_usage(Instance *i, const WireExited *p) {
+        LastUsage *l = &i->last;
+        Usage u = USAGE_NULL;
+
+        *l = (LastUsage) { .cpu_usec = p->utime_usec + p->stime_usec, .memory_peak = p->maxrss_bytes, .io_read = p->in_bytes,
+                           .io_written = p->out_bytes, .cpu_source = USAGE_RUSAGE, .memory_peak_source = USAGE_RUSAGE,
+                           .io_source = USAGE_RUSAGE };
+        if (!i->cell || !cell_cgroup(i->cell) || cell_usage(i->cell, true, &u) < 0)
+                return;
+        if (u.cpu_source == USAGE_CGROUP) {
+                l->cpu_usec = u.cpu_usec;
+                l->cpu_source = USAGE_CGROUP;
+        }
+        if (u.memory_peak_source == USAGE_CGROUP) {
+                l->memory_peak = u.memory_peak;
+                l->memory_peak_source = USAGE_CGROUP;
+        }
+        if (u.io_source == USAGE_CGROUP) {
+                l->io_read = u.io_read;
+                l->io_written = u.io_written;
+                l->io_source = USAGE_CGROUP;
+        }
+}
+
 void instance_record_exit(Instance *i, const WireExited *p) {
         LcInput in = { .event = EV_MAIN_EXIT, .exit = { .code = -1 } };
 
@@ -125,9 +152,10 @@ void instance_record_exit(Instance *i, const WireExited *p) {
                 in.exit.signal = WTERMSIG(p->status);
         in.exit.core = WIFSIGNALED(p->status) && WCOREDUMP(p->status);
         in.oom = in.exit.signal == SIGKILL && oom_killed(i);
-        i->last = (LastUsage) { .known = true, .cpu_usec = p->utime_usec + p->stime_usec, .maxrss = p->maxrss_bytes,
-                                .io_read = p->in_bytes, .io_written = p->out_bytes };
+        record_usage(i, p);
         event_exit(i, p);
+        if (in.oom)
+                event_oom(i);
         instance_feed(i, &in);
 }
 
@@ -152,7 +180,7 @@ void instance_unlimited(void *userdata, Cell *cell, int error, const char *why) 
         Instance *i = owner(userdata, cell);
 
         if (i)
-                event_emit(i->service->manager, i, NULL, "unlimited", "limits were not changed: %s", why);
+                event_emit(i->service->manager, i, NULL, EVENT_UNLIMITED, "limits were not changed: %s", why);
 }
 
 void instance_stopped_outside(void *userdata, Cell *cell, const char *why) {
@@ -160,7 +188,7 @@ void instance_stopped_outside(void *userdata, Cell *cell, const char *why) {
 
         if (!i || !lifecycle_alive(&i->lc) || i->lc.state == LC_STOPPING || i->lc.state == LC_KILLING)
                 return;
-        event_emit(i->service->manager, i, NULL, "stopped-outside", "%s", why);
+        event_emit(i->service->manager, i, NULL, EVENT_STOPPED_OUTSIDE, "%s", why);
         instance_set_status(i, "%s", why);
 }
 
@@ -168,7 +196,7 @@ static int on_adopted_gone(sd_event_source *s, int fd, uint32_t revents, void *u
         Instance *i = userdata;
 
         i->adopted = sd_event_source_disable_unref(i->adopted);
-        event_emit(i->service->manager, i, NULL, "exited", "ended; its status is unknown, no parent of ours lived to see it end");
+        event_emit(i->service->manager, i, NULL, EVENT_EXITED, "ended; its status is unknown, no parent of ours lived to see it end");
         instance_event(i, EV_GONE);
         return 0;
 }

@@ -72,7 +72,7 @@ void shutdown_begin(Manager *m, int status, VarlinkCall *call) {
                 remember_shutdown(m, status);
                 m->shutdown = SHUTDOWN_STOP_ALL;
                 m->exit_status = status;
-                event_emit(m, NULL, NULL, "shutdown", "stopping all services");
+                event_emit(m, NULL, NULL, EVENT_SHUTDOWN, "stopping all services");
                 upward_stopping(m);
                 for (size_t k = 0; k < m->n_order; k++)
                         for (size_t n = 0; n < m->order[k]->n_instances; n++) {
@@ -92,7 +92,7 @@ static void shutdown_leave(Manager *m) {
                         if (m->order[k]->instances[n]->cell)
                                 (void) cell_kill(m->order[k]->instances[n]->cell);
         m->shutdown = SHUTDOWN_LEAVE;
-        event_emit(m, NULL, NULL, "shutdown", "restarting; services run on");
+        event_emit(m, NULL, NULL, EVENT_SHUTDOWN, "restarting; services run on");
         upward_stopping(m);
         finish(m);
 }

@@ -10,6 +10,7 @@
 #include "base/text.h"
 #include "logger/journal.h"
 #include "logger/log_wire.h"
+#include "manager/flood.h"
 #include "manager/instance.h"
 #include "manager/link.h"
 #include "manager/ready.h"
@@ -63,6 +64,7 @@ int spawn_prepare(Instance *i, KlError *reterr) {
         if (r < 0)
                 return r;
         i->journal = false;
+        memset(&i->flood, 0, sizeof i->flood);
         i->notifies = s->spec->ready_by == READY_NOTIFY || s->spec->watchdog;
         /* Known before it exists: a child that nobody knows could not be ended. */
         return instance_track(i);
@@ -84,6 +86,7 @@ static int add_log(Instance *i, Descriptors *d, LogOpen *log, uint32_t *flags, K
                 if (r >= 0) {
                         *flags |= SPAWN_FD_STDOUT | SPAWN_FD_STDERR;
                         i->journal = true;
+                        flood_watch(i->service->manager);
                         return 0;
                 }
                 d->out = fd_close(d->out);

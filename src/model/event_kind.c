@@ -1,0 +1,82 @@
+/* Owns the table of kinds. A row is added, never renumbered: `tr -d - </proc/sys/kernel/random/uuid` makes an id. */
+#include "model/event_kind.h"
+
+#include <syslog.h>
+
+#define SERVICE "@KINGLY_NAMESPACE@/@KINGLY_SERVICE@:@KINGLY_INSTANCE@ "
+
+static const EventInfo kinds[_EVENT_KIND_MAX] = {
+        [EVENT_STARTED] = { "started", "4d83fe5ec6e14f4fbaabcf9ba334826d", LOG_INFO, SERVICE "has been started",
+                "The command executes. Whether it serves already is said by the entry of kind \"ready\"." },
+        [EVENT_READY] = { "ready", "49e6008ff3b84927afead73a6dc5aba1", LOG_INFO, SERVICE "is ready",
+                "The service serves, by the way that ready.by names. Those that depend on it may start." },
+        [EVENT_RELOADING] = { "reloading", "ea9549301d6442bb9856603b43489987", LOG_INFO, SERVICE "reads its configuration again",
+                "The service said RELOADING=1. It goes on serving meanwhile." },
+        [EVENT_RELOADED] = { "reloaded", "b9894c05e36f4f5d93f298e683ca3397", LOG_INFO, SERVICE "has read its configuration again",
+                "The service said READY=1 after RELOADING=1, or did not say so within ready.timeout." },
+        [EVENT_EXITED] = { "exited", "515d42be84314018958c2763c831ca75", LOG_NOTICE, SERVICE "has ended",
+                "EXIT_CODE says how the main process ended (exited, killed, dumped), EXIT_STATUS its status or the number of the "
+                "signal. CPU_USAGE_NSEC and MEMORY_PEAK say what the run used: the whole service where Kingly has a cgroup for it, else "
+                "its main process. What becomes of it now is decided by restart.when." },
+        [EVENT_OOM] = { "oom-kill", "ecaaf91d789c448fb9cd46ef2d49ce6d", LOG_ERR, SERVICE "was killed for want of memory",
+                "The kernel's OOM killer ended a process of it: it reached limits.memory_max, or the machine has no memory left. If the "
+                "limit is too low, raise it: it takes effect on the living with kingctl apply. If it is not, the service leaks; "
+                "limits.memory_high slows it down before it is killed." },
+        [EVENT_LOST] = { "lost", "a266ced9e87c435bb60dfec1bc931ee2", LOG_WARNING, SERVICE "ended while nobody looked",
+                "It ended while no kingd lived. Its status is not known to anybody, which counts as a failure." },
+        [EVENT_COMPLETED] = { "completed", "5b3b5e91466e456cba73d46d37d3316c", LOG_INFO, SERVICE "has done its work",
+                "It ended by itself, and nothing is to be restarted: a oneshot with success, or a service whose restart.when or "
+                "restart.except_codes says so." },
+        [EVENT_STOPPED] = { "stopped", "29411ca6b8904d7e9164a18cd2f744e9", LOG_INFO, SERVICE "has been stopped",
+                "An operator, a change of configuration or the end of kingd ordered it, and nothing of it lives any more." },
+        [EVENT_KILLING] = { "killing", "84a516a7c6724d218384b9b1aafab0ee", LOG_WARNING, SERVICE "did not end in time",
+                "What was left of it after stop.timeout gets SIGKILL. Work that it had not finished is lost. If it needs longer to end, "
+                "raise stop.timeout; if it ignores the signal, see stop.signal." },
+        [EVENT_WATCHDOG] = { "watchdog", "726791dbad6a4b9bab97dfda8109aa5e", LOG_ERR, SERVICE "has shown no sign of life",
+                "It did not send WATCHDOG=1 within the time that the key watchdog gives, and gets SIGABRT. A core dump, where they are "
+                "kept, shows where it hung." },
+        [EVENT_READY_TIMEOUT] = { "ready-timeout", "6e41bdfd303f47c2947e83aac9e414ae", LOG_ERR, SERVICE "did not become ready in time",
+                "It was started but did not say within ready.timeout that it is ready, and is stopped. If it needs longer, raise "
+                "ready.timeout or let it ask for more with EXTEND_TIMEOUT_USEC; if it never says so, ready.by is not what the service "
+                "does." },
+        [EVENT_START_FAILED] = { "start-failed", "46ed6b71d0cd4dc7b5f4362cf78245a8", LOG_WARNING, SERVICE "could not be started",
+                "Its command never executed; the message says at which step and why. It is tried again." },
+        [EVENT_BACKOFF] = { "backoff", "f0426d7787f543818cd88b6d7711e643", LOG_NOTICE, SERVICE "waits before it is started again",
+                "The delay grows with each attempt in a row: restart.delay, restart.factor and restart.max_delay. kingctl start "
+                "@KINGLY_SERVICE@ does not wait." },
+        [EVENT_GAVE_UP] = { "gave-up", "3f525655821a469ab7d558f46b1b1c69", LOG_ERR, SERVICE "is not started any more",
+                "It failed more often in a row than restart.limit allows. kingctl logs @KINGLY_SERVICE@ shows its last words, kingctl "
+                "events @KINGLY_SERVICE@ how each run ended. When the cause is removed: kingctl start @KINGLY_SERVICE@." },
+        [EVENT_FAILED] = { "failed", "0c4b3e8bbaff441b96be6139626c8858", LOG_ERR, SERVICE "has failed",
+                "It is not started again by itself; KINGLY_REASON says why. kingctl describe @KINGLY_SERVICE@ shows more, kingctl logs "
+                "@KINGLY_SERVICE@ its last words. When the cause is removed: kingctl start @KINGLY_SERVICE@." },
+        [EVENT_STOPPED_OUTSIDE] = { "stopped-outside", "3d43a46081a248fa94866b806bcde29f", LOG_WARNING, SERVICE "was stopped by somebody else",
+                "Its scope was stopped behind the back of kingd, for example by systemctl stop. That counts as an end by itself; who "
+                "wants it stopped uses kingctl stop @KINGLY_SERVICE@." },
+        [EVENT_SIGNALLED] = { "signal", "05ee413b5415448ebecf534be0da50f4", LOG_INFO, SERVICE "was sent a signal",
+                "An operator sent it, by kingctl signal. What comes of it is the service's affair." },
+        [EVENT_UNLIMITED] = { "unlimited", "0ff01bc227f34698b762c896b4db1f7a", LOG_WARNING, SERVICE "keeps its old limits",
+                "The new limits could not be set on the living processes, for the reason that the message gives. They will be those of "
+                "its next run." },
+        [EVENT_LOG_FLOOD] = { "log-flood", "3042a2031b364df6bb95fb8e7e83323f", LOG_WARNING, SERVICE "writes more than the journal takes",
+                "journald dropped lines of it: N_DROPPED of them, beyond what its RateLimitBurst= allows in RateLimitIntervalSec= "
+                "(journald.conf(5)). They are lost. The journal is no home for so many lines: set log.to: file in the service, where "
+                "every line is kept, or make the service write less." },
+        [EVENT_KINGD] = { "kingd", "0f640222c16c4e789c59af164e0c1b4c", LOG_INFO, "Kingly has begun",
+                "kingd has begun. Services that ran on without it have been taken back." },
+        [EVENT_APPLIED] = { "applied", "43d3f0c750ea4042b9189e485a74837d", LOG_NOTICE, "Kingly's services have been changed",
+                "Services were added, changed or removed by a file or a command. kingctl apply --diff shows beforehand what a file "
+                "would change." },
+        [EVENT_RELOAD] = { "reload", "5bb347e0cf294ce2800019d8d781918a", LOG_NOTICE, "Kingly reads its configuration again",
+                "kingd reads its own configuration files again, as SIGHUP or systemctl reload asked for." },
+        [EVENT_SHUTDOWN] = { "shutdown", "9138f0edfccb4710905fb7c9fe7a999c", LOG_NOTICE, "Kingly ends",
+                "kingd ends. Services are stopped in the order of their dependencies, unless its unit is only restarted: then they run "
+                "on." },
+        [EVENT_JOURNAL_BEHIND] = { "journal-behind", "da70b7cee01c44debf14aef84554ed46", LOG_WARNING, "Events of Kingly did not reach the journal",
+                "The journal did not take entries of kingd as fast as they came, and kingd does not wait for it. All of them are in "
+                "kingctl events." },
+};
+
+const EventInfo *event_info(EventKind k) {
+        return kinds + k;
+}
