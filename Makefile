@@ -45,7 +45,7 @@ endif
 Q := $(if $(V),,@)
 say = $(if $(V),,@printf '  %-5s %s\n' $(1) $(2))
 
-PACKAGES  := libsystemd yaml-0.1 json-c libcap sqlite3
+PACKAGES  := libsystemd yaml-0.1 json-c libcap sqlite3 libzstd zlib
 # Asked of pkg-config only when something is compiled, so that `make deps` works on a machine that has none of it.
 NO_COMPILE := deps clean floors format uninstall
 ifneq ($(filter-out $(NO_COMPILE),$(or $(MAKECMDGOALS),all)),)
@@ -73,12 +73,12 @@ LIBS_base    :=
 LIBS_linux   :=
 LIBS_model   := -lcap
 LIBS_varlink := -lsystemd -ljson-c
-LIBS_logger  := -lsystemd
+LIBS_logger  := -lsystemd -lzstd -lz
 LIBS_config  := -lyaml -ljson-c -lcap
 LIBS_store   := -lsqlite3
 LIBS_keeper  := -lcap
 LIBS_isolate := -lsystemd -lcap
-LIBS_manager := -lsystemd -lyaml -ljson-c -lcap -lsqlite3
+LIBS_manager := -lsystemd -lyaml -ljson-c -lcap -lsqlite3 -lzstd -lz
 LIBS_kingctl := -lyaml -ljson-c -lcap
 
 PROGRAMS      := $(if $(wildcard src/keeper/main.c),kingd) $(if $(wildcard src/manager/main.c),kingd-manager) \

@@ -45,6 +45,20 @@ static bool logger_runs(Keeper *k) {
         return helper_start(&k->logger, &k->poller, NULL, LOG_WIRE_FD, &k->defaults) >= 0;
 }
 
+/* The manager's block, behind the only thing about the child that the manager could not know when it made it. */
+static int give_pipes(Keeper *k, Child *c) {
+        struct {
+                int32_t pid;
+                uint32_t pad;
+                uint8_t block[WIRE_LOG_MAX];
+        } packet = { .pid = c->pid };
+
+        _Static_assert(offsetof(LogPacket, open) == offsetof(typeof(packet), block), "the block is where the logger looks for it");
+        memcpy(packet.block, table_log(&k->table, c), c->log_size);
+        return helper_send(&k->logger, &k->poller, &packet, offsetof(typeof(packet), block) + c->log_size, c->log_fds,
+                           ARRAY_SIZE(c->log_fds));
+}
+
 void logs_flush(Keeper *k) {
         Child *c;
 
@@ -52,8 +66,7 @@ void logs_flush(Keeper *k) {
                 return;
         while ((c = table_queue_first(&k->table, QUEUE_LOG))) {
                 if (c->log_fds[0] >= 0) {
-                        if (!logger_runs(k) ||
-                            helper_send(&k->logger, &k->poller, table_log(&k->table, c), c->log_size, c->log_fds, ARRAY_SIZE(c->log_fds)) < 0)
+                        if (!logger_runs(k) || give_pipes(k, c) < 0)
                                 return;
                         c->log_sent = true;
                 }

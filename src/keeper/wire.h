@@ -20,7 +20,7 @@
 #define WIRE_FDS_MAX 64               /* descriptors a packet */
 #define WIRE_GROUPS_MAX 64
 #define WIRE_STRINGS_MAX 16384        /* words of argv and env together: bounds the pointer arrays of the child set-up */
-#define WIRE_LOG_MAX 448              /* bytes of the opaque log block: the keeper has a slot of this size for each child */
+#define WIRE_LOG_MAX 480              /* bytes of the opaque log block: the keeper has a slot of this size for each child */
 #define WIRE_RLIMITS_MAX 16
 #define WIRE_FD 3                     /* the manager finds its end of the pair here */
 

@@ -13,9 +13,10 @@
 
 #define FILE_MODE 0640
 #define DIRECTORY_MODE 0750
+#define ROTATE_RETRY USEC_PER_MINUTE   /* of what is due by age or calendar */
 
 int log_file_init(LogFile *f, const char *path) {
-        *f = (LogFile) { .path = strdup(path), .fd = -EBADF, .uid = -1, .gid = -1 };
+        *f = (LogFile) { .path = strdup(path), .fd = -EBADF, .due = USEC_INFINITY, .limits = { .uid = -1, .gid = -1 } };
         return f->path ? 0 : -ENOMEM;
 }
 
@@ -25,15 +26,34 @@ void log_file_done(LogFile *f) {
         *f = (LogFile) { .fd = -EBADF };
 }
 
-void log_file_limits(LogFile *f, uint64_t max_size, uint32_t keep, int32_t uid, int32_t gid) {
-        f->max_size = f->rotate_at = max_size ?: UINT64_MAX;
-        f->keep = keep;
-        f->uid = uid;
-        f->gid = gid;
+static usec_t due_after(const LogFile *f, usec_t begun) {
+        return MIN(usec_add(begun, f->limits.max_age), log_rotate_next(f->limits.rotate, begun));
+}
+
+void log_file_limits(LogFile *f, const LogLimits *l) {
+        f->limits = *l;
+        f->limits.max_size = f->rotate_at = l->max_size ?: UINT64_MAX;
+        f->limits.max_total = l->max_total ?: UINT64_MAX;
+        f->limits.max_age = l->max_age ?: USEC_INFINITY;
+        f->due = f->begun ? due_after(f, f->begun) : USEC_INFINITY;
 }
 
 void log_file_close(LogFile *f) {
         f->fd = fd_close(f->fd);
+}
+
+/* When its first byte was written, or soon before; where the file system does not tell, when its last was. */
+static usec_t birth(const LogFile *f, const struct stat *st) {
+        struct statx x;
+
+        if (statx(f->fd, "", AT_EMPTY_PATH, STATX_BTIME, &x) >= 0 && (x.stx_mask & STATX_BTIME))
+                return (usec_t) x.stx_btime.tv_sec * USEC_PER_SEC + x.stx_btime.tv_nsec / 1000;
+        return (usec_t) st->st_mtim.tv_sec * USEC_PER_SEC + (usec_t) st->st_mtim.tv_nsec / 1000;
+}
+
+static void begin(LogFile *f, usec_t begun) {
+        f->begun = begun;
+        f->due = due_after(f, begun);
 }
 
 /* Takes over what fstat(2) says. A line that was open before counts from here. */
@@ -42,11 +62,15 @@ static int adopt(LogFile *f, const struct stat *st) {
 
         if (st->st_size > 0 && pread(f->fd, &last, 1, st->st_size - 1) < 0)
                 return -errno;
+        if (st->st_size == 0)
+                f->due = USEC_INFINITY;
+        else if (f->begun == 0 || f->dev != st->st_dev || f->ino != st->st_ino)
+                begin(f, birth(f, st));
         f->dev = st->st_dev;
         f->ino = st->st_ino;
         f->size = f->line_start = (uint64_t) st->st_size;
         f->line_open = last != '\n';
-        f->rotate_at = f->max_size;
+        f->rotate_at = f->limits.max_size;
         return 0;
 }
 
@@ -66,7 +90,7 @@ static int create(LogFile *f) {
         }
         if (fd < 0)
                 return -errno;
-        if ((f->uid >= 0 || f->gid >= 0) && fchown(fd, (uid_t) f->uid, (gid_t) f->gid) < 0) {
+        if ((f->limits.uid >= 0 || f->limits.gid >= 0) && fchown(fd, (uid_t) f->limits.uid, (gid_t) f->limits.gid) < 0) {
                 r = -errno;
                 (void) unlink(f->path); /* else the next attempt would take it as it is */
                 return r;
@@ -115,6 +139,7 @@ int log_file_ready(LogFile *f, usec_t realtime) {
                 compare(f);
         if (due)
                 f->checked = realtime;
+        f->now = realtime;
         return f->fd >= 0 ? 0 : open_file(f);
 }
 
@@ -135,6 +160,8 @@ int log_file_append(LogFile *f, const char *p, size_t n, size_t *ret_written) {
         while (written < n && (k = write_some(f->fd, p + written, n - written)) > 0)
                 written += (size_t) k;
         if (written > 0) {
+                if (f->size == 0)
+                        begin(f, f->now);
                 newline = memrchr(p, '\n', written);
                 if (newline)
                         f->line_start = f->size + (size_t) (newline - p) + 1;
@@ -155,22 +182,35 @@ void log_file_take_back(LogFile *f, size_t n) {
         f->line_open = false;
 }
 
-int log_file_rotate(LogFile *f, usec_t realtime) {
-        int r;
+/* The file that is written may grow to max_size, so that much of max_total is not there for those put aside. */
+static uint64_t total_aside(const LogLimits *l) {
+        if (l->max_total == UINT64_MAX)
+                return UINT64_MAX;
+        return l->max_total - MIN(l->max_size, l->max_total);
+}
 
-        if (f->keep == 0)
-                r = ftruncate(f->fd, 0) < 0 ? -errno : 0;
-        else
-                r = log_rotate(f->path, f->keep);
+static int put_aside(const LogFile *f) {
+        if (f->limits.keep == 0)
+                return ftruncate(f->fd, 0) < 0 ? -errno : 0;
+        return log_rotate(f->path, f->limits.keep, total_aside(&f->limits));
+}
+
+int log_file_rotate(LogFile *f, usec_t realtime) {
+        int r = put_aside(f);
+
         if (r < 0) {
                 f->rotate_error = r;
-                f->rotate_at = f->size + f->max_size;
+                f->rotate_at = f->size + f->limits.max_size;
+                f->due = f->due == USEC_INFINITY ? USEC_INFINITY : realtime + ROTATE_RETRY;
                 return 0;
         }
-        if (f->keep == 0) {
+        f->rotated = true;
+        f->begun = 0;
+        f->due = USEC_INFINITY;
+        if (f->limits.keep == 0) {
                 f->size = f->line_start = 0;
                 f->line_open = false;
-                f->rotate_at = f->max_size;
+                f->rotate_at = f->limits.max_size;
                 return 0;
         }
         log_file_close(f);

@@ -2,6 +2,8 @@
  * this check the path is known to be terminated, absolute and free of surprises. */
 #include "logger/log_wire.h"
 
+#include "model/spec.h"
+
 static bool path_acceptable(const char *path) {
         size_t n = strnlen(path, LOG_WIRE_PATH_MAX);
 
@@ -14,12 +16,17 @@ static bool path_acceptable(const char *path) {
 }
 
 int log_open_check(const void *packet, size_t size, size_t n_fds) {
-        LogOpen o;
+        LogPacket p;
+        const LogOpen *o = &p.open;
 
-        if (size != sizeof(o) || n_fds != 2)
+        if (size != sizeof(p) || n_fds != 2)
                 return -EBADMSG;
-        memcpy(&o, packet, sizeof(o)); /* the packet need not be aligned */
-        if (o.version != LOG_WIRE_VERSION || o.format > 1 || o.run == 0 || o.uid < -1 || o.gid < -1)
+        memcpy(&p, packet, sizeof(p)); /* the packet need not be aligned */
+        if (o->version != LOG_WIRE_VERSION || o->run == 0 || p.pid < 0 || o->uid < -1 || o->gid < -1)
                 return -EBADMSG;
-        return path_acceptable(o.path) ? 0 : -EBADMSG;
+        if (o->format >= _LOG_FORMAT_MAX || o->rotate >= _LOG_ROTATE_MAX || o->compress >= _LOG_COMPRESS_MAX || o->merge > 1)
+                return -EBADMSG;
+        if (!path_acceptable(o->path))
+                return -EBADMSG;
+        return o->root_size == 0 || (o->root_size < strlen(o->path) && o->path[o->root_size] == '/') ? 0 : -EBADMSG;
 }

@@ -1,27 +1,36 @@
-/* What the keeper passes to the logger: one packet per run, with the read ends of its stdout and stderr pipes. The manager composes it
- * inside WireSpawn as opaque bytes; the keeper never looks inside. Validated by the logger: a bad packet closes its descriptors with a
- * warning. */
+/* What the keeper passes to the logger: one packet per run, with the read ends of its stdout and stderr pipes. The manager composes all but
+ * the pid inside WireSpawn as opaque bytes; the keeper never looks inside. Validated by the logger: a bad packet, or one of another version,
+ * closes its descriptors with a warning. */
 #pragma once
 
 #include "base/macro.h"
 
-#define LOG_WIRE_VERSION 1
+#define LOG_WIRE_VERSION 2
 #define LOG_WIRE_PATH_MAX 400         /* with its NUL; the keeper has room for WIRE_LOG_MAX bytes of this struct per child */
 #define LOG_WIRE_FD 3                 /* the logger finds its end of the SOCK_SEQPACKET pair here */
 
 typedef struct LogOpen {
         uint32_t version;
-        uint32_t format;              /* LogFormat of model/spec.h: 0 text, 1 raw */
+        uint8_t format, rotate, compress, merge;      /* LogFormat, LogRotate, LogCompress of model/spec.h; several instances share the file */
         uint64_t run;
-        uint64_t max_size;            /* rotate beyond this many bytes; 0 or UINT64_MAX: never */
+        uint64_t max_size, max_total; /* bytes of the file, of it and its rotated ones; 0 or UINT64_MAX: no bound */
+        uint64_t max_age;             /* rotate a file begun this many microseconds ago; 0 or USEC_INFINITY: never */
         uint32_t keep;                /* rotated files kept: PATH.1 is the newest; 0: the file is emptied instead */
         int32_t uid, gid;             /* owner of the file; -1: ours */
+        uint32_t instance;
+        uint32_t root_size;           /* bytes of path that are the directory of all logs, without its last slash */
         uint32_t pad;
         char path[LOG_WIRE_PATH_MAX]; /* absolute, NUL-terminated; instances of a run after run share one file */
 } LogOpen;
-/* Followed by two descriptors: stdout, stderr (read ends). */
 
-/* Whether a received packet is a LogOpen to act on: size, version, ranges, an absolute path without ".." that ends in a file name, two
+/* The packet: what the keeper knows, and the block behind it. With two descriptors: stdout, stderr (read ends). */
+typedef struct LogPacket {
+        int32_t pid;                  /* main process of the run */
+        uint32_t pad;
+        LogOpen open;
+} LogPacket;
+
+/* Whether a received packet is a LogPacket to act on: size, version, ranges, an absolute path without ".." that ends in a file name, two
  * descriptors. 0 or -EBADMSG. Reads nothing beyond `size` bytes. */
 int log_open_check(const void *packet, size_t size, size_t n_fds);
 

@@ -1,4 +1,4 @@
-/* The loop, the keeper's socket and the end. Must stay true: idle costs no wake-up (the only timer runs while a file cannot be written);
+/* The loop, the keeper's socket and the end. Must stay true: idle costs no wake-up (the only timer runs while a file is full or waits for its age);
  * the keeper hears of a run's end only after every byte of it is in the file; nothing the keeper sends can stop the loop. */
 #include "logger/logger.h"
 
@@ -7,6 +7,7 @@
 
 #include "base/fd.h"
 #include "base/log.h"
+#include "logger/quota.h"
 #include "logger/state.h"
 
 #define EVENTS_A_TURN 64
@@ -14,6 +15,10 @@
 
 static Logger *logger_of_socket(PollSource *s) {
         return (Logger *) ((char *) s - offsetof(Logger, socket));
+}
+
+void logger_wake(Logger *l, usec_t monotonic) {
+        l->wake = MIN(l->wake, monotonic);
 }
 
 /* ---- what we say ---- */
@@ -50,17 +55,30 @@ static void say_waiting(Logger *l) {
 
 /* ---- what we hear ---- */
 
-static void hear_packet(Logger *l, const LogOpen *o, size_t size, const int *fds, size_t n_fds) {
+/* All runs of one daemon name the same directory. */
+static void note_root(Logger *l, const LogOpen *o) {
+        if (l->root || o->root_size == 0)
+                return;
+        l->root = strndup(o->path, o->root_size);
+        if (l->quota == UINT64_MAX)
+                return;
+        l->quota_at = 0;
+        logger_wake(l, 0);
+}
+
+static void hear_packet(Logger *l, const LogPacket *p, size_t size, const int *fds, size_t n_fds) {
+        const LogOpen *o = &p->open;
         int r;
 
-        r = log_open_check(o, size, n_fds);
+        r = log_open_check(p, size, n_fds);
         if (r < 0) {
                 for (size_t i = 0; i < n_fds; i++)
                         fd_close(fds[i]);
                 log_warning("malformed packet of %zu bytes and %zu descriptors dropped", size, n_fds);
                 return;
         }
-        r = run_open(l, o, fds);
+        note_root(l, o);
+        r = run_open(l, p, fds);
         if (r == -EEXIST)
                 log_debug("already reading run %" PRIx64, o->run);
         else if (r < 0)
@@ -71,10 +89,10 @@ static void hear_packet(Logger *l, const LogOpen *o, size_t size, const int *fds
 static bool hear(Logger *l) {
         size_t n_fds = 2;
         int fds[2];
-        LogOpen o;
+        LogPacket p;
         ssize_t n;
 
-        n = fd_recv(l->socket.fd, &o, sizeof(o), fds, &n_fds);
+        n = fd_recv(l->socket.fd, &p, sizeof(p), fds, &n_fds);
         if (n == -EAGAIN)
                 return false;
         if (n == -EMSGSIZE) {
@@ -87,7 +105,7 @@ static bool hear(Logger *l) {
                 l->poller.stop = true;
                 return false;
         }
-        hear_packet(l, &o, (size_t) n, fds, n_fds);
+        hear_packet(l, &p, (size_t) n, fds, n_fds);
         return true;
 }
 
@@ -106,44 +124,57 @@ static void signal_ready(PollSource *s, uint32_t events) {
         Logger *l = (Logger *) ((char *) s - offsetof(Logger, signals));
         struct signalfd_siginfo info;
         Target *t;
-        void *v;
 
         if (read(s->fd, &info, sizeof(info)) != sizeof(info))
                 return;
-        for (size_t i = 0; map_next(l->targets, &i, &v);) {
-                t = v;
+        LIST_FOREACH(t, &l->all, all) {
                 sink_close(t->sink);
                 target_used(t);
-        }
-        LIST_FOREACH(t, &l->stalled, waiting)
                 t->retry_at = 0;
+        }
+        logger_wake(l, 0);
 }
 
 /* ---- the loop ---- */
 
 static usec_t time_left(const Logger *l) {
-        usec_t next = USEC_INFINITY, now;
-        Target *t;
-
-        if (LIST_EMPTY(&l->stalled))
-                return USEC_INFINITY;
-        now = now_usec(CLOCK_MONOTONIC);
-        LIST_FOREACH(t, &l->stalled, waiting)
-                next = MIN(next, t->retry_at);
-        return next > now ? next - now : 0;
-}
-
-static void retry_due(Logger *l) {
         usec_t now;
 
-        if (LIST_EMPTY(&l->stalled))
-                return;
+        if (l->wake == USEC_INFINITY)
+                return USEC_INFINITY;
         now = now_usec(CLOCK_MONOTONIC);
-        for (Target *t = LIST_FIRST(&l->stalled), *next; t; t = next) {
-                next = LIST_NEXT(t, waiting);
-                if (t->retry_at <= now)
-                        target_retry(t);
+        return l->wake > now ? l->wake - now : 0;
+}
+
+static void look_at_quota(Logger *l, usec_t now) {
+        uint64_t size;
+        int r;
+
+        if (l->quota_at > now) {
+                logger_wake(l, l->quota_at);
+                return;
         }
+        l->quota_at = USEC_INFINITY;
+        r = l->root ? quota_enforce(l->root, l->quota, &size) : 0;
+        if (r < 0)
+                log_errno(LOG_WARNING, r, "cannot tell how large the logs in %s are", l->root);
+        else if (r > 0)
+                log_info("removed %i log file%s that had been put aside: all logs together exceeded their quota", r, r == 1 ? "" : "s");
+}
+
+/* Rare, so that looking at every target is cheaper than keeping them in order. */
+static void tick(Logger *l) {
+        usec_t now = now_usec(CLOCK_MONOTONIC), realtime;
+
+        if (l->wake > now)
+                return;
+        l->wake = USEC_INFINITY;
+        realtime = now_usec(CLOCK_REALTIME);
+        for (Target *t = LIST_FIRST(&l->all), *next; t; t = next) {
+                next = LIST_NEXT(t, all);
+                target_tick(t, now, realtime);
+        }
+        look_at_quota(l, now);
 }
 
 static int take_signals(Logger *l) {
@@ -219,19 +250,22 @@ static void finish(Logger *l) {
 }
 
 static void tear_down(Logger *l) {
+        archiver_done(&l->archiver);
         poller_done(&l->poller);
         map_free(l->targets);
+        free(l->root);
         free(l->buffer);
         fd_close(l->signals.fd);
         fd_close(l->socket.fd);
 }
 
-int logger_run(int socket) {
+int logger_run(int socket, uint64_t quota) {
         Logger l = { .poller = { .fd = -EBADF }, .socket = { .fd = socket, .ready = socket_ready },
-                     .signals = { .fd = -EBADF, .ready = signal_ready } };
+                     .signals = { .fd = -EBADF, .ready = signal_ready }, .wake = USEC_INFINITY, .quota = quota, .quota_at = USEC_INFINITY };
         int r;
 
         TAILQ_INIT(&l.recent);
+        archiver_init(&l.archiver, &l.poller);
         r = set_up(&l);
         if (r < 0)
                 log_errno(LOG_ERR, r, "cannot set up the event loop");
@@ -240,7 +274,7 @@ int logger_run(int socket) {
                 if (r < 0)
                         log_errno(LOG_ERR, r, "cannot wait for events");
                 else
-                        retry_due(&l);
+                        tick(&l);
         }
         if (r >= 0)
                 finish(&l);

@@ -6,6 +6,7 @@
 
 #include "base/fd.h"
 #include "base/log.h"
+#include "base/span.h"
 #include "logger/log_wire.h"
 #include "logger/logger.h"
 
@@ -16,6 +17,20 @@ static bool is_keeper_socket(int fd) {
         int type;
 
         return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) >= 0 && type == SOCK_SEQPACKET;
+}
+
+/* KINGLY_LOG_QUOTA: bytes of all logs together, as parse_size() reads them. kingd hands it on from --log-quota or its environment. */
+static uint64_t quota_from_environment(void) {
+        const char *text = getenv("KINGLY_LOG_QUOTA");
+        uint64_t quota;
+
+        if (!text || !*text)
+                return UINT64_MAX;
+        if (parse_size(text, &quota) < 0) {
+                log_warning("KINGLY_LOG_QUOTA=%s is no size such as 512M or 2G: logs are not bounded together", text);
+                return UINT64_MAX;
+        }
+        return quota;
 }
 
 int main(int argc, char **argv) {
@@ -36,5 +51,5 @@ int main(int argc, char **argv) {
         r = raise_nofile(NULL);
         if (r < 0)
                 log_errno(LOG_WARNING, r, "cannot raise the limit of open files, ignoring");
-        return logger_run(LOG_WIRE_FD) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+        return logger_run(LOG_WIRE_FD, quota_from_environment()) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }

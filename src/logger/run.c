@@ -27,7 +27,8 @@ static int pipe_open(LogPipe *p) {
         return r < 0 ? r : poller_add(&p->run->target->logger->poller, &p->source, EPOLLIN);
 }
 
-int run_open(Logger *l, const LogOpen *o, const int fds[2]) {
+int run_open(Logger *l, const LogPacket *packet, const int fds[2]) {
+        const LogOpen *o = &packet->open;
         Run *run = calloc(1, sizeof(*run));
         int r;
 

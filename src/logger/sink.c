@@ -57,7 +57,7 @@ Sink *sink_free(Sink *s) {
 }
 
 void sink_configure(Sink *s, const SinkOptions *o) {
-        log_file_limits(&s->file, o->max_size, o->keep, o->uid, o->gid);
+        log_file_limits(&s->file, &o->limits);
 }
 
 void sink_close(Sink *s) {
@@ -70,6 +70,26 @@ bool sink_is_open(const Sink *s) {
 
 int sink_rotation_error(Sink *s) {
         return TAKE_GENERIC(s->file.rotate_error, 0);
+}
+
+bool sink_rotated(Sink *s) {
+        return TAKE_GENERIC(s->file.rotated, false);
+}
+
+usec_t sink_due(const Sink *s) {
+        return s->file.due;
+}
+
+int sink_rotate_due(Sink *s, usec_t realtime) {
+        int r;
+
+        if (realtime < s->file.due)
+                return 0;
+        r = log_file_ready(&s->file, realtime);
+        /* Half a raw line: the write that brings the other half will do it. */
+        if (r < 0 || !log_file_due(&s->file) || s->file.line_open)
+                return r;
+        return log_file_rotate(&s->file, realtime);
 }
 
 const char *sink_path(const Sink *s) {
@@ -213,6 +233,11 @@ static int batch_run(Batch *b) {
         Piece piece;
         int r;
 
+        if (log_file_due(f)) {
+                r = log_file_rotate(f, b->realtime);
+                if (r < 0)
+                        return r;
+        }
         line_prefix(prefix[0], b->realtime, b->stream->stream, false);
         line_prefix(prefix[1], b->realtime, b->stream->stream, true);
         while (next_piece(b->chunk + b->at, b->size - b->at, open_left(b), b->end, &piece)) {
@@ -261,6 +286,12 @@ static size_t raw_room(const LogFile *f, const char *p, size_t n) {
         uint64_t room = f->rotate_at > f->size ? f->rotate_at - f->size : 0, limit;
         const char *newline;
 
+        if (log_file_due(f)) {
+                if (!f->line_open)
+                        return 0;
+                newline = memchr(p, '\n', n);
+                n = newline ? (size_t) (newline - p) + 1 : n;
+        }
         if (n <= room)
                 return n;
         newline = room > 0 ? memrchr(p, '\n', room) : NULL;
@@ -268,7 +299,7 @@ static size_t raw_room(const LogFile *f, const char *p, size_t n) {
                 return (size_t) (newline - p) + 1;
         if (!f->line_open)
                 return f->size > 0 ? 0 : room;
-        limit = f->line_start + f->max_size;
+        limit = f->line_start + f->limits.max_size;
         room = limit > f->size ? MIN(limit - f->size, n) : 0;
         newline = room > 0 ? memchr(p, '\n', room) : NULL;
         return newline ? (size_t) (newline - p) + 1 : room;

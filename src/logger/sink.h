@@ -9,13 +9,12 @@
 
 #include "base/macro.h"
 #include "base/span.h"
+#include "logger/file.h"
 
 typedef struct Sink Sink;
 typedef struct SinkOptions {
         const char *path;        /* copied */
-        uint64_t max_size;       /* bytes; 0 or UINT64_MAX: never rotate. A single line may be longer */
-        uint32_t keep;           /* PATH.1 … PATH.keep; 0: the file is emptied instead */
-        int32_t uid, gid;        /* given to a file that we create; -1: ours */
+        LogLimits limits;
 } SinkOptions;
 
 /* One pipe that ends in a sink. Several share a sink (stdout and stderr, and the runs of one instance, which may overlap), so the start of
@@ -44,4 +43,10 @@ void sink_close(Sink *s);                                /* closes the file; the
 bool sink_is_open(const Sink *s);
 /* What made the last rotation fail (-errno), told once; 0 otherwise. The sink goes on with its file and tries again max_size later. */
 int sink_rotation_error(Sink *s);
+/* True once after each rotation that worked. */
+bool sink_rotated(Sink *s);
+/* CLOCK_REALTIME at which sink_rotate_due() shall be called for a file that nobody writes to; USEC_INFINITY: never. */
+usec_t sink_due(const Sink *s);
+/* Puts the file aside if age or calendar want it. 0, or -errno of open. */
+int sink_rotate_due(Sink *s, usec_t realtime);
 const char *sink_path(const Sink *s);

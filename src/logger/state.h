@@ -1,4 +1,4 @@
-/* The logger inside: logger.c is the loop and the keeper's socket, run.c reads pipes, target.c looks after files that are full or too
+/* The logger inside: logger.c is the loop and the keeper's socket, run.c reads pipes, target.c looks after files that are full, due or too
  * many. */
 #pragma once
 
@@ -6,6 +6,7 @@
 
 #include "base/map.h"
 #include "linux/poller.h"
+#include "logger/archiver.h"
 #include "logger/log_wire.h"
 #include "logger/sink.h"
 
@@ -13,6 +14,7 @@
 #define PIPE_TURN (256 * 1024)        /* bytes read of one pipe before the others have their turn */
 #define PIPE_REST (1024 * 1024)       /* bytes read of one pipe after the keeper is gone: no pipe holds more, unless the limit was raised */
 #define OPEN_FILES_MAX 256            /* log files kept open; the one not written to for longest is closed first */
+#define QUOTA_DELAY USEC_PER_SEC      /* from a rotation to the look at the size of all logs: one look for many rotations */
 #define RETRY_FIRST USEC_PER_SEC
 #define RETRY_MAX (30 * USEC_PER_SEC)
 
@@ -43,10 +45,13 @@ struct Target {
         Sink *sink;
         LIST_HEAD(, Run) runs;
         TAILQ_ENTRY(Target) recent;   /* in logger->recent iff `listed`: the file is open */
-        LIST_ENTRY(Target) waiting;   /* in logger->stalled iff `stalled` */
+        LIST_ENTRY(Target) all;       /* in logger->all */
         bool listed;
         bool stalled;                 /* not written and its pipes not read until retry_at */
+        uint8_t compress;             /* LogCompress of model/spec.h */
+        uint32_t keep;
         usec_t retry_at, delay;       /* CLOCK_MONOTONIC; time until the next attempt */
+        usec_t due;                   /* CLOCK_REALTIME: sink_due() that logger->wake takes account of */
 };
 
 struct Logger {
@@ -55,7 +60,12 @@ struct Logger {
         Map *targets;                 /* by path, which is the sink's */
         TAILQ_HEAD(Recent, Target) recent;       /* open files, the last written first */
         size_t n_open;
-        LIST_HEAD(, Target) stalled;
+        LIST_HEAD(, Target) all;
+        usec_t wake;                  /* CLOCK_MONOTONIC: no target has to be looked at before, unless something is written */
+        Archiver archiver;
+        char *root;                   /* directory of all logs; NULL: not known yet */
+        uint64_t quota;               /* bytes of all logs; UINT64_MAX: no bound */
+        usec_t quota_at;              /* CLOCK_MONOTONIC: the next look at their size; USEC_INFINITY: after the next rotation */
         LIST_HEAD(, Run) closing;     /* ended runs that the keeper has not been told of */
         bool ending;                  /* the keeper is gone: runs are finished one by one, none frees itself */
         char *buffer;                 /* PIPE_CHUNK bytes that every read uses; NULL after one was kept */
@@ -64,7 +74,7 @@ struct Logger {
 /* ---- run.c ---- */
 
 /* Starts reading. Owns both descriptors in every case. */
-int run_open(Logger *l, const LogOpen *o, const int fds[2]);
+int run_open(Logger *l, const LogPacket *packet, const int fds[2]);
 /* Closes the pipes and forgets what they hold. The run is in no list any more, or in its target's. */
 void run_free(Run *run);
 /* Reads and writes one chunk: its size, or 0 when there is nothing for now, the pipe has ended or the file is stalled. After 0 the run may
@@ -79,11 +89,14 @@ void pipe_resume(LogPipe *p);
 
 int target_get(Logger *l, const LogOpen *o, Target **ret);
 void target_put(Target *t);           /* frees it unless a run uses it */
-/* After each write: keeps the number of open files in bounds, tells of a failed rotation. */
+/* After each write: keeps the number of open files in bounds, sees to what a rotation leaves, tells of a failed one. */
 void target_used(Target *t);
 void target_stall(Target *t, int error);
-void target_retry(Target *t);
+/* Does what is due by now, and has the logger woken for what is due later. May free the target. */
+void target_tick(Target *t, usec_t monotonic, usec_t realtime);
 
 /* ---- logger.c ---- */
+
+void logger_wake(Logger *l, usec_t monotonic); /* every target is looked at by then */
 
 void logger_closed(Logger *l, Run *run);      /* both pipes of the run have ended: tells the keeper, now or later, and frees it */

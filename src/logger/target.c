@@ -1,7 +1,8 @@
-/* A file that services write to, and its troubles. Must stay true: a target is in logger->recent exactly while its file is open, in
- * logger->stalled exactly while it is stalled, and lives as long as a run uses it. */
+/* A file that services write to, and its troubles. Must stay true: a target is in logger->recent exactly while its file is open, and lives as
+ * long as a run uses it; whatever it waits for, logger->wake is not later. */
 #include "base/log.h"
 #include "logger/state.h"
+#include "model/spec.h"
 
 static void unlist(Target *t) {
         if (!t->listed)
@@ -26,8 +27,7 @@ static Target *target_free(Target *t) {
         if (!t)
                 return NULL;
         unlist(t);
-        if (t->stalled)
-                LIST_REMOVE(t, waiting);
+        LIST_REMOVE(t, all);
         if (t->sink)
                 (void) map_remove(t->logger->targets, sink_path(t->sink));
         sink_free(t->sink);
@@ -43,6 +43,8 @@ static int target_new(Logger *l, const SinkOptions *o, Target **ret) {
         if (!t)
                 return -ENOMEM;
         t->logger = l;
+        t->due = USEC_INFINITY;
+        LIST_INSERT_HEAD(&l->all, t, all);
         r = sink_new(o, &t->sink);
         if (r >= 0)
                 r = map_put(l->targets, sink_path(t->sink), t);
@@ -52,17 +54,32 @@ static int target_new(Logger *l, const SinkOptions *o, Target **ret) {
         return 0;
 }
 
+static void archive(Target *t) {
+        if (t->compress != LOG_COMPRESS_NONE)
+                archiver_add(&t->logger->archiver, sink_path(t->sink), t->keep, (ChainForm) t->compress);
+}
+
 int target_get(Logger *l, const LogOpen *o, Target **ret) {
-        SinkOptions s = { .path = o->path, .max_size = o->max_size, .keep = o->keep, .uid = o->uid, .gid = o->gid };
+        SinkOptions s = { .path = o->path,
+                          .limits = { .max_size = o->max_size, .max_total = o->max_total, .max_age = o->max_age, .rotate = o->rotate,
+                                      .keep = o->keep, .uid = o->uid, .gid = o->gid } };
         Target *t = map_get(l->targets, o->path);
         Run *run;
+        int r;
 
-        if (!t)
-                return target_new(l, &s, ret);
-        LIST_FOREACH(run, &t->runs, siblings)
-                if (run->id == o->run)
-                        return -EEXIST;
-        sink_configure(t->sink, &s); /* the newest run has the newest configuration */
+        if (!t) {
+                r = target_new(l, &s, &t);
+                if (r < 0)
+                        return r;
+        } else {
+                LIST_FOREACH(run, &t->runs, siblings)
+                        if (run->id == o->run)
+                                return -EEXIST;
+                sink_configure(t->sink, &s); /* the newest run has the newest configuration */
+        }
+        t->compress = o->compress;
+        t->keep = o->keep;
+        archive(t); /* what a logger before us left */
         *ret = t;
         return 0;
 }
@@ -72,10 +89,36 @@ void target_put(Target *t) {
                 target_free(t);
 }
 
+static void rotated(Target *t) {
+        Logger *l = t->logger;
+
+        archive(t);
+        if (l->quota == UINT64_MAX || l->quota_at != USEC_INFINITY)
+                return;
+        l->quota_at = now_usec(CLOCK_MONOTONIC) + QUOTA_DELAY;
+        logger_wake(l, l->quota_at);
+}
+
+/* The file may want to be put aside at another time than the logger knows of. */
+static void follow_due(Target *t) {
+        usec_t now;
+
+        t->due = sink_due(t->sink);
+        if (t->due == USEC_INFINITY)
+                return;
+        now = now_usec(CLOCK_REALTIME);
+        if (t->due > now)
+                logger_wake(t->logger, now_usec(CLOCK_MONOTONIC) + (t->due - now));
+}
+
 void target_used(Target *t) {
         Logger *l = t->logger;
         int r;
 
+        if (sink_rotated(t->sink))
+                rotated(t);
+        if (sink_due(t->sink) != t->due)
+                follow_due(t);
         if (sink_is_open(t->sink))
                 list_first(t);
         else
@@ -94,13 +137,13 @@ void target_used(Target *t) {
 static void schedule(Target *t, usec_t delay) {
         t->delay = delay;
         t->retry_at = now_usec(CLOCK_MONOTONIC) + delay;
+        logger_wake(t->logger, t->retry_at);
 }
 
 void target_stall(Target *t, int error) {
         if (t->stalled)
                 return;
         t->stalled = true;
-        LIST_INSERT_HEAD(&t->logger->stalled, t, waiting);
         schedule(t, RETRY_FIRST);
         log_errno(LOG_ERR, error, "cannot write %s: output waits in the pipes of its service until that works", sink_path(t->sink));
 }
@@ -117,7 +160,7 @@ static int retry_all(Target *t) {
         return r;
 }
 
-void target_retry(Target *t) {
+static void retry(Target *t) {
         int r;
 
         r = retry_all(t);
@@ -126,7 +169,6 @@ void target_retry(Target *t) {
                 return;
         }
         t->stalled = false;
-        LIST_REMOVE(t, waiting);
         log_notice("%s is written again", sink_path(t->sink));
         /* The last run takes the target with it, and nothing of either is touched after that. */
         for (Run *run = LIST_FIRST(&t->runs), *next; run; run = next) {
@@ -137,4 +179,20 @@ void target_retry(Target *t) {
                 if (second)
                         pipe_resume(&run->pipes[1]);
         }
+}
+
+void target_tick(Target *t, usec_t monotonic, usec_t realtime) {
+        int r;
+
+        if (t->stalled && t->retry_at <= monotonic)
+                retry(t);
+        else if (t->stalled)
+                logger_wake(t->logger, t->retry_at);
+        else if (t->due <= realtime) {
+                r = sink_rotate_due(t->sink, realtime);
+                if (r < 0)
+                        log_errno(LOG_WARNING, r, "cannot put %s aside, trying again when it is written to", sink_path(t->sink));
+                target_used(t);
+        } else
+                follow_due(t);
 }

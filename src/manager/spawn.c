@@ -35,9 +35,12 @@ char *spawn_log_path(const Instance *i) {
         const ServiceSpec *s = i->service->spec;
         const char *logs = i->service->manager->places.logs;
 
-        if (streq(s->ns, "default"))
-                return text_printf("%s/%s.%u.log", logs, s->name, i->index);
-        return text_printf("%s/%s/%s.%u.log", logs, s->ns, s->name, i->index);
+        bool outside = !streq(s->ns, "default");
+        char index[16] = "";
+
+        if (!s->log.merge)
+                snprintf(index, sizeof index, ".%u", i->index);
+        return text_printf("%s/%s%s%s%s.log", logs, outside ? s->ns : "", outside ? "/" : "", s->name, index);
 }
 
 bool spawn_to_journal(const Instance *i) {
@@ -97,8 +100,10 @@ static int add_log(Instance *i, Descriptors *d, LogOpen *log, uint32_t *flags, K
         if (strlen(path) >= LOG_WIRE_PATH_MAX)
                 return kl_error_set(reterr, -ENAMETOOLONG, KL_E_INVALID, "log path is longer than %d bytes: %s", LOG_WIRE_PATH_MAX - 1,
                                     path);
-        *log = (LogOpen) { .version = LOG_WIRE_VERSION, .format = s->log.format, .run = i->run, .max_size = s->log.max_size,
-                           .keep = s->log.keep, .uid = -1, .gid = -1 };
+        *log = (LogOpen) { .version = LOG_WIRE_VERSION, .format = s->log.format, .run = i->run, .rotate = s->log.rotate,
+                           .compress = s->log.compress, .merge = s->log.merge, .max_size = s->log.max_size, .max_total = s->log.max_total,
+                           .max_age = s->log.max_age, .keep = s->log.keep, .uid = -1, .gid = -1, .instance = i->index,
+                           .root_size = strlen(i->service->manager->places.logs) };
         strcpy(log->path, path);
         *flags |= SPAWN_LOG_PIPES;
         return 0;

@@ -13,6 +13,8 @@ static const char *const restart_whens[] = { "always", "on-failure", "never", NU
 static const char *const stop_scopes[] = { "all", "group", "main", NULL };
 static const char *const log_targets[] = { "auto", "journal", "file", "none", NULL };
 static const char *const log_formats[] = { "text", "raw", NULL };
+static const char *const log_rotates[] = { "none", "hourly", "daily", "weekly", "monthly", NULL };
+static const char *const log_compressions[] = { "none", "zstd", "gzip", NULL };
 
 const int spec_rlimit_resource[RLIMIT_KEYS] = {
         RLIMIT_NOFILE, RLIMIT_NPROC, RLIMIT_CORE, RLIMIT_STACK, RLIMIT_MEMLOCK, RLIMIT_FSIZE, RLIMIT_DATA, RLIMIT_AS, RLIMIT_CPU,
@@ -199,9 +201,22 @@ const SpecKey spec_keys[] = {
         { "log.max_size", KEY_SIZE, FIELD(log.max_size), .min = 4096, .max = INT64_MAX, .fallback = "10M", .effect = EFFECT_RESTART,
           .help = "A log file of this size is put aside and a new one begun; infinity for never.",
           .example = "100M" },
+        { "log.max_age", KEY_SPAN, FIELD(log.max_age), .fallback = "infinity", .effect = EFFECT_RESTART,
+          .help = "A log file that was begun this long ago is put aside and a new one begun; infinity for never.",
+          .example = "1d" },
+        { "log.rotate", KEY_ENUM, FIELD(log.rotate), log_rotates, .fallback = "none", .effect = EFFECT_RESTART,
+          .help = "Put log files aside by the calendar, in local time: at the full hour, at midnight, at midnight before Monday, or before "
+                  "the first of the month.",
+          .example = "daily" },
         { "log.keep", KEY_UINT32, FIELD(log.keep), .max = 1000, .fallback = "5", .effect = EFFECT_RESTART,
           .help = "How many log files that were put aside are kept.",
           .example = "7" },
+        { "log.max_total", KEY_SIZE, FIELD(log.max_total), .min = 8192, .max = INT64_MAX, .fallback = "infinity", .effect = EFFECT_RESTART,
+          .help = "Bytes of all files of one log together: the oldest that were put aside are removed so that it is not exceeded.",
+          .example = "500M" },
+        { "log.compress", KEY_ENUM, FIELD(log.compress), log_compressions, .fallback = "none", .effect = EFFECT_RESTART,
+          .help = "Compress log files that were put aside, in the background and with idle priority.",
+          .example = "zstd" },
 
         { "user", KEY_NAME, FIELD(user), .effect = EFFECT_RESTART,
           .help = "User it runs as, by name or number, with all groups of that user. Only root can choose another than its own.",
@@ -223,7 +238,7 @@ const SpecKey spec_keys[] = {
 };
 
 const char *const spec_reserved_keys[] = {
-        "sockets", "probes", "reload", "hooks", "watch", "schedule", "profiles", "limits.memory_restart", "log.max_age", "log.compress", NULL,
+        "sockets", "probes", "reload", "hooks", "watch", "schedule", "profiles", "limits.memory_restart", NULL,
 };
 
 const SpecKey *spec_key_find(const char *path) {

@@ -13,7 +13,10 @@ typedef enum ReadyBy { READY_START, READY_NOTIFY, READY_FD } ReadyBy;
 typedef enum RestartWhen { RESTART_ALWAYS, RESTART_ON_FAILURE, RESTART_NEVER } RestartWhen;
 typedef enum StopScope { STOP_ALL, STOP_GROUP, STOP_MAIN } StopScope;
 typedef enum LogTarget { LOG_TO_AUTO, LOG_TO_JOURNAL, LOG_TO_FILE, LOG_TO_NONE } LogTarget;
-typedef enum LogFormat { LOG_FORMAT_TEXT, LOG_FORMAT_RAW } LogFormat;
+typedef enum LogFormat { LOG_FORMAT_TEXT, LOG_FORMAT_RAW, LOG_FORMAT_JSON, _LOG_FORMAT_MAX } LogFormat;
+typedef enum LogRotate { LOG_ROTATE_NONE, LOG_ROTATE_HOURLY, LOG_ROTATE_DAILY, LOG_ROTATE_WEEKLY, LOG_ROTATE_MONTHLY, _LOG_ROTATE_MAX } LogRotate;
+typedef enum LogCompress { LOG_COMPRESS_NONE, LOG_COMPRESS_ZSTD, LOG_COMPRESS_GZIP, _LOG_COMPRESS_MAX } LogCompress;
+typedef enum LogFull { LOG_FULL_BLOCK, LOG_FULL_DROP_OLDEST, LOG_FULL_DROP_NEWEST, _LOG_FULL_MAX } LogFull;
 typedef enum IoClass { IO_CLASS_NONE, IO_CLASS_REALTIME, IO_CLASS_BEST_EFFORT, IO_CLASS_IDLE } IoClass; /* ioprio_set(2) numbers */
 typedef enum DependKind { DEPEND_STARTED, DEPEND_READY, DEPEND_COMPLETED } DependKind;
 
@@ -90,8 +93,12 @@ typedef struct ServiceSpec {
         struct {
                 int to;                                       /* LogTarget */
                 int format;                                   /* LogFormat, files only */
-                uint64_t max_size;                            /* bytes, files only */
+                bool merge;                                   /* one file for all instances */
+                uint64_t max_size, max_total;                 /* bytes of one file, of all files of one log; UINT64_MAX: no bound */
+                usec_t max_age;                               /* of one file; USEC_INFINITY: no bound */
+                int rotate;                                   /* LogRotate */
                 uint32_t keep;                                /* rotated files kept */
+                int compress;                                 /* LogCompress */
         } log;
 
         char *user, *group;             /* name or number; NULL: kingd's own */

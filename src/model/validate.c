@@ -160,6 +160,25 @@ static int check_restart(const ServiceSpec *s, const char **ret_key, KlError *re
         return 0;
 }
 
+/* `web.0` merged would share its file with instance 0 of `web`. */
+static bool ends_like_an_instance(const char *name) {
+        const char *dot = strrchr(name, '.');
+
+        return dot && dot[1] != '\0' && dot[1 + strspn(dot + 1, "0123456789")] == '\0';
+}
+
+static int check_log(const ServiceSpec *s, const char **ret_key, KlError *reterr) {
+        if (s->log.merge && s->log.format == LOG_FORMAT_RAW)
+                return FAULT("log.merge", "log.merge: nothing in a raw file tells the instances apart; choose log.format: text or json");
+        if (s->log.merge && ends_like_an_instance(s->name))
+                return FAULT("log.merge", "log.merge: %s.log could be the file of an instance of another service; rename this one", s->name);
+        if (s->log.max_age < USEC_PER_SEC)
+                return FAULT("log.max_age", "log.max_age: at least 1s, or infinity for never");
+        if (s->log.max_total != UINT64_MAX && s->log.max_size > s->log.max_total)
+                return FAULT("log.max_total", "log.max_total: below log.max_size, so that it could not be kept");
+        return 0;
+}
+
 static int check_capabilities(const ServiceSpec *s, const char **ret_key, KlError *reterr) {
         STRV_FOREACH(name, s->capabilities) {
                 cap_value_t value;
@@ -176,7 +195,8 @@ static int check_capabilities(const ServiceSpec *s, const char **ret_key, KlErro
 int spec_validate(const ServiceSpec *s, const char **ret_key, KlError *reterr) {
         static int (*const rules[])(const ServiceSpec *, const char **, KlError *) = {
                 check_names, check_command, check_paths,  check_env,     check_depends,
-                check_type,  check_limits,  check_devices, check_restart, check_capabilities,
+                check_type,  check_limits,  check_devices, check_restart, check_log,
+                check_capabilities,
         };
         int r;
 

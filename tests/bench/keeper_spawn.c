@@ -89,7 +89,7 @@ static int manager_main(void) {
 /* Reads nothing but the end: what a real logger does with each run at the least. */
 static int logger_main(void) {
         for (;;) {
-                LogOpen log;
+                LogPacket log;
                 int fds[2];
                 size_t n = 2;
                 char byte;
@@ -101,7 +101,7 @@ static int logger_main(void) {
                                 ;
                         fd_close(fds[i]);
                 }
-                if (fd_send(WIRE_FD, &(LogClosed) { .run = log.run }, sizeof(LogClosed), NULL, 0) < 0)
+                if (fd_send(WIRE_FD, &(LogClosed) { .run = log.open.run }, sizeof(LogClosed), NULL, 0) < 0)
                         return 0;
         }
 }

@@ -98,7 +98,7 @@ static double bench_cat(const char *path, size_t mebibytes) {
 }
 
 static void send_open(int sock, uint64_t run, const char *path, unsigned format, const int fds[2]) {
-        LogOpen o = { .version = LOG_WIRE_VERSION, .format = format, .run = run, .max_size = UINT64_MAX, .keep = 1, .uid = -1, .gid = -1 };
+        LogPacket o = { .open = { .version = LOG_WIRE_VERSION, .format = (uint8_t) format, .run = run, .keep = 1, .uid = -1, .gid = -1 } };
         union {
                 struct cmsghdr align;
                 char data[CMSG_SPACE(2 * sizeof(int))];
@@ -107,7 +107,7 @@ static void send_open(int sock, uint64_t run, const char *path, unsigned format,
         struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.data, .msg_controllen = sizeof(control.data) };
         struct cmsghdr *c = CMSG_FIRSTHDR(&m);
 
-        snprintf(o.path, sizeof(o.path), "%s", path);
+        snprintf(o.open.path, sizeof(o.open.path), "%s", path);
         c->cmsg_level = SOL_SOCKET;
         c->cmsg_type = SCM_RIGHTS;
         c->cmsg_len = CMSG_LEN(2 * sizeof(int));

@@ -4,14 +4,15 @@
 /* One packet for the logger: the block of this run, and its two read ends into fds. */
 static void expect_log(Rig *rig, uint64_t run, int fds[2]) {
         size_t n = 2;
-        LogOpen log;
+        LogPacket p;
 
         await(rig->logger.wire);
-        assert_int_equal(fd_recv(rig->logger.wire, &log, sizeof(log), fds, &n), sizeof(log));
+        assert_int_equal(fd_recv(rig->logger.wire, &p, sizeof(p), fds, &n), sizeof(p));
         assert_int_equal(n, 2);
-        assert_int_equal(log.run, run);
-        assert_int_equal(log.version, LOG_WIRE_VERSION);
-        assert_string_equal(log.path, "/nowhere.log");
+        assert_true(p.pid > 0);
+        assert_int_equal(p.open.run, run);
+        assert_int_equal(p.open.version, LOG_WIRE_VERSION);
+        assert_string_equal(p.open.path, "/nowhere.log");
 }
 
 static void say_closed(Rig *rig, uint64_t run) {
@@ -154,15 +155,15 @@ static void test_slow_logger(void **state) {
         for (done = 0; done < RUNS; done++) {
                 size_t n = 2;
                 int fds[2];
-                LogOpen log;
+                LogPacket p;
 
                 await(rig->logger.wire);
-                assert_int_equal(fd_recv(rig->logger.wire, &log, sizeof(log), fds, &n), sizeof(log));
-                assert_true(log.run >= 1 && log.run <= RUNS && !seen[log.run]);
-                seen[log.run] = true;
+                assert_int_equal(fd_recv(rig->logger.wire, &p, sizeof(p), fds, &n), sizeof(p));
+                assert_true(p.open.run >= 1 && p.open.run <= RUNS && !seen[p.open.run]);
+                seen[p.open.run] = true;
                 assert_string_equal(read_all(fds[0]), "x\n");
                 close_both(fds);
-                say_closed(rig, log.run);
+                say_closed(rig, p.open.run);
         }
         rig_expect_empty(rig);
 }

@@ -43,7 +43,7 @@ static Keeper logger_start(rlim_t fsize) {
                 (void) setrlimit(RLIMIT_FSIZE, &l);
                 log_open("kingd-logger", LOG_INFO);
                 (void) raise_nofile(NULL);
-                exit(logger_run(LOG_WIRE_FD) < 0 ? 1 : 0);
+                exit(logger_run(LOG_WIRE_FD, UINT64_MAX) < 0 ? 1 : 0);
         }
         close(pair[1]);
         close(said[1]);
@@ -111,11 +111,11 @@ static Service service_make(uint64_t run) {
 }
 
 static void service_submit(const Keeper *k, const Service *s, const char *path, uint32_t format, uint64_t max_size, uint32_t keep) {
-        LogOpen o = { .version = LOG_WIRE_VERSION, .format = format, .run = s->run, .max_size = max_size, .keep = keep,
-                      .uid = -1, .gid = -1 };
+        LogPacket p = { .pid = 4711, .open = { .version = LOG_WIRE_VERSION, .format = (uint8_t) format, .run = s->run, .max_size = max_size,
+                                               .keep = keep, .uid = -1, .gid = -1 } };
 
-        strcpy(o.path, path);
-        assert_int_equal(fd_send(k->sock, &o, sizeof(o), s->read, 2), 0);
+        strcpy(p.open.path, path);
+        assert_int_equal(fd_send(k->sock, &p, sizeof(p), s->read, 2), 0);
 }
 
 static void service_end(Service *s) {
@@ -501,31 +501,36 @@ static bool is_closed_elsewhere(int write_end) {
 static void test_bad_packets(void **state) {
         Keeper k = logger_start(RLIM_INFINITY);
         Place *p = *state;
-        LogOpen good = { .version = LOG_WIRE_VERSION, .run = 9, .keep = 1, .uid = -1, .gid = -1 };
+        LogPacket good = { .open = { .version = LOG_WIRE_VERSION, .run = 9, .keep = 1, .uid = -1, .gid = -1 } };
         Service s;
 
-        strcpy(good.path, p->path);
-        for (unsigned i = 0; i < 12; i++) {
+        strcpy(good.open.path, p->path);
+        for (unsigned i = 0; i < 16; i++) {
                 size_t size = sizeof(good), n_fds = 2;
-                LogOpen o = good;
-                char big[sizeof(o) + 1] = {};
+                LogPacket packet = good;
+                LogOpen *o = &packet.open;
+                char big[sizeof(packet) + 1] = {};
 
                 s = service_make(9);
                 switch (i) {
-                case 0: o.version++; break;
-                case 1: o.format = 2; break;
-                case 2: o.run = 0; break;
-                case 3: o.path[0] = 'x'; break;
-                case 4: strcpy(o.path, "/tmp/../etc/x.log"); break;
-                case 5: memset(o.path, '/', sizeof(o.path)); break;
-                case 6: strcpy(o.path, "/tmp/"); break;
-                case 7: o.uid = -2; break;
+                case 0: o->version--; break;
+                case 1: o->format = 3; break;
+                case 2: o->run = 0; break;
+                case 3: o->path[0] = 'x'; break;
+                case 4: strcpy(o->path, "/tmp/../etc/x.log"); break;
+                case 5: memset(o->path, '/', sizeof(o->path)); break;
+                case 6: strcpy(o->path, "/tmp/"); break;
+                case 7: o->uid = -2; break;
                 case 8: size--; break;
                 case 9: size = sizeof(big); break;
                 case 10: n_fds = 1; break;
-                case 11: strcpy(o.path, "/.."); break;
+                case 11: strcpy(o->path, "/.."); break;
+                case 12: packet.pid = -1; break;
+                case 13: o->rotate = 5; break;
+                case 14: o->compress = 3; break;
+                case 15: o->root_size = sizeof(o->path); break;
                 }
-                memcpy(big, &o, sizeof(o));
+                memcpy(big, &packet, sizeof(packet));
                 assert_int_equal(fd_send(k.sock, big, size, s.read, n_fds), 0);
                 s.read[0] = fd_close(s.read[0]);
                 assert_true(is_closed_elsewhere(s.write[0])); /* EPIPE for the writer: nobody has the read end any more */

@@ -16,7 +16,7 @@ static LogReader *reader_make(const char *path, int format) {
 }
 
 static Sink *sink_make(const char *path, uint64_t max_size, uint32_t keep) {
-        SinkOptions o = { .path = path, .max_size = max_size, .keep = keep, .uid = -1, .gid = -1 };
+        SinkOptions o = { .path = path, .limits = { .max_size = max_size, .keep = keep, .uid = -1, .gid = -1 } };
         Sink *s = NULL;
 
         assert_int_equal(sink_new(&o, &s), 0);

@@ -24,7 +24,7 @@ int rename(const char *from, const char *to) {
 }
 
 static Sink *sink_make(const char *path, uint64_t max_size, uint32_t keep) {
-        SinkOptions o = { .path = path, .max_size = max_size, .keep = keep, .uid = -1, .gid = -1 };
+        SinkOptions o = { .path = path, .limits = { .max_size = max_size, .keep = keep, .uid = -1, .gid = -1 } };
         Sink *s = NULL;
 
         assert_int_equal(sink_new(&o, &s), 0);
@@ -176,7 +176,7 @@ static void test_rotation_bounds(void **state) {
 }
 
 static void test_keep(void **state) {
-        SinkOptions o = { .uid = -1, .gid = -1 };
+        SinkOptions o = { .limits = { .uid = -1, .gid = -1 } };
         Place *p = *state;
         SinkStream out = {};
         Sink *s = sink_make(p->path, 1, 5);
@@ -186,14 +186,14 @@ static void test_keep(void **state) {
         check_file(p->path, 5, STAMP0 "out 2\n");
         check_file(p->path, 6, NULL);
         o.path = p->path;
-        o.max_size = 1;
-        o.keep = 2; /* what is beyond goes with the next rotation */
+        o.limits.max_size = 1;
+        o.limits.keep = 2; /* what is beyond goes with the next rotation */
         sink_configure(s, &o);
         put(s, &out, "8\n");
         check_file(p->path, 2, STAMP0 "out 6\n");
         for (unsigned i = 3; i < 7; i++)
                 check_file(p->path, i, NULL);
-        o.keep = 0; /* emptied, not renamed */
+        o.limits.keep = 0; /* emptied, not renamed */
         sink_configure(s, &o);
         put(s, &out, "9\n");
         check_file(p->path, 0, STAMP0 "out 9\n");
@@ -458,7 +458,7 @@ static void test_torn_file(void **state) {
 }
 
 static void test_permissions(void **state) {
-        SinkOptions o = { .keep = 1, .uid = -1, .gid = -1 };
+        SinkOptions o = { .limits = { .keep = 1, .uid = -1, .gid = -1 } };
         Place *p = *state;
         SinkStream out = {};
         Sink *s = NULL;
@@ -477,8 +477,8 @@ static void test_permissions(void **state) {
 
         if (geteuid() == 0) {
                 o.path = p->path;
-                o.uid = 65534;
-                o.gid = 65533;
+                o.limits.uid = 65534;
+                o.limits.gid = 65533;
                 assert_int_equal(sink_new(&o, &s), 0);
                 put(s, &out, "x\n");
                 sink_free(s);
