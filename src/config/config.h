@@ -33,6 +33,10 @@ typedef struct ConfigOptions {
         /* Values for ${VAR}: NULL-terminated NAME=value array (environ of whoever applies the file); NULL: none is set. */
         char *const *environment;
         const char *fallback_namespace; /* "default" if NULL */
+        /* Runs a file that is a program (.config.js) and gives what it says, as JSON, malloc'ed; 0, or -errno, which is then said. NULL: such
+         * files are refused. */
+        int (*evaluate)(void *userdata, const char *path, char **ret, size_t *ret_n);
+        void *userdata;
 } ConfigOptions;
 
 /* Load appends to *specs, or leaves it as it was when there are errors. 0 when the file is free of errors (warnings are possible), -EINVAL
@@ -54,6 +58,9 @@ int config_load_json(json_object *service, SpecList *specs, Diagnostics *d);
 json_object *config_spec_to_json(const ServiceSpec *s);
 /* Every key with its value in force, for `describe`. */
 json_object *config_spec_to_json_full(const ServiceSpec *s);
+
+/* What json-c holds as YAML text that reads back the same, malloc'ed; NULL on OOM. */
+char *config_yaml(json_object *o);
 
 /* Environment files: NAME=value lines, # comments, single and double quotes, `export ` accepted. Adds to *env, which comes out sorted by
  * name; the last value of a name wins. Errors as above; *env is unchanged then. */

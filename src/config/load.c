@@ -6,6 +6,7 @@
 
 #include "base/fd.h"
 #include "base/text.h"
+#include "config/foreign.h"
 #include "config/loader.h"
 #include "config/service.h"
 
@@ -236,17 +237,38 @@ static int read_document(Document *doc, const char *name, const char *text, size
         return r < 0 ? r : 1;
 }
 
+/* Places within a foreign file are its reader's business; what is seen only across services has the file for its place. */
+static int load_foreign(Loader *l, ForeignFormat format, const char *name, const char *directory, const char *text, size_t n) {
+        static const Node nowhere = { .line = 1, .column = 1 };
+        _cleanup_spec_list_ SpecList specs = {};
+        int r;
+
+        r = diagnostics_add(l->diagnostics, name, 0, 0, true, "read as %s", foreign_format_name(format));
+        if (r >= 0)
+                r = foreign_load(format, name, directory, text, n, l->options, &specs, l->diagnostics);
+        for (size_t i = 0; i < specs.n && r >= 0; i++) {
+                r = loader_add(l, specs.items[i], name, &nowhere, NULL);
+                if (r >= 0)
+                        specs.items[i] = NULL;
+        }
+        return r;
+}
+
 static int load_text(Loader *l, const char *name, const char *directory, const char *text, size_t n) {
         _cleanup_document_ Document doc = {};
         _cleanup_(file_reader_done) FileReader f = {
                 .loader = l,
                 .field = { .file = name, .directory = directory, .diagnostics = l->diagnostics },
         };
+        ForeignFormat foreign;
         const Document *kept;
         int r;
 
         if (n > CONFIG_FILE_MAX)
                 return diagnostics_add(l->diagnostics, name, 0, 0, false, "larger than %d MiB", CONFIG_FILE_MAX >> 20);
+        foreign = directory ? foreign_recognise(name, text, n) : FOREIGN_NONE;
+        if (foreign != FOREIGN_NONE)
+                return load_foreign(l, foreign, name, directory, text, n);
         r = read_document(&doc, name, text, n, l->options ? l->options->environment : NULL, l->diagnostics);
         if (r <= 0)
                 return r;
@@ -291,6 +313,19 @@ static char *directory_of(const char *path) {
         return directory;
 }
 
+/* What a program says is what it holds; who may run it says so by its hook. */
+static int read_path(Loader *l, const char *path, char **ret, size_t *ret_n) {
+        if (streq(path, "-"))
+                return read_stdin(ret, ret_n);
+        if (!foreign_is_program(path))
+                return read_file_at(AT_FDCWD, path, CONFIG_FILE_MAX, ret, ret_n);
+        return l->options && l->options->evaluate ? l->options->evaluate(l->options->userdata, path, ret, ret_n) : -EOPNOTSUPP;
+}
+
+static const char *why_not(int r) {
+        return r == -EOPNOTSUPP ? "it is a program, and no program is run here to learn what it says: `kingctl import` makes a file of it" : strerror(-r);
+}
+
 /* 0, also when the file has faults; -errno when it could not be read, which is said too. */
 static int load_path(Loader *l, const char *path) {
         _cleanup_free_ char *text = NULL, *directory = directory_of(path);
@@ -299,13 +334,13 @@ static int load_path(Loader *l, const char *path) {
 
         if (!directory)
                 return errno == ENOENT ? -ENOENT : -ENOMEM;
-        r = streq(path, "-") ? read_stdin(&text, &n) : read_file_at(AT_FDCWD, path, CONFIG_FILE_MAX, &text, &n);
+        r = read_path(l, path, &text, &n);
         if (r == -ENOMEM)
                 return r;
         if (r == -EFBIG)
                 q = diagnostics_add(l->diagnostics, path, 0, 0, false, "larger than %d MiB", CONFIG_FILE_MAX >> 20);
         else if (r < 0)
-                q = diagnostics_add(l->diagnostics, path, 0, 0, false, "cannot be read: %s", strerror(-r));
+                q = diagnostics_add(l->diagnostics, path, 0, 0, false, "cannot be read: %s", why_not(r));
         else
                 return load_text(l, path, directory, text, n);
         return q < 0 ? q : r;

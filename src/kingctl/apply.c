@@ -25,10 +25,18 @@ static void print_diagnostics(const Ctl *ctl, const Diagnostics *d) {
                 fprintf(stderr, "and %zu more\n", d->dropped);
 }
 
-/* Reads files into one list. 0, 2 when a file has errors (said), or negative with ctl->error. */
-static int load(Ctl *ctl, const char *const *files, SpecList *specs) {
+static int evaluate(void *userdata, const char *path, char **ret, size_t *ret_n) {
+        const Ctl *ctl = userdata;
+
+        if (!ctl->options.quiet)
+                fprintf(stderr, "%s is a program: running it with node to learn what it says\n", path);
+        return evaluate_with_node(path, ret, ret_n);
+}
+
+int load_files(Ctl *ctl, const char *const *files, SpecList *specs) {
         _cleanup_diagnostics_ Diagnostics d = {};
-        const ConfigOptions o = { .environment = environ, .fallback_namespace = ctl->options.namespace };
+        const ConfigOptions o = { .environment = environ, .fallback_namespace = ctl->options.namespace,
+                                  .evaluate = evaluate, .userdata = ctl };
         int r;
 
         r = config_load_files((char *const *) files, &o, specs, &d);
@@ -41,7 +49,7 @@ static int load(Ctl *ctl, const char *const *files, SpecList *specs) {
         return d.errors > 0 ? 2 : 0;
 }
 
-static json_object *service_of(const ServiceSpec *s) {
+json_object *service_of(const ServiceSpec *s) {
         _cleanup_json_ json_object *o = config_spec_to_json(s);
 
         if (!o)
@@ -97,7 +105,7 @@ int apply_files(Ctl *ctl, const char *const *files) {
         Settle s = { .ctl = ctl, .plan = true };
         int r;
 
-        r = load(ctl, files, &specs);
+        r = load_files(ctl, files, &specs);
         if (r != 0)
                 return r;
         origin = absolute_names(files);
@@ -172,7 +180,7 @@ int verb_check(Ctl *ctl, char **args) {
 
         for (; *args; args++) {
                 _cleanup_spec_list_ SpecList specs = {};
-                int r = load(ctl, (const char *const[]){ *args, NULL }, &specs);
+                int r = load_files(ctl, (const char *const[]){ *args, NULL }, &specs);
 
                 if (r < 0)
                         return r;

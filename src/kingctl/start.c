@@ -5,12 +5,17 @@
 #include "base/fd.h"
 #include "base/strv.h"
 #include "base/text.h"
+#include "config/foreign.h"
 #include "kingctl/control.h"
 #include "kingctl/verbs.h"
 
+/* Ours by the end of its name, or another supervisor's by the whole of it. */
 static bool has_config_suffix(const char *path) {
         static const char *const suffixes[] = { ".yaml", ".yml", ".json", ".jsonc" };
         size_t n = strlen(path);
+
+        if (foreign_recognise(path, "", 0) != FOREIGN_NONE)
+                return true;
 
         for (size_t i = 0; i < ARRAY_SIZE(suffixes); i++)
                 if (n > strlen(suffixes[i]) && streq(path + n - strlen(suffixes[i]), suffixes[i]))
@@ -47,6 +52,11 @@ static const char *interpreter_for(const char *path) {
                 if (streq(dot, known[i].suffix))
                         return known[i].program;
         return NULL;
+}
+
+/* A script by its name alone, as `start app.js`. */
+static bool means_script(const char *arg) {
+        return interpreter_for(arg) && !has_config_suffix(arg) && is_file(arg);
 }
 
 /* execvp(3)'s search with the caller's PATH; malloc'ed absolute path, or NULL. */
@@ -223,9 +233,9 @@ int verb_start(Ctl *ctl, char **args) {
         size_t n = strv_length(args), files = 0;
         int r;
 
-        if (ctl->options.dashes != SIZE_MAX && n > ctl->options.dashes && (ctl->options.dashes == 0 || means_program(args[0])))
+        if (ctl->options.dashes != SIZE_MAX && n > ctl->options.dashes && (ctl->options.dashes == 0 || means_program(args[0]) || means_script(args[0])))
                 return start_command(ctl, args);
-        if (n > 0 && means_program(args[0]))
+        if (n > 0 && (means_program(args[0]) || means_script(args[0])))
                 return start_command(ctl, args);
         if (n == 0)
                 return ctl_usage(ctl, "start: name a file, a service, or a command behind --");

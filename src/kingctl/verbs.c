@@ -146,6 +146,22 @@ const Verb verbs[] = {
                 .max = UINT_MAX,
         },
         {
+                .name = "import",
+                .synopsis = "FILE...",
+                .help = "make a kingly.yaml of another supervisor's file",
+                .details = "Reads PM2's ecosystem files (JSON, YAML, .config.js, .config.cjs, .config.mjs, dump.pm2), supervisord.conf with its "
+                           "includes, a Procfile with its .env and .foreman, and process-compose.yaml. The file is printed; what has no "
+                           "counterpart is said on standard error, with its place. Nothing is dropped in silence, nothing is started. start, "
+                           "apply and check take these files as they are, too.\n\n"
+                           "A JavaScript file is run with the node found in PATH, after saying so.",
+                .examples = EXAMPLES({ "kingctl import ecosystem.config.js > kingly.yaml", "from PM2" },
+                                     { "kingctl import /etc/supervisor/supervisord.conf -n web", "one group of supervisord" }),
+                .run = verb_import,
+                .operand = OPERAND_FILE,
+                .min = 1,
+                .max = UINT_MAX,
+        },
+        {
                 .name = "check",
                 .synopsis = "FILE...",
                 .help = "find every error of a file",

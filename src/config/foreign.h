@@ -1,0 +1,20 @@
+/* Files of other supervisors, taken as they are: Procfile, supervisord.conf, PM2's ecosystem files and dumps, process-compose.yaml. Each becomes
+ * services in Kingly's own terms, with the other's defaults where they differ from ours. What has no counterpart is said as a warning with its
+ * place; nothing is dropped in silence. */
+#pragma once
+
+#include "config/config.h"
+
+typedef enum ForeignFormat { FOREIGN_NONE, FOREIGN_PROCFILE, FOREIGN_SUPERVISORD, FOREIGN_PM2, FOREIGN_PROCESS_COMPOSE } ForeignFormat;
+
+/* By the name of the file, and where that says nothing by what it holds (text[n] is NUL). */
+ForeignFormat foreign_recognise(const char *name, const char *text, size_t n);
+/* "a Procfile", "PM2's ecosystem file", …; "" for FOREIGN_NONE. */
+const char *foreign_format_name(ForeignFormat f);
+/* Whether the file is a program that has to be run to know what it says (.js, .cjs, .mjs). */
+bool foreign_is_program(const char *name);
+
+/* Appends the services to *specs. directory: absolute, what relative paths are relative to. 0, also when *d got errors (*specs may then hold
+ * some of the services), or -ENOMEM. */
+int foreign_load(ForeignFormat format, const char *name, const char *directory, const char *text, size_t n, const ConfigOptions *o, SpecList *specs,
+                 Diagnostics *d);

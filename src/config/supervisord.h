@@ -1,0 +1,29 @@
+/* Between supervisord.c (files, groups, programs) and supervisord_keys.c (what a key of a program means). */
+#pragma once
+
+#include "config/ini.h"
+
+typedef struct Supervisord {
+        const Foreign *f;              /* of the first file, which [supervisord] and the groups stand in */
+        const Ini *ini;
+        const IniSection *daemon;      /* [supervisord], or NULL */
+} Supervisord;
+
+typedef struct Program {
+        const Supervisord *supervisord;
+        const Foreign *f;              /* of the file it stands in */
+        const IniSection *section;
+        const char *name, *group;
+        unsigned number, count;
+        bool numbered;                 /* one of several services */
+        json_object *service;
+} Program;
+
+static inline Place place_of_key(const IniKey *k) {
+        return (Place) { k ? k->line : 1, 1 };
+}
+
+/* %(name)s and %(process_num)02d in a value. 0 and malloc'ed text; -EINVAL when it could not be expanded, which was said; -ENOMEM. */
+int supervisord_expand(const Program *p, const IniKey *k, char **ret);
+/* One key of a program into its service. 0 or -ENOMEM. */
+int supervisord_read_key(Program *p, const IniKey *k);
