@@ -1,5 +1,5 @@
 /* Owns the talk with the daemon: where it listens, the deadlines, what is said when nobody answers. What must stay true: only verbs that
- * need a daemon to do their work start one, and it is said in one line. */
+ * need a daemon to do their work start one, and it is said in one line; what does harm when it is done twice is asked for once. */
 #include <stdio.h>
 
 #include "base/fd.h"
@@ -8,6 +8,7 @@
 #include "kingctl/output.h"
 
 #define CALL_TIMEOUT (30 * USEC_PER_SEC)
+#define LOSSES_MAX   10    /* in a row: what ends the daemon each time that it is asked is not asked for for ever */
 
 bool options_user(const Options *o) {
         return o->user || (!o->system && geteuid() != 0);
@@ -103,14 +104,60 @@ static char *full_method(const char *method) {
         return text_printf("io.kingly.Manager.%s", method);
 }
 
-int ctl_call(Ctl *ctl, const char *method, json_object *parameters, json_object **ret) {
-        _cleanup_free_ char *full = full_method(method);
+/* What may be asked for again when the answer was lost: nothing is changed by it, or the same is true after one time and after two. */
+static bool repeatable(const char *method) {
+        static const char *const methods[] = { "Ping",   "Status", "List", "Describe", "Environment", "Logs", "Events",
+                                               "Doctor", "Start",  "Stop", "Apply",    "Reset" };
 
-        if (!full) {
-                json_object_put(parameters);
+        for (size_t i = 0; i < ARRAY_SIZE(methods); i++)
+                if (streq(methods[i], method))
+                        return true;
+        return false;
+}
+
+static int answer_lost(Ctl *ctl, const char *method, int r) {
+        kl_error_done(&ctl->error);
+        kl_error_set(&ctl->error, r, KL_E_FAILED, "%s: the daemon was replaced before it answered: it may have been done or not", method);
+        kl_error_hint(&ctl->error, "see how things are with kingctl list, and ask again if need be");
+        return r;
+}
+
+int ctl_again(Ctl *ctl, const char *method, int r) {
+        if (r != -ECONNRESET)
+                return r;
+        if (!repeatable(method))
+                return answer_lost(ctl, method, r);
+        if (++ctl->losses > LOSSES_MAX)
+                return r;
+        ctl->client = varlink_client_free(ctl->client);
+        kl_error_done(&ctl->error);
+        return ctl_connect(ctl, CONNECT_ONLY);
+}
+
+static usec_t left_of(usec_t deadline) {
+        usec_t now = now_usec(CLOCK_MONOTONIC);
+
+        return deadline == USEC_INFINITY ? USEC_INFINITY : deadline > now ? deadline - now : 0;
+}
+
+int ctl_call(Ctl *ctl, const char *method, json_object *parameters, json_object **ret) {
+        usec_t deadline = usec_add(now_usec(CLOCK_MONOTONIC), call_timeout(ctl));
+        _cleanup_json_ json_object *p = parameters;
+        _cleanup_free_ char *full = full_method(method);
+        int r;
+
+        if (!full)
                 return ctl_oom(ctl);
+        for (;;) {
+                r = varlink_client_call(ctl->client, full, json_object_get(p), left_of(deadline), ret, &ctl->error);
+                if (r >= 0) {
+                        ctl->losses = 0;
+                        return r;
+                }
+                r = ctl_again(ctl, method, r);
+                if (r < 0)
+                        return r;
         }
-        return varlink_client_call(ctl->client, full, parameters, call_timeout(ctl), ret, &ctl->error);
 }
 
 int ctl_more(Ctl *ctl, const char *method, json_object *parameters) {
@@ -124,13 +171,11 @@ int ctl_more(Ctl *ctl, const char *method, json_object *parameters) {
 }
 
 int ctl_next(Ctl *ctl, usec_t deadline, json_object **ret) {
-        usec_t now = now_usec(CLOCK_MONOTONIC);
+        int r = varlink_client_next(ctl->client, left_of(deadline), ret, &ctl->error);
 
-        return varlink_client_next(ctl->client,
-                                   deadline == USEC_INFINITY ? deadline
-                                   : deadline > now          ? deadline - now
-                                                             : 0,
-                                   ret, &ctl->error);
+        if (r >= 0)
+                ctl->losses = 0;
+        return r;
 }
 
 static int add_selectors(json_object *p, char *const *args, bool all) {

@@ -8,6 +8,7 @@ typedef struct Ctl {
         Options options;
         VarlinkClient *client;
         KlError error;
+        unsigned losses;   /* of the connection, since the last answer */
         bool colour;       /* on stdout */
         bool colour_error; /* on stderr */
 } Ctl;
@@ -23,12 +24,16 @@ typedef enum ConnectMode {
 /* Connects unless connected. 0, or negative with ctl->error. */
 int ctl_connect(Ctl *ctl, ConnectMode mode);
 
-/* One call with the usual deadline (--timeout, else 30 s). Consumes parameters. 0 and *ret (owned), or negative with ctl->error. */
+/* One call with the usual deadline (--timeout, else 30 s), asked again when the connection was lost and that does no harm. Consumes parameters.
+ * 0 and *ret (owned), or negative with ctl->error. */
 int ctl_call(Ctl *ctl, const char *method, json_object *parameters, json_object **ret);
 /* The same with "more". ctl_next: 1 a reply and more to come, 0 the last, -EINTR, negative with ctl->error. The deadline (CLOCK_MONOTONIC,
  * USEC_INFINITY: none) is the caller's, since it is about the whole. */
 int ctl_more(Ctl *ctl, const char *method, json_object *parameters);
 int ctl_next(Ctl *ctl, usec_t deadline, json_object **ret);
+/* After ctl_more or ctl_next failed with r: 0 when the connection was lost and there is a new one, on which the method may be called again; else
+ * negative with ctl->error: r, or why there is none. */
+int ctl_again(Ctl *ctl, const char *method, int r);
 /* --timeout from now on, or USEC_INFINITY. */
 usec_t ctl_deadline(const Ctl *ctl);
 

@@ -68,7 +68,7 @@ int verb_events(Ctl *ctl, char **args) {
         if (r < 0)
                 return r;
         if (ctl->options.follow)
-                return follow_stream(ctl, "Events", TAKE_PTR(p), "events", print_event, ctl);
+                return follow_stream(ctl, FOLLOW_EVENTS, TAKE_PTR(p), print_event, ctl);
         r = ctl_call(ctl, "Events", TAKE_PTR(p), &reply);
         if (r < 0)
                 return r;

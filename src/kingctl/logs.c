@@ -155,7 +155,7 @@ int verb_logs(Ctl *ctl, char **args) {
         if (r < 0)
                 json_object_put(p);
         else if (ctl->options.follow)
-                r = follow_stream(ctl, "Logs", p, "entries", print_entry, &v);
+                r = follow_stream(ctl, FOLLOW_LOGS, p, print_entry, &v);
         else
                 r = print_all(&v, p);
         free(v.only);

@@ -17,7 +17,7 @@ void log_entry_print(FILE *f, json_object *entry, const LogStyle *style);
  * lines were printed. */
 size_t log_tail_print(Ctl *ctl, FILE *f, const char *ns, const char *name, int64_t instance, unsigned lines);
 
-/* follow.c: prints the replies of a stream until it ends or SIGINT or SIGTERM comes. `field` is the array in each reply, print prints one
- * element. */
-int follow_stream(Ctl *ctl, const char *method, json_object *parameters, const char *field,
-                  void (*print)(json_object *entry, void *userdata), void *userdata);
+/* follow.c: prints the entries of a stream until it ends or SIGINT or SIGTERM comes; goes on over a loss of the connection without gap or
+ * repeat. Consumes parameters. */
+typedef enum FollowKind { FOLLOW_LOGS, FOLLOW_EVENTS } FollowKind;
+int follow_stream(Ctl *ctl, FollowKind kind, json_object *parameters, void (*print)(json_object *entry, void *userdata), void *userdata);

@@ -140,11 +140,9 @@ static void complain_all(const Settle *s) {
         }
 }
 
-static int run(Settle *s, const char *method, json_object *parameters) {
-        usec_t deadline = ctl_deadline(s->ctl);
-        int r;
+static int ask(Settle *s, const char *method, json_object *parameters, usec_t deadline) {
+        int r = ctl_more(s->ctl, method, json_object_get(parameters));
 
-        r = ctl_more(s->ctl, method, parameters);
         if (r < 0)
                 return r;
         do {
@@ -156,6 +154,20 @@ static int run(Settle *s, const char *method, json_object *parameters) {
                 if (r < 0 || take_reply(s, reply) < 0)
                         return r < 0 ? r : -ENOMEM;
         } while (r > 0);
+        return 0;
+}
+
+/* Consumes parameters. */
+static int run(Settle *s, const char *method, json_object *parameters) {
+        _cleanup_json_ json_object *p = parameters;
+        usec_t deadline = ctl_deadline(s->ctl);
+        int r;
+
+        while ((r = ask(s, method, p, deadline)) < 0) {
+                r = ctl_again(s->ctl, method, r);
+                if (r < 0)
+                        return r;
+        }
         return s->ctl->options.output != OUTPUT_TABLE ? print_results(s) : 0;
 }
 

@@ -82,7 +82,7 @@ json_object *event_json(Manager *m, const StoredEvent *v) {
         return o;
 }
 
-static json_object *wrap(json_object *events) {
+static json_object *wrap(json_object *events, int64_t last) {
         json_object *o = json_object_new_object();
 
         if (!o) {
@@ -90,6 +90,7 @@ static json_object *wrap(json_object *events) {
                 return NULL;
         }
         json_set(o, "events", events);
+        json_set(o, "last", json_object_new_int64(last));
         return o;
 }
 
@@ -120,7 +121,7 @@ static void on_drained(VarlinkCall *call, void *userdata) {
         if (c.array && store_each_event(f->manager->store, f->last, 0, STORE_EVENTS_KEPT, collect_event, &c) >= 0) {
                 f->last = c.last;
                 if (json_object_array_length(c.array) > 0)
-                        (void) varlink_notify(f->call, wrap(TAKE_PTR(c.array)));
+                        (void) varlink_notify(f->call, wrap(TAKE_PTR(c.array), c.last));
         }
         json_object_put(c.array);
 }
@@ -147,7 +148,7 @@ void follow_event(Manager *m, const PendingEvent *e) {
                         continue;
                 json_push(array, event_json(m, &v));
                 f->last = e->id;
-                (void) varlink_notify(f->call, wrap(array));
+                (void) varlink_notify(f->call, wrap(array, e->id));
         }
 }
 
@@ -211,12 +212,12 @@ int api_events(VarlinkCall *call, json_object *parameters, void *userdata) {
         }
         if (!follow || !varlink_call_more(call)) {
                 follower_free(f);
-                return api_reply(call, wrap(c.array));
+                return api_reply(call, wrap(c.array, c.last));
         }
         f->last = m->last_event_id;
         f->next = m->followers;
         m->followers = f;
         varlink_call_watch(call, on_drained, on_gone, f);
-        (void) varlink_notify(call, wrap(c.array));
+        (void) varlink_notify(call, wrap(c.array, c.last));
         return 0;
 }
