@@ -13,7 +13,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "linux/process.h"
-#include "logger/archive.h"
+#include "logger/compress.h"
 
 struct ArchiveJob {
         TAILQ_ENTRY(ArchiveJob) next;
@@ -61,7 +61,7 @@ static _Noreturn void compress(const ArchiveJob *j, pid_t parent, int in, int ou
         be_humble(parent);
         if (in > STDERR_FILENO && out > STDERR_FILENO)
                 close_others(in, out);
-        r = archive_copy(in, out, j->form);
+        r = compress_copy(in, out, j->form);
         if (r >= 0 && (futimens(out, times) < 0 || fsync(out) < 0))
                 r = -errno;
         _exit(r < 0 ? -r : EXIT_SUCCESS);

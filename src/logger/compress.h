@@ -5,4 +5,4 @@
 
 /* Reads `in` to its end and writes it compressed to `out`, in memory that does not depend on the size: less than 2 MB. 0, -ENOMEM or -errno of
  * read and write; -EIO when the library fails. */
-int archive_copy(int in, int out, ChainForm form);
+int compress_copy(int in, int out, ChainForm form);

@@ -1,5 +1,5 @@
 /* The two libraries behind one loop: fill, compress, write. Must stay true: bounded memory, because it runs beside everything else. */
-#include "logger/archive.h"
+#include "logger/compress.h"
 
 #include <zlib.h>
 #include <zstd.h>
@@ -91,7 +91,7 @@ static int gzip_copy(int in, int out, Block *from, Block *to) {
         return r;
 }
 
-int archive_copy(int in, int out, ChainForm form) {
+int compress_copy(int in, int out, ChainForm form) {
         _cleanup_free_ Block *from = malloc(sizeof(*from)), *to = malloc(sizeof(*to));
 
         if (!from || !to)
