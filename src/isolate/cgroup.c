@@ -101,6 +101,24 @@ static int cgroup_kind_adopt(Cell *c, const CellName *name, const char *where) {
         return r == -ENODEV || r == -ENOTDIR ? -ENOENT : r;
 }
 
+/* BASE/kingly-HOME/ns-NAMESPACE/CELL, in which it may have made cgroups of its own. */
+static int cgroup_kind_locate(const Isolate *i, pid_t pid, const char *invocation_id, char **ret) {
+        _cleanup_free_ char *ours = text_printf("/kingly-%s/ns-", i->home_id), *path = NULL;
+        char *end;
+        int r;
+
+        r = ours ? process_cgroup(pid, &path) : -ENOMEM;
+        if (r < 0)
+                return r;
+        end = strstr(path, ours);
+        end = end ? strchr(end + strlen(ours), '/') : NULL;
+        if (!end)
+                return -ENOENT;
+        *strchrnul(end + 1, '/') = '\0';
+        *ret = text_printf("%s%s", i->mount, path);
+        return *ret ? 0 : -ENOMEM;
+}
+
 /* Born in place. */
 static int cgroup_kind_place(Cell *c, const PidRef *main, const char *invocation_id) {
         return 0;
@@ -124,6 +142,7 @@ const IsolateVTable isolate_cgroup_vtable = {
         .destroy = cgroup_destroy,
         .cell_new = cgroup_kind_new,
         .cell_adopt = cgroup_kind_adopt,
+        .locate = cgroup_kind_locate,
         .cell_place = cgroup_kind_place,
         .cell_signal = cgroup_cell_signal,
         .cell_kill = cgroup_cell_kill,

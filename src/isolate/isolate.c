@@ -212,6 +212,10 @@ int cell_adopt(Isolate *i, const CellName *name, const char *where, const PidRef
         return 0;
 }
 
+int isolate_locate(const Isolate *i, pid_t pid, const char *invocation_id, char **ret) {
+        return i->vtable->locate(i, pid, invocation_id, ret);
+}
+
 static void cell_end_watch(Cell *c) {
         c->watch = sd_event_source_disable_unref(c->watch);
         c->recheck = sd_event_source_disable_unref(c->recheck);

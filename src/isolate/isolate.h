@@ -80,6 +80,9 @@ bool cell_name_is_unit(const CellName *name, const char *unit, const char *slice
 int cell_new(Isolate *i, const CellName *name, const ServiceSpec *spec, void *userdata, Cell **ret, KlError *reterr);
 /* Takes up a living run after a restart of ours: where is what cell_where() said then; main may be dead already. -ENOENT: not there. */
 int cell_adopt(Isolate *i, const CellName *name, const char *where, const PidRef *main, void *userdata, Cell **ret);
+/* What cell_where() would say of the place where this main process lives, told from the kernel alone, for one that nobody remembers. malloc'ed;
+ * -ENOENT: in no place of ours. */
+int isolate_locate(const Isolate *i, pid_t pid, const char *invocation_id, char **ret);
 /* Forgets the cell without touching the processes (shutdown that leaves services running; destructor in every state). */
 Cell *cell_free(Cell *c);
 DEFINE_CLEANUP(Cell *, cell_free);

@@ -28,6 +28,7 @@ typedef struct IsolateVTable {
 
         int (*cell_new)(Cell *c, const CellName *name, const ServiceSpec *spec, KlError *reterr);    /* sets where; cell_free cleans up */
         int (*cell_adopt)(Cell *c, const CellName *name, const char *where);                         /* c->main is set already */
+        int (*locate)(const Isolate *i, pid_t pid, const char *invocation_id, char **ret);
         int (*cell_place)(Cell *c, const PidRef *main, const char *invocation_id);                   /* c->main is set already, without fd */
         int (*cell_signal)(Cell *c, int sig);
         int (*cell_kill)(Cell *c);

@@ -89,6 +89,24 @@ int scope_directory_of(const ScopeCell *c, pid_t pid, char **ret) {
         return -ENOENT;
 }
 
+static int scope_locate(const Isolate *i, pid_t pid, const char *invocation_id, char **ret) {
+        _cleanup_free_ char *path = NULL;
+        int r;
+
+        r = process_cgroup(pid, &path);
+        if (r < 0)
+                return r;
+        for (char *p = strchr(path, '/'); p; p = strchr(p + 1, '/')) {
+                size_t n = strcspn(p + 1, "/");
+
+                if (!startswith(p + 1, "kingly-") || n < strlen(".scope") || strncmp(p + 1 + n - strlen(".scope"), ".scope", strlen(".scope")) != 0)
+                        continue;
+                *ret = strndup(p + 1, n);
+                return *ret ? 0 : -ENOMEM;
+        }
+        return -ENOENT;
+}
+
 /* The scope of a run whose main process is gone: looked for where slices of ours are. */
 static int find_directory(const ScopeCell *c, char **ret) {
         const char *base = SCOPE_ISOLATE(c)->base;
@@ -326,6 +344,7 @@ const IsolateVTable isolate_scope_vtable = {
         .destroy = scope_destroy,
         .cell_new = scope_cell_new,
         .cell_adopt = scope_cell_adopt,
+        .locate = scope_locate,
         .cell_place = scope_cell_place,
         .cell_signal = cgroup_cell_signal,
         .cell_kill = cgroup_cell_kill,

@@ -115,6 +115,11 @@ static int session_adopt(Cell *c, const CellName *name, const char *where) {
         return main_note(sc);
 }
 
+static int session_locate(const Isolate *i, pid_t pid, const char *invocation_id, char **ret) {
+        *ret = strdup(invocation_id);
+        return *ret ? 0 : -ENOMEM;
+}
+
 static void session_free(Cell *c) {
         main_forget(session_cell(c));
 }
@@ -352,6 +357,7 @@ const IsolateVTable isolate_session_vtable = {
         .destroy = session_destroy,
         .cell_new = session_new,
         .cell_adopt = session_adopt,
+        .locate = session_locate,
         .cell_place = session_place,
         .cell_signal = session_signal,
         .cell_kill = session_kill,

@@ -52,13 +52,18 @@ static int take_result(Settle *s, json_object *result) {
 }
 
 static void take_plan(Settle *s, json_object *reply) {
-        json_object *plan = field_array(reply, "plan"), *warnings = field_array(reply, "warnings");
+        json_object *plan = field_array(reply, "plan");
 
-        if (s->reply || (array_length(plan) == 0 && array_length(warnings) == 0))
+        if (s->reply || (array_length(plan) == 0 && array_length(field_array(reply, "warnings")) == 0))
                 return;
         s->reply = json_object_get(reply);
         s->changes = plan_print(s->ctl, plan);
         fflush(stdout);
+}
+
+static void print_warnings(json_object *reply) {
+        json_object *warnings = field_array(reply, "warnings");
+
         for (size_t i = 0; i < array_length(warnings); i++) {
                 const char *w = json_object_get_string(json_object_array_get_idx(warnings, i));
 
@@ -74,6 +79,7 @@ static int take_reply(Settle *s, json_object *reply) {
 
         if (s->plan)
                 take_plan(s, reply);
+        print_warnings(reply);
         for (size_t i = 0; i < array_length(results); i++) {
                 r = take_result(s, json_object_array_get_idx(results, i));
                 if (r < 0)

@@ -51,6 +51,10 @@ int process_children(pid_t pid, pid_t **ret, size_t *ret_n);
 int process_all(pid_t **ret, size_t *ret_n);
 /* Looks for NAME=value in /proc/PID/environ; 1 equal, 0 not, -errno (ESRCH, EACCES). */
 int process_environ_has(pid_t pid, const char *name, const char *value);
+/* Its arguments and its environment as it was executed with, unless it has written over them since: a malloc'ed strv, empty for one that is
+ * ending. -ESRCH, -EACCES, -ENOMEM. */
+int process_arguments(pid_t pid, char ***ret);
+int process_environment(pid_t pid, char ***ret);
 /* cmdline with blanks between the words, escaped for terminals, at most `max` bytes; "[comm]" when empty. malloc'ed. */
 int process_command_line(pid_t pid, size_t max, char **ret);
 /* The path behind "0::" in /proc/PID/cgroup, malloc'ed; -ENODATA when the process is in no cgroup v2. */

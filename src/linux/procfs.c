@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "base/fd.h"
+#include "base/strv.h"
 #include "base/text.h"
 
 #define PROC_PATH_MAX 64
@@ -215,6 +216,33 @@ int process_environ_has(pid_t pid, const char *name, const char *value) {
                 if (strncmp(e, name, n) == 0 && e[n] == '=' && streq(e + n + 1, value))
                         return 1;
         return 0;
+}
+
+static int read_words(pid_t pid, const char *name, char ***ret) {
+        _cleanup_free_ char *text = NULL;
+        _cleanup_strv_ char **words = NULL;
+        char path[PROC_PATH_MAX];
+        size_t size;
+        int r;
+
+        r = read_file_at(AT_FDCWD, proc_path(path, pid, name), ENVIRON_SIZE_MAX, &text, &size);
+        if (r < 0)
+                return proc_error(r);
+        for (const char *w = text; w < text + size; w += strlen(w) + 1) {
+                r = strv_append(&words, w);
+                if (r < 0)
+                        return r;
+        }
+        *ret = TAKE_PTR(words);
+        return 0;
+}
+
+int process_arguments(pid_t pid, char ***ret) {
+        return read_words(pid, "cmdline", ret);
+}
+
+int process_environment(pid_t pid, char ***ret) {
+        return read_words(pid, "environ", ret);
 }
 
 static int read_cmdline(pid_t pid, char *buf, size_t size) {

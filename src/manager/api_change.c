@@ -1,9 +1,10 @@
 /* Start, Stop, Restart, Delete: what changes the goal is stored durably before it is answered. */
-#include "base/log.h"
+#include "base/text.h"
 #include "manager/api.h"
 #include "manager/books.h"
 #include "manager/instance.h"
 #include "manager/params.h"
+#include "manager/state.h"
 #include "manager/wait.h"
 
 typedef struct Change {
@@ -33,10 +34,9 @@ static bool whole_service(const Selection *s, const Service *service) {
 }
 
 /* Durable before anything is done: a manager that dies in between has promised nothing that the next one does not know of. An operator who
- * stops things on a full disk gets them stopped: the books keep what could not be written. */
-static void remember_order(Manager *m, const Selection *s, bool wanted) {
+ * stops things on a full disk gets them stopped: the books keep what could not be written, and a malloc'ed warning says so. */
+static char *remember_order(Manager *m, const Selection *s, bool wanted) {
         bool changed = false;
-        int r;
 
         for (size_t k = 0; k < s->n; k++) {
                 Instance *i = s->items[k];
@@ -51,18 +51,22 @@ static void remember_order(Manager *m, const Selection *s, bool wanted) {
                         service->goal_dirty = changed = true;
                 }
         }
-        r = changed ? books_write(m, true) : 0;
-        if (r < 0)
-                log_warning("the goal `%s` cannot be stored yet: %s", wanted ? "up" : "down", m->store_problem ?: strerror(-r));
+        if (!changed || books_write(m, true) >= 0)
+                return NULL;
+        return text_printf("done, but forgotten should the daemon die before it is written: %s", m->store_problem ?: "out of memory");
 }
 
-static int finish(Manager *m, VarlinkCall *call, Change *c, WaitGoal goal) {
+static int finish(Manager *m, VarlinkCall *call, Change *c, WaitGoal goal, const char *warning) {
+        json_object *reply = json_object_new_object(), *warnings = warning ? json_object_new_array() : NULL;
         int r;
 
+        json_push(warnings, json_text(warning));
+        if (warnings)
+                json_set(reply, "warnings", warnings);
         if (c->wait)
-                r = wait_begin(m, call, &c->selection, goal, NULL);
+                r = wait_begin(m, call, &c->selection, goal, reply);
         else
-                r = varlink_reply(call, NULL);
+                r = varlink_reply(call, reply);
         selection_done(&c->selection);
         return r;
 }
@@ -108,15 +112,16 @@ typedef struct Order {
 } Order;
 
 static int obey(VarlinkCall *call, json_object *parameters, Manager *m, const Order *order) {
+        _cleanup_free_ char *warning = NULL;
         _cleanup_error_ KlError e = {};
         Change c;
         int r = change_parse(m, parameters, &c, &e);
 
         if (r < 0)
                 return api_fail(call, &e, r);
-        remember_order(m, &c.selection, order->wanted);
+        warning = remember_order(m, &c.selection, order->wanted);
         order->perform(m, &c.selection);
-        return finish(m, call, &c, order->until);
+        return finish(m, call, &c, order->until, warning);
 }
 
 int api_start(VarlinkCall *call, json_object *parameters, void *userdata) {
@@ -132,14 +137,17 @@ int api_restart(VarlinkCall *call, json_object *parameters, void *userdata) {
 }
 
 static int store_deletion(Manager *m, const Selection *s, KlError *reterr) {
-        int r = store_begin(m->store, true);
+        int r = state_lasting(m, reterr);
 
+        if (r < 0)
+                return r;
+        r = store_begin(m->store, true);
         for (size_t k = 0; k < s->n && r >= 0; k++)
                 r = store_delete_service(m->store, s->items[k]->service->spec->ns, s->items[k]->service->spec->name);
         if (r >= 0)
                 return store_commit(m->store, reterr);
         store_rollback(m->store);
-        return kl_error_set(reterr, r, KL_E_FAILED, "cannot write the state to %s: %s", m->places.store, strerror(-r));
+        return store_error(m->store, r, reterr);
 }
 
 int api_delete(VarlinkCall *call, json_object *parameters, void *userdata) {
@@ -161,7 +169,7 @@ int api_delete(VarlinkCall *call, json_object *parameters, void *userdata) {
                 return api_fail(call, &e, r);
         }
         perform_delete(m, &c.selection);
-        r = finish(m, call, &c, WAIT_GONE);
+        r = finish(m, call, &c, WAIT_GONE, NULL);
         (void) sd_event_source_set_enabled(m->pump, SD_EVENT_ONESHOT);
         return r;
 }

@@ -6,6 +6,7 @@
 #include "manager/api.h"
 #include "manager/flood.h"
 #include "manager/link.h"
+#include "manager/recover.h"
 
 static json_object *states_json(const Manager *m, int *ret_instances) {
         json_object *o = json_object_new_object();
@@ -42,6 +43,7 @@ static void add_floods(const Manager *m, json_object *problems) {
 int api_status(VarlinkCall *call, json_object *parameters, void *userdata) {
         Manager *m = userdata;
         json_object *o = json_object_new_object(), *problems = json_object_new_array();
+        _cleanup_free_ char *recovered = recover_problem(m);
         int instances;
 
         json_set(o, "version", json_object_new_string(KINGLY_VERSION));
@@ -58,6 +60,7 @@ int api_status(VarlinkCall *call, json_object *parameters, void *userdata) {
         add_floods(m, problems);
         if (m->store_problem)
                 json_push(problems, json_object_new_string(m->store_problem));
+        json_push(problems, json_text(recovered));
         json_set(o, "problems", problems);
         return api_reply(call, o);
 }

@@ -1,9 +1,7 @@
 /* Must stay true: nothing lives is touched before the store has it durably; a plan is performed whole or not at all as far as the store
  * goes. */
-#include <dirent.h>
 #include <stdio.h>
 
-#include "base/fd.h"
 #include "base/log.h"
 #include "base/strv.h"
 #include "base/text.h"
@@ -12,7 +10,8 @@
 #include "manager/books.h"
 #include "manager/events.h"
 #include "manager/instance.h"
-#include "manager/upward.h"
+#include "manager/recover.h"
+#include "manager/state.h"
 #include "manager/wait.h"
 #include "model/depend.h"
 
@@ -77,29 +76,37 @@ static int check_union(const Manager *m, const SpecList *desired, KlError *reter
         return r;
 }
 
+int apply_store(Manager *m, const ServiceSpec *spec, StoredService v) {
+        _cleanup_json_ json_object *o = config_spec_to_json(spec);
+
+        if (json_add_string(o, "name", spec->name) < 0 || json_add_string(o, "namespace", spec->ns) < 0)
+                return -ENOMEM;
+        v.ns = spec->ns;
+        v.name = spec->name;
+        v.spec_json = json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN);
+        return store_put_service(m->store, &v);
+}
+
 static int store_item(Manager *m, const PlanItem *item, const char *origin, bool start) {
-        _cleanup_json_ json_object *o = NULL;
         Service *s = item->old_spec ? service_find(m, item->old_spec->ns, item->old_spec->name) : NULL;
-        StoredService v;
+        StoredService v = { .origin = origin ?: s ? s->origin : "" };
 
         if (item->verb == PLAN_REMOVE)
                 return store_delete_service(m->store, item->old_spec->ns, item->old_spec->name);
         if (item->verb == PLAN_KEEP && (!s || s->wanted || !start || !item->new_spec->autostart))
                 return 0;
-        o = config_spec_to_json(item->new_spec);
-        if (json_add_string(o, "name", item->new_spec->name) < 0 || json_add_string(o, "namespace", item->new_spec->ns) < 0)
-                return -ENOMEM;
-        v = (StoredService) { .ns = item->new_spec->ns, .name = item->new_spec->name, .origin = origin ?: s ? s->origin : "",
-                              .spec_json = json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN),
-                              .wanted = s ? s->wanted : start && item->new_spec->autostart, .generation = s ? s->generation : 0,
-                              .position = s ? s->position : m->next_position++ };
-        return store_put_service(m->store, &v);
+        v.wanted = s ? s->wanted : start && item->new_spec->autostart;
+        v.generation = s ? s->generation : 0;
+        v.position = s ? s->position : m->next_position++;
+        return apply_store(m, item->new_spec, v);
 }
 
 static int store_plan(Manager *m, const Plan *plan, const char *origin, bool start, KlError *reterr) {
         int64_t position = m->next_position;
-        int r;
+        int r = state_lasting(m, reterr);
 
+        if (r < 0)
+                return r;
         r = store_begin(m->store, true);
         for (size_t k = 0; k < plan->n && r >= 0; k++)
                 r = store_item(m, plan->items + k, origin, start);
@@ -108,9 +115,7 @@ static int store_plan(Manager *m, const Plan *plan, const char *origin, bool sta
                 r = store_commit(m->store, reterr);
         else
                 store_rollback(m->store);
-        if (r < 0 && reterr && !reterr->message)
-                kl_error_set(reterr, r, KL_E_FAILED, "cannot write the state to %s: %s", m->places.store, strerror(-r));
-        return r;
+        return r < 0 && !reterr->message ? store_error(m->store, r, reterr) : r;
 }
 
 static ServiceSpec *take_spec(SpecList *desired, const ServiceSpec *spec) {
@@ -196,6 +201,17 @@ static void perform_remove(Manager *m, const PlanItem *item) {
         (void) sd_event_source_set_enabled(m->pump, SD_EVENT_ONESHOT);
 }
 
+/* Where the service's specification comes from now; NULL: from where it came. */
+static int take_origin(Service *s, const char *origin) {
+        char *copy = origin ? strdup(origin) : NULL;
+
+        if (!copy)
+                return origin ? -ENOMEM : 0;
+        free(s->origin);
+        s->origin = copy;
+        return 0;
+}
+
 static int perform_change(Performing *p, const PlanItem *item) {
         Service *s = service_find(p->manager, item->old_spec->ns, item->old_spec->name);
         size_t before = s->n_instances;
@@ -203,6 +219,8 @@ static int perform_change(Performing *p, const PlanItem *item) {
 
         if (item->verb != PLAN_KEEP) {
                 r = service_replace_spec(s, take_spec(p->desired, item->new_spec));
+                if (r >= 0)
+                        r = take_origin(s, p->origin);
                 if (r < 0)
                         return r;
         }
@@ -284,6 +302,19 @@ static int collect_warnings(Manager *m, const SpecList *desired, char ***ret) {
         return 0;
 }
 
+/* Nobody knows what would have changed of a service that was recovered from its process: it gets its file back and runs on. */
+static void spare_recovered(Manager *m, Plan *plan) {
+        for (size_t k = 0; k < plan->n; k++) {
+                PlanItem *item = plan->items + k;
+                const Service *s = item->verb == PLAN_RESTART ? service_find(m, item->old_spec->ns, item->old_spec->name) : NULL;
+
+                if (!s || !streq(s->origin, ORIGIN_RECOVERED))
+                        continue;
+                item->verb = item->scale ? PLAN_SCALE : PLAN_LIVE;
+                item->live = true;
+        }
+}
+
 int apply_specs(Manager *m, SpecList *desired, const char *origin, bool prune, bool diff, bool start, Plan *ret_plan, char ***ret_warnings,
                 Selection *touched, KlError *reterr) {
         Performing p = { .manager = m, .desired = desired, .origin = origin, .start = start, .touched = touched };
@@ -296,6 +327,7 @@ int apply_specs(Manager *m, SpecList *desired, const char *origin, bool prune, b
         if (r >= 0)
                 r = plan_make(&present, desired, prune, ret_plan);
         free(present.items);
+        spare_recovered(m, ret_plan);
         if (r >= 0)
                 r = collect_warnings(m, desired, ret_warnings);
         if (r < 0 || diff)
@@ -309,82 +341,4 @@ int apply_specs(Manager *m, SpecList *desired, const char *origin, bool prune, b
         if (r >= 0)
                 instance_pump(m);
         return r;
-}
-
-/* ---- our own files ---- */
-
-static int append_directory(const char *dir, char ***files) {
-        struct dirent **entries;
-        int n = scandir(dir, &entries, NULL, alphasort), r = 0;
-
-        if (n < 0)
-                return errno == ENOENT ? 0 : -errno;
-        for (int k = 0; k < n; k++) {
-                const char *dot = strrchr(entries[k]->d_name, '.');
-
-                if (r >= 0 && dot && (streq(dot, ".yaml") || streq(dot, ".yml") || streq(dot, ".json") || streq(dot, ".jsonc")) &&
-                    entries[k]->d_name[0] != '.')
-                        r = strv_consume(files, path_join(dir, entries[k]->d_name));
-                free(entries[k]);
-        }
-        free(entries);
-        return r;
-}
-
-static int own_files(Manager *m, char ***ret) {
-        int r = 0;
-
-        if (m->options.config_files) {
-                STRV_FOREACH(f, m->options.config_files)
-                        if ((r = strv_append(ret, *f)) < 0)
-                                return r;
-                return 0;
-        }
-        if (access(m->places.config_file, F_OK) >= 0)
-                r = strv_append(ret, m->places.config_file);
-        return r < 0 ? r : append_directory(m->places.config_dir, ret);
-}
-
-static void report(Manager *m, const Diagnostics *d) {
-        for (size_t k = 0; k < d->n; k++) {
-                _cleanup_free_ char *text = diagnostic_format(d->items + k);
-
-                if (d->items[k].warning)
-                        log_warning("%s", text ?: d->items[k].message);
-                else
-                        manager_problem(m, "%s", text ?: d->items[k].message);
-        }
-}
-
-int apply_files(Manager *m) {
-        _cleanup_strv_ char **files = NULL, **warnings = NULL;
-        _cleanup_diagnostics_ Diagnostics d = {};
-        _cleanup_selection_ Selection touched = {};
-        _cleanup_plan_ Plan plan = {};
-        _cleanup_error_ KlError e = {};
-        ConfigOptions options = { .environment = environ };
-        SpecList specs = {};
-        int r;
-
-        r = own_files(m, &files);
-        if (r >= 0 && files)
-                r = config_load_files(files, &options, &specs, &d);
-        report(m, &d);
-        if (r >= 0 && specs.n > 0) {
-                r = apply_specs(m, &specs, files[0], false, false, true, &plan, &warnings, &touched, &e);
-                if (r < 0)
-                        manager_problem(m, "cannot apply the configuration: %s", e.message ?: strerror(-r));
-        }
-        STRV_FOREACH(w, warnings)
-                log_warning("%s", *w);
-        spec_list_done(&specs);
-        return r;
-}
-
-void apply_reload(Manager *m) {
-        upward_reloading(m);
-        m->problems = strv_free(m->problems);
-        event_emit(m, NULL, NULL, EVENT_RELOAD, "reading the configuration again");
-        (void) apply_files(m);
-        upward_ready(m);
 }

@@ -12,3 +12,6 @@ int apply_specs(Manager *m, SpecList *desired, const char *origin, bool prune, b
 /* The configuration files of this daemon: at start, and again on SIGHUP. A file with errors changes nothing and is a visible problem. */
 int apply_files(Manager *m);
 void apply_reload(Manager *m);
+
+/* Writes the service's row: `v` without names and spec, which are taken from `spec`. */
+int apply_store(Manager *m, const ServiceSpec *spec, StoredService v);

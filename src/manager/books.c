@@ -8,6 +8,7 @@
 #include "manager/books.h"
 #include "manager/events.h"
 #include "manager/link.h"
+#include "manager/state.h"
 #include "manager/thrift.h"
 #include "manager/upward.h"
 
@@ -138,22 +139,42 @@ static void clear_marks(Manager *m) {
 
 static int on_retry(sd_event_source *s, uint64_t usec, void *userdata) {
         Manager *m = userdata;
+        _cleanup_error_ KlError e = {};
+        int r;
 
         m->retry = sd_event_source_disable_unref(m->retry);
         m->store_failed = false;
-        books_flush(m);
+        r = state_mend(m, &e);
+        if (r < 0)
+                books_failed(m, r, &e);
+        else
+                books_flush(m);
         return 0;
 }
 
-static void books_failed(Manager *m, int r, const char *why) {
-        char *problem = why ? strdup(why) : text_printf("cannot write the state to %s: %s", m->places.store, strerror(-r));
+void books_failed(Manager *m, int r, const KlError *why) {
+        char *problem = text_printf("%s — %s%sIt is tried again every few seconds.", why->message, why->hint ?: "", why->hint ? " " : "");
 
         if (!m->store_problem)
-                log_error("%s — services run on, will try again", problem ?: strerror(-r));
+                log_error("%s", problem ?: why->message);
         free(m->store_problem);
         m->store_problem = problem;
+        m->state_damaged = r == -EUCLEAN;
         events_tell(m);
-        m->store_failed = sd_event_add_time_relative(m->event, &m->retry, CLOCK_MONOTONIC, RETRY_USEC, USEC_PER_SEC, on_retry, m) >= 0;
+        m->store_failed = sd_event_add_time_relative(m->event, &m->retry, CLOCK_MONOTONIC, m->state_damaged ? 0 : RETRY_USEC, USEC_PER_SEC,
+                                                     on_retry, m) >= 0;
+}
+
+static int write_books(Manager *m, bool durable, KlError *reterr) {
+        int r = store_begin(m->store, durable);
+
+        if (r >= 0) {
+                r = write_all(m);
+                if (r >= 0)
+                        return store_commit(m->store, reterr);
+                store_rollback(m->store);
+        }
+        return r < 0 ? store_error(m->store, r, reterr) : 0;
 }
 
 int books_write(Manager *m, bool durable) {
@@ -162,16 +183,9 @@ int books_write(Manager *m, bool durable) {
 
         if (!m->store || m->store_failed)
                 return -EAGAIN;
-        r = store_begin(m->store, durable);
-        if (r >= 0) {
-                r = write_all(m);
-                if (r >= 0)
-                        r = store_commit(m->store, &e);
-                else
-                        store_rollback(m->store);
-        }
+        r = write_books(m, durable, &e);
         if (r < 0) {
-                books_failed(m, r, e.message);
+                books_failed(m, r, &e);
                 return r;
         }
         if (m->store_problem) {

@@ -13,4 +13,6 @@ void books_bury(Manager *m, Cell *cell);           /* remove the cell when there
 int books_write(Manager *m, bool durable);
 void books_flush(Manager *m);                      /* books_write(m, false) of what can wait for the next time */
 int books_run(sd_event_source *s, void *userdata); /* handler of manager->books */
+/* The state cannot be written for the reason r, as `why` says: a visible problem until a later try succeeds. Nothing is tried before that. */
+void books_failed(Manager *m, int r, const KlError *why);
 void books_done(Manager *m);

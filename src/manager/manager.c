@@ -27,6 +27,7 @@
 #include "manager/notify.h"
 #include "manager/service.h"
 #include "manager/shutdown.h"
+#include "manager/state.h"
 #include "manager/upward.h"
 #include "manager/wait.h"
 
@@ -108,7 +109,7 @@ Manager *manager_free(Manager *m) {
         log_streams_free(m);
         followers_free(m);
         wait_free_all(m);
-        m->store_failed = false;          /* one last try */
+        m->store_failed = m->store && state_mend(m, NULL) < 0;          /* one last try */
         if (m->store && !m->loading)
                 books_flush(m);
         for (size_t k = 0; k < m->n_shutdown_calls; k++)
@@ -142,28 +143,6 @@ Manager *manager_free(Manager *m) {
 }
 
 /* ---- the start ---- */
-
-/* A corrupt state is set aside rather than refused: what runs is more important than what was written. */
-static int open_store(Manager *m, KlError *reterr) {
-        _cleanup_error_ KlError e = {};
-        _cleanup_free_ char *aside = NULL;
-        int r = store_open(m->places.store, &m->store, &e);
-
-        if (r != -EUCLEAN) {
-                if (r < 0 && reterr) {
-                        *reterr = e;
-                        e = (KlError) {};
-                }
-                return r;
-        }
-        r = store_set_aside(m->places.store, m->started, &aside);
-        if (r < 0)
-                return kl_error_set(reterr, r, KL_E_FAILED, "the state in %s is damaged and cannot be set aside: %s", m->places.store,
-                                    strerror(-r));
-        manager_problem(m, "the state was damaged (%s): set aside as %s, beginning anew from the configuration", e.message ?: "unreadable",
-                        aside);
-        return store_open(m->places.store, &m->store, reterr);
-}
 
 static int open_isolation(Manager *m, KlError *reterr) {
         IsolateOptions o = { .event = m->event, .kind = m->options.isolation, .user = m->places.user, .keeper = link_keeper(m->link),
@@ -270,7 +249,7 @@ int manager_start(Manager *m, KlError *reterr) {
         if (r >= 0)
                 r = open_isolation(m, reterr);
         if (r >= 0)
-                r = open_store(m, reterr);
+                r = state_open(m, reterr);
         if (r < 0)
                 return r;
         m->journal = journal_available();

@@ -94,6 +94,9 @@ struct Service {
         size_t n_dependents;
 };
 
+/* The bytes an invocation id begins with: places.id, so that a process tells whose it is (recover.c). The rest is random. */
+#define INVOCATION_HOME 4
+
 typedef enum ShutdownMode { SHUTDOWN_NO, SHUTDOWN_STOP_ALL, SHUTDOWN_LEAVE } ShutdownMode;
 
 typedef struct ManagerOptions {
@@ -155,6 +158,8 @@ struct Manager {
         bool lavish;                       /* a start or an apply has used memory that can be given back when it is done */
         bool loading;                      /* before the first READY: books wait */
         bool store_failed;                 /* until the next try */
+        bool state_away;                   /* m->store is a copy in memory, because the file cannot be written */
+        bool state_damaged;                /* the file is, not the disk: to be set aside */
         char *store_problem;               /* why the store cannot be written, or NULL */
         bool set_changed;                  /* dependents must be rebuilt */
         bool telling;                      /* service_tell_dependents() is at work */

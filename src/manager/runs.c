@@ -72,7 +72,7 @@ static bool permanent(const WireFailed *p) {
         case EAGAIN: case ENOMEM: case EMFILE: case ENFILE: case EIO: case ENOSPC: case EBUSY: case ETXTBSY:
                 return false;
         default:
-                return p->stage != STAGE_KILLED && p->stage != STAGE_CLONE && p->stage != STAGE_PIPE && p->stage != STAGE_TABLE_FULL;
+                return p->stage != STAGE_KILLED && p->stage != STAGE_CLONE && p->stage != STAGE_CGROUP && p->stage != STAGE_PIPE && p->stage != STAGE_TABLE_FULL;
         }
 }
 

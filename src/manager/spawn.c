@@ -57,6 +57,7 @@ int spawn_prepare(Instance *i, KlError *reterr) {
                 return 0;
         if (getrandom(i->invocation, sizeof i->invocation, 0) != sizeof i->invocation)
                 return -errno;
+        (void) hex_decode(s->manager->places.id, i->invocation, INVOCATION_HOME);
         do
                 if (getrandom(&i->run, sizeof i->run, 0) != sizeof i->run)
                         return -errno;

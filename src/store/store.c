@@ -68,8 +68,7 @@ int store_errno(sqlite3 *db, int code) {
         return -EIO;
 }
 
-/* Puts into words what went wrong with the file; `what` is a verb: "open", "write". */
-static int store_explain(KlError *reterr, int r, const char *what, const char *path, const char *reason) {
+int store_explain(KlError *reterr, int r, const char *what, const char *path, const char *reason) {
         static const struct {
                 int error;
                 const char *why, *hint;
@@ -81,7 +80,7 @@ static int store_explain(KlError *reterr, int r, const char *what, const char *p
                 { ENOENT, "no such directory", "Create the directory of the state file." },
                 { EBUSY, "another process has kept it locked for two seconds",
                   "Only one daemon may use a state file: see who has it with fuser(1)." },
-                { EUCLEAN, "the file is damaged or not one of ours", "Set it aside, and the daemon starts with an empty one." },
+                { EUCLEAN, "the file is damaged or not one of ours", "It is set aside by kingd, which begins anew with what runs." },
                 { ENOTSUP, "it was written by a newer version", "Run that version, or set the file aside." },
                 { ENOMEM, "out of memory", NULL },
         };
@@ -99,6 +98,10 @@ static int store_explain(KlError *reterr, int r, const char *what, const char *p
         return r;
 }
 
+int store_error(const Store *s, int r, KlError *reterr) {
+        return store_explain(reterr, r, "write", s->path, strerrordesc_np(-r));
+}
+
 /* Creates the file itself, because SQLite would make it readable to all. An existing one is only ever touched by name: closing a descriptor
  * of it would drop the locks that SQLite holds in this process. */
 static int prepare_file(const char *path) {
@@ -113,7 +116,7 @@ static int prepare_file(const char *path) {
         if (errno != EEXIST)
                 return -errno;
         if (stat(path, &st) < 0)
-                return -errno;
+                return errno == ENOENT || errno == ELOOP ? -EUCLEAN : -errno;      /* a link to nowhere */
         if (!S_ISREG(st.st_mode))
                 return -EUCLEAN;
         if ((st.st_mode & 077) && chmod(path, 0600) < 0 && errno != EPERM && errno != EROFS)
@@ -152,19 +155,24 @@ static int quick_check(sqlite3 *db, const char *path) {
         return sound ? 0 : -EUCLEAN;
 }
 
-/* The order matters: a newer or broken file is refused before anything is written to it. */
-static int store_set_up(Store *s) {
+int store_begin_use(Store *s) {
         static const char *const frugal[] = { "PRAGMA mmap_size = 0", "PRAGMA cache_size = -256", "PRAGMA temp_store = MEMORY",
                                               "PRAGMA trusted_schema = OFF" };
+        int r;
+
+        sqlite3_extended_result_codes(s->db, 1);
+        r = execute_all(s->db, frugal, ARRAY_SIZE(frugal));
+        return r < 0 ? r : schema_check(s->db);
+}
+
+/* The order matters: a newer or broken file is refused before anything is written to it. */
+static int store_set_up(Store *s) {
         static const char *const logged[] = { "PRAGMA journal_mode = WAL", "PRAGMA synchronous = NORMAL", "PRAGMA wal_autocheckpoint = 256",
                                               "PRAGMA journal_size_limit = 2097152" };
         int r;
 
         sqlite3_busy_timeout(s->db, BUSY_TIMEOUT_MSEC);
-        sqlite3_extended_result_codes(s->db, 1);
-        r = execute_all(s->db, frugal, ARRAY_SIZE(frugal));
-        if (r >= 0)
-                r = schema_check(s->db);
+        r = store_begin_use(s);
         if (r >= 0 && sqlite3_db_readonly(s->db, "main") > 0)
                 r = -EROFS;
         if (r >= 0)
@@ -175,7 +183,7 @@ static int store_set_up(Store *s) {
 }
 
 /* Prepares all statements once: tables of another make with our version number are found here, not at the first write. */
-static int prepare_all(Store *s) {
+int store_prepare(Store *s) {
         for (size_t i = 0; i < _STATEMENT_MAX; i++) {
                 int code = sqlite3_prepare_v3(s->db, statement_texts[i], -1, SQLITE_PREPARE_PERSISTENT, &s->statements[i], NULL);
 
@@ -183,6 +191,16 @@ static int prepare_all(Store *s) {
                         return store_errno(s->db, code);
         }
         return 0;
+}
+
+/* A damaged header can say that the file is only to be read; on a read-only file system SQLite misses the log that it cannot make. The file
+ * system is asked what is true. */
+static int truly(const char *path, int r) {
+        bool writable = access(path, W_OK) >= 0;
+
+        if (r == -EROFS && writable)
+                return -EUCLEAN;
+        return !writable && errno == EROFS ? -EROFS : r;
 }
 
 int store_open(const char *path, Store **ret, KlError *reterr) {
@@ -200,10 +218,9 @@ int store_open(const char *path, Store **ret, KlError *reterr) {
         code = sqlite3_open_v2(path, &s->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
         r = code == SQLITE_OK ? store_set_up(s) : store_errno(s->db, code);
         if (r >= 0)
-                r = prepare_all(s);
-        /* A damaged header can say that the file is only to be read; the file system is asked what is true. */
-        if (r == -EROFS && access(path, W_OK) >= 0)
-                r = -EUCLEAN;
+                r = store_prepare(s);
+        if (r < 0 && r != -ENOTSUP)
+                r = truly(path, r);
         if (r < 0)
                 return store_explain(reterr, r, "open", path, s->db ? sqlite3_errmsg(s->db) : NULL);
         *ret = TAKE_PTR(s);
@@ -234,7 +251,7 @@ int store_set_aside(const char *path, usec_t realtime, char **ret) {
                 if (*p != '-' && *p != ':')
                         *out++ = *p;
         *out = '\0';
-        name = text_printf("%s.corrupt-%s", path, stamp);
+        name = text_printf("%s.bad-%s", path, stamp);
         if (!name)
                 return -ENOMEM;
         for (size_t i = 0; i < ARRAY_SIZE(suffixes); i++) {
@@ -300,7 +317,7 @@ int store_execute(Store *s, Statement which, const Value *values, size_t n) {
 }
 
 /* PRAGMA synchronous cannot change inside a transaction, so this comes before each. */
-static int set_durable(Store *s, bool durable) {
+int store_set_durable(Store *s, bool durable) {
         int code;
 
         if (s->durable == durable)
@@ -313,7 +330,7 @@ static int set_durable(Store *s, bool durable) {
 }
 
 int store_relax(Store *s) {
-        return s->transaction ? 0 : set_durable(s, false);
+        return s->transaction ? 0 : store_set_durable(s, false);
 }
 
 int store_begin(Store *s, bool durable) {
@@ -321,7 +338,7 @@ int store_begin(Store *s, bool durable) {
 
         if (s->transaction)
                 return -EALREADY;
-        r = set_durable(s, durable);
+        r = store_set_durable(s, durable);
         if (r >= 0)
                 r = store_execute(s, STATEMENT_BEGIN, NULL, 0);
         if (r < 0)

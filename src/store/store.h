@@ -13,8 +13,13 @@ typedef struct Store Store;
 /* Creates the file (mode 0600) where there is none; its directory must exist. 0; -EUCLEAN when the file is corrupt (the caller may set it
  * aside with store_set_aside and open anew), -ENOTSUP when it is newer than us. */
 int store_open(const char *path, Store **ret, KlError *reterr);
-/* Renames path (and -wal, -shm) to path.corrupt-TIMESTAMP; *ret is the new name, malloc'ed. */
+/* Renames path (and -wal, -shm) to path.bad-TIMESTAMP; *ret is the new name, malloc'ed. */
 int store_set_aside(const char *path, usec_t realtime, char **ret);
+/* What the file holds, or nothing where it cannot be read, in memory: for when it cannot be written. Its write-ahead log is read as well; both
+ * are copied for a moment into a directory below `scratch`, or wherever there is room. Errors as store_open, but no disk's. */
+int store_open_copy(const char *path, const char *scratch, Store **ret, KlError *reterr);
+/* Everything in `to` becomes what `from` holds, in one durable transaction. */
+int store_replace(Store *to, Store *from, KlError *reterr);
 Store *store_close(Store *s);
 DEFINE_CLEANUP(Store *, store_close);
 
@@ -74,6 +79,9 @@ int store_add_event(Store *s, const StoredEvent *v, int64_t *ret_id);   /* the o
 /* The newest `limit` events with id > after (0: from the start) and realtime >= since, oldest first. */
 int store_each_event(Store *s, int64_t after, usec_t since, unsigned limit, int (*each)(void *userdata, const StoredEvent *v),
                      void *userdata);
+
+/* Puts into words the -errno that a write gave, with what to do about it. Returns r. */
+int store_error(const Store *s, int r, KlError *reterr);
 
 int store_get_meta(Store *s, const char *key, char **ret);   /* -ENOENT */
 int store_set_meta(Store *s, const char *key, const char *value);

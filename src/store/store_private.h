@@ -52,6 +52,14 @@ int store_bind(Store *s, Statement which, const Value *values, size_t n, sqlite3
 int store_step(Store *s, sqlite3_stmt *st);
 /* Binds, steps to the end, resets. */
 int store_execute(Store *s, Statement which, const Value *values, size_t n);
+/* PRAGMA synchronous for what follows; not inside a transaction. */
+int store_set_durable(Store *s, bool durable);
+/* Puts into words what went wrong with the file; `what` is a verb: "open", "write"; reason may be NULL. Returns r. */
+int store_explain(KlError *reterr, int r, const char *what, const char *path, const char *reason);
+/* A fresh connection, of a file or in memory: its settings, and whether its tables are none that a newer version made. */
+int store_begin_use(Store *s);
+/* Keeps all statements ready. */
+int store_prepare(Store *s);
 /* Outside a transaction: sees to it that the next single write is not durable. */
 int store_relax(Store *s);
 

@@ -141,7 +141,7 @@ class Survival(Scenario):
         self.start_daemon()
         self.assertEqual(self.list(), [])
         self.assertIn("set aside", self.ok("status").out)
-        self.assertTrue([n for n in os.listdir(self.home + "/state") if "corrupt" in n])
+        self.assertTrue([n for n in os.listdir(self.home + "/state") if ".bad-" in n])
 
     def test_autostart_and_its_refusal(self):
         r = self.refused(4, "list", "--no-autostart")

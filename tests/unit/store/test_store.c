@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <ftw.h>
 #include <sched.h>
@@ -371,9 +372,9 @@ static void garbage_is_refused_and_set_aside(void **state) {
         }
         assert_int_equal(write_file_atomic("state.db-wal", "w", 1, 0600), 0);
         assert_int_equal(store_set_aside("state.db", 1767323045000006, &name), 0);
-        assert_string_equal(name, "state.db.corrupt-20260102T030405.000006Z");
+        assert_string_equal(name, "state.db.bad-20260102T030405.000006Z");
         assert_int_equal(access(name, F_OK), 0);
-        assert_int_equal(read_file_into(AT_FDCWD, "state.db.corrupt-20260102T030405.000006Z-wal", text, sizeof(text)), 1);
+        assert_int_equal(read_file_into(AT_FDCWD, "state.db.bad-20260102T030405.000006Z-wal", text, sizeof(text)), 1);
         assert_int_equal(access("state.db-wal", F_OK), -1);
         s = open_store();
         assert_int_equal(services_in(s), 0);
@@ -703,6 +704,43 @@ static void full_and_read_only_disks(void **state) {
         assert_int_equal(WEXITSTATUS(status), 0);
 }
 
+static unsigned entries_in_directory(void) {
+        DIR *d = opendir(".");
+        unsigned n = 0;
+
+        for (struct dirent *e; (e = readdir(d));)
+                n += e->d_name[0] != '.';
+        closedir(d);
+        return n;
+}
+
+/* A write-ahead log that nobody has brought home belongs to what is read; scratch files do not stay; and back in a file it is all there. */
+static void a_copy_stands_in_and_goes_home(void **state) {
+        _cleanup_(store_closep) Store *s = open_store(), *copy = NULL, *home = NULL, *empty = NULL;
+        StoredService db = web;
+
+        db.name = "db";
+        assert_int_equal(store_put_service(s, &web), 0);
+        assert_int_equal(access("state.db-wal", F_OK), 0);
+        assert_int_equal(store_open_copy("state.db", ".", &copy, NULL), 0);
+        assert_int_equal(entries_in_directory(), 3);
+        assert_int_equal(services_in(copy), 1);
+        assert_int_equal(store_put_service(copy, &db), 0);
+        assert_int_equal(services_in(s), 1);
+        assert_int_equal(store_replace(s, copy, NULL), 0);
+        assert_int_equal(services_in(s), 2);
+        s = store_close(s);
+        assert_int_equal(store_open("state.db", &home, NULL), 0);
+        assert_int_equal(services_in(home), 2);
+        assert_int_equal(store_begin(home, true), 0);
+        assert_int_equal(store_replace(home, copy, NULL), -EALREADY);
+        store_rollback(home);
+
+        assert_int_equal(store_open_copy("none.db", "/nonexistent", &empty, NULL), 0);
+        assert_int_equal(services_in(empty), 0);
+        assert_int_equal(store_put_service(empty, &web), 0);
+}
+
 static void thousand_runs_are_quick(void **state) {
         _cleanup_(store_closep) Store *s = open_store();
         usec_t best = USEC_INFINITY;
@@ -745,6 +783,7 @@ int main(void) {
                 TEST(another_process_is_waited_for_then_named),
                 TEST(opening_beside_an_exclusive_user),
                 TEST(full_and_read_only_disks),
+                TEST(a_copy_stands_in_and_goes_home),
                 TEST(thousand_runs_are_quick),
         };
 
