@@ -138,6 +138,19 @@ static int set_kingly(const Instance *i, char ***env) {
         return 0;
 }
 
+#define SOURCE_MAPS "--enable-source-maps"
+
+/* Behind what the service says of its own. */
+static int add_source_maps(char ***env) {
+        const char *given = strv_env_get(*env, "NODE_OPTIONS");
+        _cleanup_free_ char *both = NULL;
+
+        if (!given || !*given)
+                return strv_env_set(env, "NODE_OPTIONS", SOURCE_MAPS);
+        both = text_printf("%s " SOURCE_MAPS, given);
+        return both ? strv_env_set(env, "NODE_OPTIONS", both) : -ENOMEM;
+}
+
 int environment_build(const Instance *i, const Identity *id, char ***ret, KlError *reterr) {
         const ServiceSpec *s = i->service->spec;
         _cleanup_strv_ char **env = NULL;
@@ -153,7 +166,7 @@ int environment_build(const Instance *i, const Identity *id, char ***ret, KlErro
         r = read_env_files(s, &env, reterr);
         if (r < 0)
                 return r;
-        if ((r = merge(&env, s->env)) < 0 || (r = set_kingly(i, &env)) < 0)
+        if ((r = merge(&env, s->env)) < 0 || (r = set_kingly(i, &env)) < 0 || (s->source_maps && (r = add_source_maps(&env)) < 0))
                 return r;
         *ret = TAKE_PTR(env);
         return 0;

@@ -58,6 +58,11 @@ const SpecKey spec_keys[] = {
         { "env_file", KEY_PATHS, FIELD(env_files), .effect = EFFECT_RESTART,
           .help = "Files of NAME=value lines, read anew at every start, later ones win. A file whose name follows a - may be missing.",
           .example = "[.env, -.env.local]" },
+        { "source_maps", KEY_BOOL, FIELD(source_maps), .fallback = "false", .effect = EFFECT_RESTART,
+          .help = "For programs of Node: traces of errors name the sources from which the code was made (TypeScript, a bundler), by its .map files. "
+                  "Adds --enable-source-maps to NODE_OPTIONS; what env or env_file say there stays. Node reads the maps when something throws, "
+                  "which costs programs that throw often.",
+          .example = "true" },
         { "depends_on", KEY_DEPENDS, FIELD(depends), depend_kinds, .effect = EFFECT_NONE,
           .help = "Services that come first, each with what is waited for: started (its command executes), ready, or completed (it has "
                   "exited with success). A service of another namespace is written namespace/name. Stopping goes the other way round.",

@@ -52,6 +52,7 @@ typedef struct ServiceSpec {
         bool autostart;
         bool essential;                 /* as PID 1: kingd ends with this service's status */
         char **env;                     /* "NAME=value", sorted by name */
+        bool source_maps;               /* --enable-source-maps in NODE_OPTIONS */
         char **env_files;               /* absolute; a leading '-' lets it be missing */
         DependencyList depends;
 
