@@ -65,6 +65,8 @@ static void on_hold(Keeper *k, const void *packet, int *fds) {
 
         if (r < 0)
                 log_errno(LOG_WARNING, r, "cannot hold the manager's descriptor \"%s\"", p->name);
+        else if (streq(p->name, PULSE_DOOR))
+                pulse_watch(k);
 }
 
 static void on_drop(Keeper *k, const void *packet, int *fds) {
@@ -73,6 +75,11 @@ static void on_drop(Keeper *k, const void *packet, int *fds) {
 
 static void on_ready(Keeper *k, const void *packet, int *fds) {
         keeper_ready(k, 0);
+        pulse_ready(k);
+}
+
+static void on_pong(Keeper *k, const void *packet, int *fds) {
+        pulse_answered(k);
 }
 
 static void on_shutdown(Keeper *k, const void *packet, int *fds) {
@@ -93,6 +100,7 @@ static const struct {
         { WIRE_DROP, on_drop },
         { WIRE_SHUTDOWN, on_shutdown },
         { WIRE_READY, on_ready },
+        { WIRE_PONG, on_pong },
 };
 
 /* Whoever waits for a SPAWN must hear that nothing comes of it, if its run can be made out at all. */

@@ -32,6 +32,13 @@ int hold_put(Hold *h, const char *name, int fd) {
         return 0;
 }
 
+int hold_get(const Hold *h, const char *name) {
+        for (size_t i = 0; i < HOLD_MAX; i++)
+                if (streq(h->slots[i].name, name))
+                        return h->slots[i].fd;
+        return -ENOENT;
+}
+
 void hold_drop(Hold *h, const char *name) {
         Held *held = find(h, name);
 

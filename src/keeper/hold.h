@@ -14,6 +14,7 @@ typedef struct Hold { Held slots[HOLD_MAX]; } Hold;
 
 /* Takes the descriptor in every case; one of the same name is closed. -ENOSPC: HOLD_MAX are held already. */
 int hold_put(Hold *h, const char *name, int fd);
+int hold_get(const Hold *h, const char *name);          /* borrowed, or -ENOENT */
 void hold_drop(Hold *h, const char *name);
 void hold_done(Hold *h);
 

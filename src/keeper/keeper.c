@@ -42,6 +42,9 @@ static void manager_ended(Keeper *k, int status) {
 
         k->manager.pid = 0; /* reaped: the number is not its own any more */
         hear_rest(k);
+        k->last_status = status;
+        k->last_hung = k->pulse.hung;
+        pulse_end(k);
         if (k->closing)
                 return;
         helper_ended(&k->manager, &k->poller, pid, status);
@@ -217,6 +220,7 @@ static void tear_down(Keeper *k) {
                 logs_close(c);
         }
         table_done(&k->table);
+        pulse_done(k);
         hold_done(&k->hold);
         poller_done(&k->poller);
         fd_close(k->signals.fd);
@@ -231,7 +235,10 @@ static void start_due(Keeper *k) {
         if (k->manager.restart_at <= now) {
                 k->greeted = false;
                 (void) helper_start(&k->manager, &k->poller, k->options->argv, WIRE_FD, &k->defaults);
+                pulse_begin(k);
         }
+        if (k->pulse.at <= now)
+                pulse_due(k);
         if (k->logger.restart_at <= now)
                 k->logger.restart_at = USEC_INFINITY; /* from here on logs_flush() starts it as soon as there is work */
         if (k->manager.retry_at <= now)
@@ -241,7 +248,7 @@ static void start_due(Keeper *k) {
 }
 
 static usec_t time_left(const Keeper *k) {
-        const usec_t deadlines[] = { k->manager.restart_at, k->logger.restart_at, k->manager.retry_at, k->logger.retry_at, k->close_by };
+        const usec_t deadlines[] = { k->manager.restart_at, k->logger.restart_at, k->manager.retry_at, k->logger.retry_at, k->close_by, k->pulse.at };
         usec_t now = now_usec(CLOCK_MONOTONIC), next = USEC_INFINITY;
 
         for (size_t i = 0; i < ARRAY_SIZE(deadlines); i++)
@@ -275,6 +282,7 @@ int keeper_run(const KeeperOptions *o) {
 
         k->options = o;
         k->close_by = USEC_INFINITY;
+        pulse_init(k);
         k->signals.fd = k->defaults.null_fd = k->poller.fd = k->manager.wire.fd = k->logger.wire.fd = -EBADF;
         r = set_up(k);
         if (r >= 0)

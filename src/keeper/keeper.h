@@ -2,10 +2,12 @@
 #pragma once
 
 #include "base/macro.h"
+#include "base/span.h"
 
 typedef struct KeeperOptions {
         char *const *argv;              /* of this program, handed on to the manager with its own path in the first place; NULL: none */
         const char *manager, *logger;   /* paths; NULL: beside our executable or in the directory of the installation */
+        usec_t answer;                  /* a manager that has not answered for so long is ended; 0: 20 s */
         void (*ready)(int status);      /* called once: with 0 when a manager first says that it serves, or with the exit status when it never came. May be NULL */
 } KeeperOptions;
 

@@ -32,6 +32,7 @@ static int send_failed(Keeper *k, Child *c) {
 }
 
 static int send_exited(Keeper *k, Child *c) {
+        pulse_waited(k);
         return send_manager(k, &c->exit, NULL, 0);
 }
 
@@ -71,11 +72,21 @@ void say(Keeper *k, Child *c, unsigned what) {
 
 static int flush_hello(Keeper *k) {
         WireHello p = { .h = { WIRE_HELLO, sizeof(p) }, .version = WIRE_VERSION, .keeper_pid = getpid(), .is_init = getpid() == 1,
-                        .manager_starts = k->manager.starts, .nofile_soft = k->nofile_soft };
+                        .manager_starts = k->manager.starts, .nofile_soft = k->nofile_soft, .last_status = k->last_status,
+                        .last_hung = k->last_hung };
         int r = k->hello_due ? send_manager(k, &p, NULL, 0) : 0;
 
         if (r >= 0)
                 k->hello_due = false;
+        return r;
+}
+
+static int flush_ping(Keeper *k) {
+        WireHeader p = { WIRE_PING, sizeof(p) };
+        int r = k->pulse.ping_due ? send_manager(k, &p, NULL, 0) : 0;
+
+        if (r >= 0)
+                k->pulse.ping_due = false;
         return r;
 }
 
@@ -96,6 +107,8 @@ static int flush_signals(Keeper *k) {
                 if (r < 0)
                         return r;
                 k->signals_due &= k->signals_due - 1;
+                k->pulse.signals |= UINT64_C(1) << (sig - 1);
+                pulse_waited(k);
         }
         return 0;
 }
@@ -170,7 +183,7 @@ static int flush_list(Keeper *k) {
         return r;
 }
 
-static int (*const topics[])(Keeper *k) = { flush_hello, flush_refusal, flush_signals, flush_children, flush_list };
+static int (*const topics[])(Keeper *k) = { flush_hello, flush_ping, flush_refusal, flush_signals, flush_children, flush_list };
 
 void say_flush(Keeper *k) {
         if (!k->listening || k->manager.full)

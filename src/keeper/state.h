@@ -7,11 +7,12 @@
 #include "keeper/helpers.h"
 #include "keeper/hold.h"
 #include "keeper/keeper.h"
+#include "keeper/pulse.h"
 #include "keeper/table.h"
 
 #define CONTAINER_OF(p, type, member) ((type *) (void *) ((char *) (p) - offsetof(type, member)))
 
-typedef struct Keeper {
+struct Keeper {
         const KeeperOptions *options;
         Poller poller;
         Table table;
@@ -30,6 +31,9 @@ typedef struct Keeper {
         bool listing, list_half;        /* half: CHILD of an exited one is said, its EXITED is not */
         uint32_t list_next, list_held;
 
+        Pulse pulse;
+        int last_status;                /* how the manager before this one ended */
+        bool last_hung;
         bool greeted;                   /* this manager has said HELLO */
         unsigned silent_ends;           /* managers in a row that ended without it */
         bool ready_called;
@@ -38,7 +42,7 @@ typedef struct Keeper {
         usec_t close_by;
 
         uint64_t packet[WIRE_MAX / sizeof(uint64_t)];
-} Keeper;
+};
 
 enum { PRIORITY_GATE, PRIORITY_SIGNALS, PRIORITY_LOGGER, PRIORITY_MANAGER };
 

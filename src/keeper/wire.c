@@ -53,6 +53,7 @@ static const WireRule rules[] = {
         { WIRE_DROP, "DROP", sizeof(WireHold), 0, check_name },
         { WIRE_SHUTDOWN, "SHUTDOWN", sizeof(WireShutdown), 0, NULL },
         { WIRE_READY, "READY", sizeof(WireHeader), 0, NULL },
+        { WIRE_PONG, "PONG", sizeof(WireHeader), 0, NULL },
         { WIRE_SPAWNED, "SPAWNED", sizeof(WireSpawned), 0, check_run },
         { WIRE_EXECED, "EXECED", sizeof(WireRun), 0, check_run },
         { WIRE_FAILED, "FAILED", sizeof(WireFailed), 0, NULL }, /* run may be 0: of a malformed SPAWN */
@@ -61,6 +62,7 @@ static const WireRule rules[] = {
         { WIRE_HELD, "HELD", sizeof(WireHold), 1, check_name },
         { WIRE_LIST_END, "LIST_END", sizeof(WireHeader), 0, NULL },
         { WIRE_SIGNALED, "SIGNALED", sizeof(WireSignal), 0, check_signal_number },
+        { WIRE_PING, "PING", sizeof(WireHeader), 0, NULL },
 };
 
 static const WireRule *rule_of(uint32_t type) {

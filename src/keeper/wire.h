@@ -36,6 +36,7 @@ typedef enum WireType {
         WIRE_DROP,           /* WireHold: close it */
         WIRE_SHUTDOWN,       /* WireShutdown: exit with this status */
         WIRE_READY,          /* WireHeader: the manager serves; whoever started us in the background may go on */
+        WIRE_PONG,           /* WireHeader: the answer to PING, as soon as the manager's loop comes round */
         /* keeper → manager */
         WIRE_SPAWNED = 64,   /* WireSpawned: a child exists (gated or on its way to exec) */
         WIRE_EXECED,         /* WireRun: its command executes */
@@ -46,6 +47,7 @@ typedef enum WireType {
         WIRE_HELD,           /* WireHold + 1 fd */
         WIRE_LIST_END,       /* WireHeader */
         WIRE_SIGNALED,       /* WireSignal with run 0: the keeper received this signal and leaves it to the manager */
+        WIRE_PING,           /* WireHeader: somebody waits; a manager that does not answer in time is ended and replaced */
 } WireType;
 
 typedef struct WireHeader { uint32_t type, size; } WireHeader;   /* size: of the whole packet, must equal what was received */
@@ -57,6 +59,8 @@ typedef struct WireHello {
         uint32_t is_init;            /* keeper is PID 1 */
         uint32_t manager_starts;     /* how many managers this keeper has started, this one included */
         uint64_t nofile_soft;        /* the soft RLIMIT_NOFILE that children get unless told otherwise */
+        int32_t last_status;         /* how the manager before this one ended, as wait(2) gives it */
+        uint32_t last_hung;          /* the keeper ended it because it did not answer */
 } WireHello;
 
 typedef struct WireRun { WireHeader h; uint64_t run; } WireRun;

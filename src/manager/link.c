@@ -21,6 +21,11 @@ unsigned link_manager_starts(const Link *l) {
         return l->hello.manager_starts;
 }
 
+int link_last_status(const Link *l, bool *ret_hung) {
+        *ret_hung = l->hello.last_hung;
+        return l->hello.last_status;
+}
+
 uint64_t link_nofile(const Link *l) {
         return l->hello.nofile_soft;
 }
@@ -215,11 +220,17 @@ static int on_signaled(Link *l, const void *packet) {
         return 0;
 }
 
+static int on_ping(Link *l, const void *packet) {
+        WireHeader p = { WIRE_PONG, sizeof p };
+        return link_send(l, &p, sizeof p, -EBADF);
+}
+
 static const struct { uint32_t type; size_t size; int (*handle)(Link *l, const void *packet); } handlers[] = {
         { WIRE_HELLO, sizeof(WireHello), on_hello },       { WIRE_SPAWNED, sizeof(WireSpawned), on_spawned },
         { WIRE_EXECED, sizeof(WireRun), on_execed },       { WIRE_FAILED, sizeof(WireFailed), on_failed },
         { WIRE_EXITED, sizeof(WireExited), on_exited },    { WIRE_CHILD, sizeof(WireChild), on_child },
         { WIRE_LIST_END, sizeof(WireHeader), on_list_end }, { WIRE_SIGNALED, sizeof(WireSignal), on_signaled },
+        { WIRE_PING, sizeof(WireHeader), on_ping },
 };
 
 static int link_packet(Link *l, const void *packet, size_t size, int *fds, size_t n_fds) {

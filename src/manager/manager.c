@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <systemd/sd-daemon.h>
 
 #include "base/fd.h"
@@ -240,6 +241,20 @@ static void log_to_file(Manager *m) {
                 log_warning("cannot log to %s: %m", path ?: m->places.logs);
 }
 
+/* Whoever reads the events later wants to know why there is another. */
+static void tell_beginning(Manager *m) {
+        bool hung;
+        int status = link_last_status(m->link, &hung);
+
+        if (link_manager_starts(m->link) > 1 && WIFSIGNALED(status))
+                event_emit(m, NULL, NULL, EVENT_REPLACED, "the manager was killed by %s%s: another one goes on", signal_name(WTERMSIG(status)),
+                           hung ? " because it did not answer" : "");
+        else if (link_manager_starts(m->link) > 1)
+                event_emit(m, NULL, NULL, EVENT_REPLACED, "the manager ended with status %d: another one goes on", WEXITSTATUS(status));
+        else
+                event_emit(m, NULL, NULL, EVENT_KINGD, "kingd " KINGLY_VERSION " began, isolation %s", isolate_kind_name(isolate_kind(m->isolate)));
+}
+
 int manager_start(Manager *m, KlError *reterr) {
         int r;
 
@@ -272,7 +287,7 @@ int manager_start(Manager *m, KlError *reterr) {
         }
         instance_pump(m);
         m->loading = false;
-        event_emit(m, NULL, NULL, EVENT_KINGD, "kingd " KINGLY_VERSION " began, isolation %s", isolate_kind_name(isolate_kind(m->isolate)));
+        tell_beginning(m);
         if (m->options.background)
                 log_to_file(m);
         upward_ready(m);

@@ -75,6 +75,9 @@ static const EventInfo kinds[_EVENT_KIND_MAX] = {
         [EVENT_JOURNAL_BEHIND] = { "journal-behind", "da70b7cee01c44debf14aef84554ed46", LOG_WARNING, "Events of Kingly did not reach the journal",
                 "The journal did not take entries of kingd as fast as they came, and kingd does not wait for it. All of them are in "
                 "kingctl events." },
+        [EVENT_REPLACED] = { "replaced", "1b55a686d3e54bfdbbf254daad556cff", LOG_WARNING, "Kingly's manager has been replaced",
+                "kingd-manager ended, was killed or did not answer, and kingd started another one, which goes on where it was. No service "
+                "was touched by it. If nobody killed it, this is a fault of ours: please report it, with the core dump if there is one." },
 };
 
 const EventInfo *event_info(EventKind k) {

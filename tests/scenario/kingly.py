@@ -165,6 +165,14 @@ class Scenario(unittest.TestCase):
         except AssertionError as e:
             raise AssertionError(f"{e}\nnow: {self.row(selector)}\n{self.daemon_log()}") from None
 
+    def manager(self):
+        return json.loads(self.ok("status", "-o", "json").out)["manager_pid"]
+
+    def replace_manager(self, sig=signal.SIGKILL):
+        old = self.manager()
+        os.kill(old, sig)
+        return wait_for("a new manager", lambda: (lambda new: new if new != old else None)(self.manager()))
+
     def events(self, *arguments):
         return [json.loads(l) for l in self.ok("events", "-o", "jsonl", "-n", "1000", *arguments).out.splitlines()]
 

@@ -6,14 +6,6 @@ SEED = int(os.environ.get("KINGLY_SEED") or random.randrange(1 << 32))
 
 
 class ManagerDeath(Scenario):
-    def manager(self):
-        return json.loads(self.ok("status", "-o", "json").out)["manager_pid"]
-
-    def replace_manager(self, sig=signal.SIGKILL):
-        old = self.manager()
-        os.kill(old, sig)
-        return wait_for("a new manager", lambda: (lambda new: new if new != old else None)(self.manager()))
-
     def lines(self, name):
         try:
             return open(f"{self.home}/{name}").read().splitlines()
@@ -138,6 +130,21 @@ signal.pause()
         self.start_daemon()      # the goal was not changed by it
         self.until("other", state="running")
         self.until("slow", state="running")
+
+    def test_hang_is_found_when_somebody_waits(self):
+        self.start_daemon()
+        self.apply({"a": {"command": "sleep 1000"}, "crash": {"command": ["sh", "-c", f"read x < {self.fifo('gate')}; exit 42"], "restart": {"when": "never"}}}, "--no-wait")
+        self.until("crash", state="running")
+        pid, manager = self.pid("a"), self.manager()
+        os.kill(manager, signal.SIGSTOP)
+        with open(f"{self.home}/gate", "w") as f:
+            f.write("go\n")
+        rows = json.loads(self.ok("list", "-o", "json", "--timeout", "120s").out)      # its connection waits for the next manager
+        self.assertEqual({r["name"]: (r["state"], r["pid"]) for r in rows}["a"], ("running", pid))
+        self.assertEqual(self.until("crash", state="failed")["exit"]["code"], 42)
+        self.assertFalse(alive(manager))
+        self.assertIn("does not answer", self.daemon_log())
+        self.assertIn("because it did not answer", " ".join(e["message"] for e in self.events() if e["kind"] == "replaced"))
 
     def test_starts_are_neither_lost_nor_doubled(self):
         chance = random.Random(SEED)

@@ -1,14 +1,11 @@
 """Clients over the death of the manager: nobody is refused, nothing is missed, nothing comes twice."""
 import json, os, pty, random, signal, subprocess, threading, time
 from kingly import BIN, Scenario, wait_for
-from test_manager_death import ManagerDeath as Deaths
 
 COUNT = "n=0; while :; do n=$((n+1)); echo line $n; [ $((n % 20)) -eq 0 ] && sleep 0.01; [ -e \"$STOP\" ] && exec sleep 1000; done"
 
 
 class Reconnect(Scenario):
-    manager, replace_manager = Deaths.manager, Deaths.replace_manager
-
     def follow(self, *arguments):
         out = open(f"{self.home}/out", "w+")
         p = subprocess.Popen([os.path.join(BIN, "kingctl"), *arguments], env=self.environment, stdout=out, stderr=subprocess.STDOUT)

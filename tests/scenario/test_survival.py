@@ -17,9 +17,6 @@ def named(pid, name):
 
 
 class Survival(Scenario):
-    def manager(self):
-        return json.loads(self.ok("status", "-o", "json").out)["manager_pid"]
-
     def test_goals_survive_a_restart_of_the_daemon(self):
         self.start_daemon()
         self.apply({"up": {"command": "sleep 1000", "instances": 2}, "down": {"command": "sleep 1000"}, "gone": {"command": "sleep 1000"}})

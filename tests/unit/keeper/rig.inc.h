@@ -242,6 +242,7 @@ _unused_ static void rig_expect_empty(Rig *rig) {
 
 typedef struct RigOptions {
         const char *manager, *logger;   /* instead of the proxies */
+        usec_t answer;                  /* KeeperOptions.answer */
         void (*before)(void);           /* in the keeper's process */
         void (*ready)(int status);      /* likewise */
 } RigOptions;
@@ -257,6 +258,7 @@ static void rig_start(Rig *rig, const RigOptions *o) {
                 options.manager = o->manager;
         if (o && o->logger)
                 options.logger = o->logger;
+        options.answer = o ? o->answer : 0;
         fflush(NULL); /* exit() there must not write what is buffered here */
         rig->keeper = fork();
         assert_true(rig->keeper >= 0);

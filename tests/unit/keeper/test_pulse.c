@@ -1,0 +1,118 @@
+/* A manager that hangs: it is asked when somebody waits, ended when it does not answer, and the next one is told. */
+#include "rig.inc.h"
+
+#include "keeper/pulse.h"
+
+#define QUICK (300 * USEC_PER_MSEC)
+
+static const RigOptions quick = { .answer = QUICK };
+
+/* A manager that serves. */
+static void meet(Rig *rig, uint32_t starts) {
+        rig_meet(rig, starts);
+        rig_send_header(rig, WIRE_READY);
+}
+
+/* The next one, which hears how this one ended. */
+static void expect_replacement(Rig *rig, int sig) {
+        WireHello hello = { .h = { WIRE_HELLO, sizeof(hello) }, .version = WIRE_VERSION };
+        const WireHello *answer;
+        Proxy next;
+
+        proxy_accept(rig->listeners[0], &next);
+        proxy_done(&rig->manager);
+        rig->manager = next;
+        rig_send(rig, &hello, sizeof(hello), NULL, 0);
+        answer = rig_expect(rig, WIRE_HELLO);
+        assert_true(WIFSIGNALED(answer->last_status) && WTERMSIG(answer->last_status) == sig);
+        assert_int_equal(answer->last_hung, 1);
+        rig_send_header(rig, WIRE_READY);
+}
+
+static void test_exit_that_nobody_takes(void **state) {
+        Rig *rig = *state;
+
+        rig_start(rig, &quick);
+        meet(rig, 1);
+        spawn(rig, 1, 0, SHELL("exit 7"));
+        (void) expect_running(rig, 1);
+        rig_expect_run(rig, WIRE_EXITED, 1);
+        rig_expect(rig, WIRE_PING);
+        rig_send_header(rig, WIRE_PONG);
+        /* It lives, whatever keeps it from acknowledging. */
+        assert_false(wait_for(rig->manager.wire, POLLIN, 3 * QUICK / USEC_PER_MSEC));
+        spawn(rig, 2, 0, SHELL("exit 8"));
+        (void) expect_running(rig, 2);
+        rig_expect_run(rig, WIRE_EXITED, 2);
+        rig_expect(rig, WIRE_PING);
+        expect_replacement(rig, SIGABRT);
+        rig_send_header(rig, WIRE_LIST);
+        for (uint64_t run = 1; run <= 2; run++) {
+                rig_expect_run(rig, WIRE_CHILD, run);
+                assert_int_equal(WEXITSTATUS(expect_exited(rig, run)), 6 + run);
+        }
+        rig_expect(rig, WIRE_LIST_END);
+}
+
+static void test_stopped_process_is_killed(void **state) {
+        Rig *rig = *state;
+
+        rig_start(rig, &quick);
+        meet(rig, 1);
+        assert_int_equal(kill(rig->manager.pid, SIGSTOP), 0); /* SIGABRT has to wait */
+        assert_int_equal(kill(rig->keeper, SIGHUP), 0);
+        assert_int_equal(((const WireSignal *) rig_expect(rig, WIRE_SIGNALED))->signal, SIGHUP);
+        rig_expect(rig, WIRE_PING);
+        expect_replacement(rig, SIGKILL);
+        /* What the dead one may not have heard. */
+        assert_int_equal(((const WireSignal *) rig_expect(rig, WIRE_SIGNALED))->signal, SIGHUP);
+        rig_expect(rig, WIRE_PING);
+        rig_send_header(rig, WIRE_PONG);
+        rig_expect_empty(rig);
+}
+
+static void test_client_at_the_door(void **state) {
+        WireHold p = { .h = { WIRE_HOLD, sizeof(p) }, .name = PULSE_DOOR };
+        struct sockaddr_un a = { .sun_family = AF_UNIX };
+        socklen_t size = sizeof(a);
+        Rig *rig = *state;
+        int door = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), client = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), taken;
+
+        assert_int_equal(bind(door, (struct sockaddr *) &a, sizeof(a.sun_family)), 0); /* any abstract name: unix(7), autobind */
+        assert_int_equal(getsockname(door, (struct sockaddr *) &a, &size), 0);
+        assert_int_equal(listen(door, 1), 0);
+        rig_start(rig, &quick);
+        meet(rig, 1);
+        rig_send(rig, &p, sizeof(p), &door, 1);
+        rig_send_header(rig, WIRE_LIST);
+        rig_expect(rig, WIRE_HELD);
+        rig_expect(rig, WIRE_LIST_END);
+        /* Served at once: nothing is asked. */
+        assert_int_equal(connect(client, (struct sockaddr *) &a, size), 0);
+        taken = accept4(door, NULL, NULL, SOCK_CLOEXEC);
+        assert_true(taken >= 0);
+        assert_false(wait_for(rig->manager.wire, POLLIN, 3 * QUICK / USEC_PER_MSEC));
+        fd_close(taken);
+        fd_close(client);
+        /* Left alone. */
+        client = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        assert_int_equal(connect(client, (struct sockaddr *) &a, size), 0);
+        rig_expect(rig, WIRE_PING);
+        expect_replacement(rig, SIGABRT);
+        rig_expect(rig, WIRE_PING); /* the same client waits for the next one */
+        fd_close(client);
+        fd_close(door);
+}
+
+#define BARE_TEST(f) cmocka_unit_test_setup_teardown(f, rig_setup_bare, rig_teardown)
+
+int main(int argc, char **argv) {
+        const struct CMUnitTest tests[] = {
+                BARE_TEST(test_exit_that_nobody_takes),
+                BARE_TEST(test_stopped_process_is_killed),
+                BARE_TEST(test_client_at_the_door),
+        };
+
+        rig_main(argv);
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
