@@ -53,7 +53,7 @@ CPPFLAGS  += $(shell $(PKG_CONFIG) --silence-errors --cflags $(PACKAGES))
 endif
 
 # ---- rooms and programs; what each room may link is what stands below it ----
-ROOMS     := base linux model varlink logger config store keeper isolate manager kingctl
+ROOMS     := base linux model varlink logger config store keeper isolate export manager kingctl
 sources    = $(filter-out src/$(1)/main.c,$(sort $(wildcard src/$(1)/*.c)))
 archive    = $(BUILD)/lib/$(1).a
 objects    = $(patsubst src/%.c,$(BUILD)/obj/%.o,$(1))
@@ -68,7 +68,8 @@ LINK_store   := store model base
 LINK_keeper  := keeper linux base
 LINK_isolate := isolate linux model base
 LINK_manager := manager config store keeper isolate varlink logger model linux base
-LINK_kingctl := kingctl config varlink model linux base
+LINK_export  := export model base
+LINK_kingctl := kingctl export config varlink model linux base
 LIBS_base    :=
 LIBS_linux   :=
 LIBS_model   := -lcap
@@ -79,6 +80,7 @@ LIBS_store   := -lsqlite3
 LIBS_keeper  := -lcap
 LIBS_isolate := -lsystemd -lcap
 LIBS_manager := -lsystemd -lyaml -ljson-c -lcap -lsqlite3 -lzstd -lz
+LIBS_export  := -ljson-c -lcap
 LIBS_kingctl := -lyaml -ljson-c -lcap
 
 PROGRAMS      := $(if $(wildcard src/keeper/main.c),kingd) $(if $(wildcard src/manager/main.c),kingd-manager) \

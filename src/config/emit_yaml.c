@@ -43,6 +43,14 @@ static void emit_scalar(Writer *w, json_object *o) {
         emit(w, &event, yaml_scalar_event_initialize(&event, NULL, NULL, (const yaml_char_t *) text, (int) strlen(text), 1, 1, style));
 }
 
+/* Words on one line, anything larger each on its own. */
+static yaml_sequence_style_t list_style(json_object *list) {
+        for (size_t i = 0; i < json_object_array_length(list); i++)
+                if (json_object_is_type(json_object_array_get_idx(list, i), json_type_object))
+                        return YAML_BLOCK_SEQUENCE_STYLE;
+        return YAML_FLOW_SEQUENCE_STYLE;
+}
+
 static void emit_node(Writer *w, json_object *o) {
         yaml_event_t event;
 
@@ -62,7 +70,7 @@ static void emit_node(Writer *w, json_object *o) {
                 emit_scalar(w, o);
                 return;
         }
-        emit(w, &event, yaml_sequence_start_event_initialize(&event, NULL, NULL, 1, YAML_FLOW_SEQUENCE_STYLE));
+        emit(w, &event, yaml_sequence_start_event_initialize(&event, NULL, NULL, 1, list_style(o)));
         for (size_t i = 0; i < json_object_array_length(o); i++)
                 emit_node(w, json_object_array_get_idx(o, i));
         emit(w, &event, yaml_sequence_end_event_initialize(&event));

@@ -17,7 +17,7 @@ typedef struct Options {
         bool no_color, quiet, user, system, no_autostart, help, version;
         /* of some */
         bool no_wait, follow, diff, prune, no_autorestart;
-        const char *name, *cwd, *scope, *instances, *memory_max, *since, *grep, *stream;
+        const char *name, *cwd, *scope, *image, *directory, *instances, *memory_max, *since, *grep, *stream;
         uint64_t lines;            /* UINT64_MAX: not given */
         const char **env, **files, **cursors; /* NULL-terminated; the arrays are owned */
         /* operands before "--", SIZE_MAX without one */

@@ -162,6 +162,24 @@ const Verb verbs[] = {
                 .max = UINT_MAX,
         },
         {
+                .name = "export",
+                .synopsis = "systemd|quadlet|compose|kubernetes SELECTOR...",
+                .help = "write services as units or manifests of other supervisors",
+                .details = "systemd: units (with several instances a template and a target) that systemd runs without Kingly; quadlet: "
+                           ".container files of Podman; compose: a Compose file; kubernetes: a Deployment or, of a oneshot, a Job. All but "
+                           "systemd need --image.\n\n"
+                           "What has no counterpart there is named on standard error. Nothing is touched, and the services run on.",
+                .examples = EXAMPLES({ "kingctl export systemd web --directory /etc/systemd/system", "to leave Kingly" },
+                                     { "kingctl export kubernetes @shop --image registry.example/shop:1", "into a cluster" }),
+                .options = OPTIONS({ 0, "image", OPTION_STRING, FIELD(image), "IMAGE", NULL, "the container image that holds the program" },
+                                   { 0, "directory", OPTION_STRING, FIELD(directory), "DIR", NULL,
+                                     "write each file there instead of to standard output; what is there already is not replaced" }),
+                .run = verb_export,
+                .operand = OPERAND_SERVICE,
+                .min = 2,
+                .max = UINT_MAX,
+        },
+        {
                 .name = "check",
                 .synopsis = "FILE...",
                 .help = "find every error of a file",

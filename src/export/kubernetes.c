@@ -1,0 +1,177 @@
+/* A service as a Deployment, a oneshot as a Job. Source: the Kubernetes API, apps/v1 and batch/v1. */
+#include <stdio.h>
+
+#include "base/strv.h"
+#include "export/exporter.h"
+
+static int plain(Exporter *x, const char *as, const char *text) {
+        return export_set_text(x->container, as, text);
+}
+
+static int set_quantity(Exporter *x, const char *path, const char *format, uint64_t n) {
+        char buf[40];
+
+        snprintf(buf, sizeof buf, format, n);
+        return export_set_text(x->container, path, buf);
+}
+
+static int emit_memory(Exporter *x, const SpecKey *k) {
+        return set_quantity(x, "resources.limits.memory", "%" PRIu64, x->spec->limits.memory_max);
+}
+
+static int emit_memory_high(Exporter *x, const SpecKey *k) {
+        return set_quantity(x, "resources.requests.memory", "%" PRIu64, x->spec->limits.memory_high);
+}
+
+static int emit_cpu(Exporter *x, const SpecKey *k) {
+        return set_quantity(x, "resources.limits.cpu", "%" PRIu64 "m", (uint64_t) x->spec->limits.cpu * 10);
+}
+
+static int emit_user(Exporter *x, const SpecKey *k) {
+        bool user = streq(k->path, "user");
+        const char *value = user ? x->spec->user : x->spec->group;
+        uint64_t id;
+
+        if (parse_u64(value, &id) < 0)
+                return export_note(x, "%s: %s: a number is needed there", k->path, value);
+        return export_set(x->container, user ? "securityContext.runAsUser" : "securityContext.runAsGroup", json_object_new_int64((int64_t) id));
+}
+
+static int emit_capabilities(Exporter *x, const SpecKey *k) {
+        int r = export_push(x->container, "securityContext.capabilities.drop", json_object_new_string("ALL"));
+
+        /* Without the CAP_ there. */
+        for (char *const *c = x->spec->capabilities; c && *c && r >= 0; c++)
+                r = export_push(x->container, "securityContext.capabilities.add", json_object_new_string(startswith(*c, "CAP_") ?: *c));
+        return r;
+}
+
+static int emit_privileges(Exporter *x, const SpecKey *k) {
+        return export_set(x->container, "securityContext.allowPrivilegeEscalation", json_object_new_boolean(false));
+}
+
+static int emit_signal(Exporter *x, const SpecKey *k) {
+        return export_note(x, "stop.signal: the image's STOPSIGNAL is sent there");
+}
+
+static int emit_depends(Exporter *x, const SpecKey *k) {
+        return export_note(x, "depends_on has no counterpart: let it wait in an init container");
+}
+
+/* A Job's backoffLimit holds it. */
+static int emit_limit(Exporter *x, const SpecKey *k) {
+        return x->spec->type == SERVICE_ONESHOT ? 0 : export_note_key(x, k);
+}
+
+static const ExportRow rows[] = {
+        { "description", NULL, NULL },
+        { "type", NULL, NULL },
+        { "command", NULL, NULL },
+        { "shell", NULL, NULL },
+        { "cwd", "workingDir", NULL },
+        { "instances", NULL, NULL },
+        { "env", NULL, NULL },
+        { "depends_on", NULL, emit_depends },
+        { "limits.memory_max", NULL, emit_memory },
+        { "limits.memory_high", NULL, emit_memory_high },
+        { "limits.cpu", NULL, emit_cpu },
+        { "restart.when", NULL, NULL },
+        { "restart.limit", NULL, emit_limit },
+        { "stop.signal", NULL, emit_signal },
+        { "stop.timeout", NULL, NULL },
+        { "user", NULL, emit_user },
+        { "group", NULL, emit_user },
+        { "capabilities", NULL, emit_capabilities },
+        { "no_new_privileges", NULL, emit_privileges },
+        {},
+};
+
+static int add_environment(Exporter *x) {
+        int r = 0;
+
+        for (char *const *e = x->spec->env; e && *e && r >= 0; e++) {
+                const char *equals = strchr(*e, '=');
+                json_object *o = json_object_new_object();
+
+                r = export_set(o, "name", json_object_new_string_len(*e, (int) (equals - *e)));
+                if (r >= 0)
+                        r = export_set_text(o, "value", equals + 1);
+                if (r >= 0)
+                        r = export_push(x->container, "env", o);
+                else
+                        json_object_put(o);
+        }
+        return r;
+}
+
+static int fill_container(Exporter *x, const char *name) {
+        int r;
+
+        if ((r = export_set_text(x->container, "name", name)) < 0 || (r = export_set_text(x->container, "image", x->options->image)) < 0 ||
+            (r = export_set(x->container, "command", export_strv(x->spec->command))) < 0)
+                return r;
+        return add_environment(x);
+}
+
+/* Kubernetes knows only Always for what runs on. */
+static int fill_policy(Exporter *x, const char *name) {
+        const ServiceSpec *s = x->spec;
+        json_object *o = x->document;
+        int r;
+
+        if (s->type == SERVICE_ONESHOT) {
+                r = export_set_text(o, "spec.template.spec.restartPolicy", s->restart.when == RESTART_NEVER ? "Never" : "OnFailure");
+                return r < 0 ? r : export_set(o, "spec.backoffLimit", json_object_new_int64(s->restart.when == RESTART_NEVER ? 0 : s->restart.limit ?: 6));
+        }
+        if ((r = export_set(o, "spec.replicas", json_object_new_int64(x->instances))) < 0 ||
+            (r = export_set_text(o, "spec.selector.matchLabels.app", name)) < 0)
+                return r;
+        return s->restart.when == RESTART_ALWAYS ? 0 : export_note(x, "restart.when: a Deployment restarts always");
+}
+
+static int fill(Exporter *x, const char *name) {
+        const ServiceSpec *s = x->spec;
+        json_object *o = x->document;
+        bool job = s->type == SERVICE_ONESHOT;
+        usec_t grace = s->stop.timeout == USEC_INFINITY ? 30 : (s->stop.timeout + USEC_PER_SEC - 1) / USEC_PER_SEC;
+        int r;
+
+        if ((r = export_set_text(o, "apiVersion", job ? "batch/v1" : "apps/v1")) < 0 || (r = export_set_text(o, "kind", job ? "Job" : "Deployment")) < 0 ||
+            (r = export_set_text(o, "metadata.name", name)) < 0 || (r = export_set_text(o, "metadata.labels.app", name)) < 0 ||
+            (s->description && (r = export_set_text(o, "metadata.annotations.description", s->description)) < 0) || (r = fill_policy(x, name)) < 0 ||
+            (r = export_set_text(o, "spec.template.metadata.labels.app", name)) < 0 ||
+            (r = export_set(o, "spec.template.spec.terminationGracePeriodSeconds", json_object_new_int64((int64_t) grace))) < 0)
+                return r;
+        x->container = json_object_new_object();
+        r = export_push(o, "spec.template.spec.containers", x->container);
+        return r < 0 ? r : fill_container(x, name);
+}
+
+/* Names are those of DNS there: lower-case letters, digits and '-'. */
+static int make_name(Exporter *x, char **ret) {
+        char *name = export_name(x->spec);
+        bool changed = false;
+
+        for (char *p = name; p && *p; p++) {
+                char c = *p >= 'A' && *p <= 'Z' ? (char) (*p + 'a' - 'A') : *p == '_' || *p == '.' ? '-' : *p;
+
+                changed = changed || c != *p;
+                *p = c;
+        }
+        *ret = name;
+        return !name ? -ENOMEM : changed ? export_note(x, "it is called %s there", name) : 0;
+}
+
+int export_kubernetes(Exporter *x) {
+        static const ExportRow *const tables[] = { rows, NULL };
+        _cleanup_free_ char *name = NULL;
+        int r;
+
+        r = make_name(x, &name);
+        x->document = r < 0 ? NULL : json_object_new_object();
+        if (r >= 0)
+                r = export_add(x->out, text_printf("%s.yaml", name), NULL, x->document);
+        if (r >= 0)
+                r = fill(x, name);
+        return r < 0 ? r : export_walk(x, tables, plain);
+}

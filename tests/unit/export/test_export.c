@@ -1,0 +1,187 @@
+/* Moving out: the files of one rich service in each format, and that no key is dropped in silence. */
+#include "../model/unit.inc.h"
+
+#include "export/export.h"
+
+static const ExportOptions options = { .image = "r/x:1", .n_cpus = 4 };
+
+/* All files and notes of a service as one text; malloc'ed. */
+static char *everything(ExportFormat format, const ServiceSpec *s, const ExportOptions *o) {
+        _cleanup_export_ Export e = {};
+        _cleanup_error_ KlError error = {};
+        Buffer b = {};
+
+        assert_int_equal(export_service(format, s, o, &e, &error), 0);
+        assert_int_equal(buffer_printf(&b, "%s", ""), 0);
+        for (size_t i = 0; i < e.n; i++) {
+                const char *text = e.files[i].text ?: json_object_to_json_string_ext(e.files[i].document, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);
+
+                assert_int_equal(buffer_printf(&b, "# %s\n%s\n", e.files[i].name, text), 0);
+        }
+        STRV_FOREACH(note, e.notes)
+                assert_int_equal(buffer_printf(&b, "! %s\n", *note), 0);
+        return b.data;
+}
+
+static ServiceSpec *rich(void) {
+        ServiceSpec *s = make_spec("shop", "api");
+
+        assert_int_equal(strv_append(&s->command, "a b"), 0);
+        assert_int_equal(strv_append(&s->command, "$HOME 50% \"q\" \\"), 0);
+        assert_int_equal(strv_append(&s->env, "A=x y%"), 0);
+        assert_int_equal(strv_append(&s->env, "B=$1"), 0);
+        assert_int_equal(strv_append(&s->env_files, "-/x/.env"), 0);
+        add_dependency(s, "db", DEPEND_READY);
+        add_dependency(s, "other/job", DEPEND_COMPLETED);
+        add_code(&s->restart.except_codes, 3);
+        set_key(s, "instances", "2");
+        set_key(s, "limits.memory_max", "256M");
+        set_key(s, "limits.cpu", "150%");
+        set_key(s, "stop.timeout", "1m");
+        set_key(s, "stop.signal", "SIGINT");
+        set_key(s, "user", "33");
+        set_key(s, "no_new_privileges", "true");
+        assert_int_equal(strv_append(&s->capabilities, "CAP_NET_BIND_SERVICE"), 0);
+        s->capabilities_set = true;
+        return s;
+}
+
+static void expect(ExportFormat format, const char *wanted) {
+        _cleanup_(spec_freep) ServiceSpec *s = rich();
+        _cleanup_free_ char *text = everything(format, s, &options);
+
+        assert_string_equal(text, wanted);
+}
+
+static void test_systemd(void **state) {
+        expect(EXPORT_SYSTEMD,
+               "# shop-api@.service\n"
+               "[Unit]\nDescription=api\nRequires=shop-db.service\nAfter=shop-db.service\nRequires=other-job.service\nAfter=other-job.service\n"
+               "StartLimitBurst=16\nStartLimitIntervalSec=1m\n"
+               "\n[Service]\nType=exec\nExecStart=/bin/true \"a b\" \"$$HOME 50%% \\\"q\\\" \\\\\"\nSyslogIdentifier=api\n"
+               "Environment=KINGLY_SERVICE=api\nEnvironment=KINGLY_NAMESPACE=shop\nEnvironment=\"A=x y%%\"\nEnvironment=B=$1\nEnvironmentFile=-/x/.env\n"
+               "Environment=KINGLY_INSTANCE=%i NODE_APP_INSTANCE=%i\n"
+               "Restart=always\nRestartSec=100ms\nTimeoutStopSec=1m\nTimeoutStartSec=30s\nMemoryMax=256M\nCPUQuota=150%\nRestartPreventExitStatus=3\n"
+               "KillSignal=SIGINT\nUser=33\nCapabilityBoundingSet=CAP_NET_BIND_SERVICE\nAmbientCapabilities=CAP_NET_BIND_SERVICE\nNoNewPrivileges=true\n\n"
+               "# shop-api.target\n"
+               "[Unit]\nDescription=All instances of shop-api\nWants=shop-api@0.service shop-api@1.service\nAfter=shop-api@0.service shop-api@1.service\n"
+               "\n[Install]\nWantedBy=multi-user.target\n\n");
+}
+
+static void test_quadlet(void **state) {
+        expect(EXPORT_QUADLET,
+               "# shop-api@.container\n"
+               "[Unit]\nDescription=api\nRequires=shop-db.service\nAfter=shop-db.service\nRequires=other-job.service\nAfter=other-job.service\n"
+               "StartLimitBurst=16\nStartLimitIntervalSec=1m\n"
+               "\n[Container]\nImage=r/x:1\nExec=/bin/true \"a b\" \"$$HOME 50%% \\\"q\\\" \\\\\"\n"
+               "Environment=KINGLY_SERVICE=api\nEnvironment=KINGLY_NAMESPACE=shop\nEnvironment=\"A=x y%%\"\nEnvironment=B=$1\nEnvironmentFile=-/x/.env\n"
+               "Environment=KINGLY_INSTANCE=%i NODE_APP_INSTANCE=%i\nPodmanArgs=--stop-signal=SIGINT\nUser=33\nDropCapability=all\n"
+               "AddCapability=CAP_NET_BIND_SERVICE\nNoNewPrivileges=true\n"
+               "\n[Service]\nRestart=always\nRestartSec=100ms\nTimeoutStopSec=1m\nTimeoutStartSec=30s\nMemoryMax=256M\nCPUQuota=150%\n"
+               "RestartPreventExitStatus=3\n\n"
+               "# shop-api.target\n"
+               "[Unit]\nDescription=All instances of shop-api\nWants=shop-api@0.service shop-api@1.service\nAfter=shop-api@0.service shop-api@1.service\n"
+               "\n[Install]\nWantedBy=multi-user.target\n\n");
+}
+
+static void test_compose(void **state) {
+        expect(EXPORT_COMPOSE,
+               "# shop-api\n"
+               "{\"image\":\"r/x:1\",\"command\":[\"/bin/true\",\"a b\",\"$$HOME 50% \\\"q\\\" \\\\\"],\"environment\":{\"A\":\"x y%\",\"B\":\"$$1\"},"
+               "\"restart\":\"always\",\"stop_grace_period\":\"1m\",\"deploy\":{\"replicas\":2},\"env_file\":[{\"path\":\"/x/.env\",\"required\":false}],"
+               "\"depends_on\":{\"shop-db\":{\"condition\":\"service_healthy\"},\"other-job\":{\"condition\":\"service_completed_successfully\"}},"
+               "\"mem_limit\":268435456,\"cpus\":\"1.50\",\"stop_signal\":\"SIGINT\",\"user\":\"33\",\"cap_drop\":[\"ALL\"],"
+               "\"cap_add\":[\"CAP_NET_BIND_SERVICE\"],\"security_opt\":[\"no-new-privileges:true\"]}\n"
+               "! api: depends_on: db: ready needs a healthcheck of that service\n"
+               "! api: restart.except_codes has no counterpart\n");
+}
+
+static void test_kubernetes(void **state) {
+        expect(EXPORT_KUBERNETES,
+               "# shop-api.yaml\n"
+               "{\"apiVersion\":\"apps/v1\",\"kind\":\"Deployment\",\"metadata\":{\"name\":\"shop-api\",\"labels\":{\"app\":\"shop-api\"}},"
+               "\"spec\":{\"replicas\":2,\"selector\":{\"matchLabels\":{\"app\":\"shop-api\"}},\"template\":{\"metadata\":{\"labels\":{\"app\":\"shop-api\"}},"
+               "\"spec\":{\"terminationGracePeriodSeconds\":60,\"containers\":[{\"name\":\"shop-api\",\"image\":\"r/x:1\","
+               "\"command\":[\"/bin/true\",\"a b\",\"$HOME 50% \\\"q\\\" \\\\\"],\"env\":[{\"name\":\"A\",\"value\":\"x y%\"},{\"name\":\"B\",\"value\":\"$1\"}],"
+               "\"resources\":{\"limits\":{\"memory\":\"268435456\",\"cpu\":\"1500m\"}},\"securityContext\":{\"runAsUser\":33,"
+               "\"capabilities\":{\"drop\":[\"ALL\"],\"add\":[\"NET_BIND_SERVICE\"]},\"allowPrivilegeEscalation\":false}}]}}}}\n"
+               "! api: env_file has no counterpart\n"
+               "! api: depends_on has no counterpart: let it wait in an init container\n"
+               "! api: restart.except_codes has no counterpart\n"
+               "! api: stop.signal: the image's STOPSIGNAL is sent there\n");
+}
+
+/* A change of any key changes what is written or is named. `shell` has gone into the command by the time a spec exists. */
+static void test_nothing_is_dropped_in_silence(void **state) {
+        for (ExportFormat format = 0; format < _EXPORT_FORMAT_MAX; format++)
+                for (const SpecKey *k = spec_keys; k->path; k++) {
+                        _cleanup_(spec_freep) ServiceSpec *plain = make_spec("default", "web"), *changed = make_spec("default", "web");
+                        _cleanup_free_ char *example = k->example ? strdup(k->example) : NULL, *before = NULL, *after = NULL;
+
+                        if (!key_type_is_scalar(k->type) || streq(k->path, "shell") || !example)
+                                continue;
+                        if (example[0] == '"') {
+                                memmove(example, example + 1, strlen(example));
+                                example[strlen(example) - 1] = '\0';
+                        }
+                        set_key(changed, k->path, example);
+                        before = everything(format, plain, &options);
+                        after = everything(format, changed, &options);
+                        if (streq(before, after))
+                                fail_msg("%s: %s: %s makes no difference and is not named", export_format_name(format), k->path, example);
+                }
+}
+
+static void test_oneshot(void **state) {
+        _cleanup_(spec_freep) ServiceSpec *s = make_spec("default", "Job_1");
+        _cleanup_free_ char *unit = NULL, *manifest = NULL;
+
+        set_key(s, "type", "oneshot");
+        unit = everything(EXPORT_SYSTEMD, s, &options);
+        assert_non_null(strstr(unit, "Type=oneshot\n"));
+        assert_non_null(strstr(unit, "Restart=on-failure\n"));
+        assert_null(strstr(unit, "TimeoutStartSec"));
+        manifest = everything(EXPORT_KUBERNETES, s, &options);
+        assert_non_null(strstr(manifest, "\"kind\":\"Job\""));
+        assert_non_null(strstr(manifest, "\"restartPolicy\":\"OnFailure\""));
+        assert_non_null(strstr(manifest, "! Job_1: it is called job-1 there\n"));
+}
+
+/* A dependency with several instances is a target. */
+static void test_dependency_with_instances(void **state) {
+        _cleanup_spec_list_ SpecList all = {};
+        ExportOptions o = options;
+        _cleanup_free_ char *unit = NULL;
+
+        assert_int_equal(spec_list_append(&all, make_spec("default", "db")), 0);
+        assert_int_equal(spec_list_append(&all, make_spec("default", "web")), 0);
+        set_key(all.items[0], "instances", "3");
+        add_dependency(all.items[1], "db", DEPEND_STARTED);
+        o.all = &all;
+        unit = everything(EXPORT_SYSTEMD, all.items[1], &o);
+        assert_non_null(strstr(unit, "Requires=db.target\nAfter=db.target\n"));
+}
+
+static void test_image_is_needed(void **state) {
+        _cleanup_(spec_freep) ServiceSpec *s = make_spec("default", "web");
+
+        for (ExportFormat format = EXPORT_QUADLET; format < _EXPORT_FORMAT_MAX; format++) {
+                _cleanup_export_ Export e = {};
+                _cleanup_error_ KlError error = {};
+
+                assert_int_equal(export_service(format, s, &(ExportOptions) { .n_cpus = 1 }, &e, &error), -EINVAL);
+                assert_non_null(error.hint);
+        }
+        assert_int_equal(export_format_from_name("compose"), EXPORT_COMPOSE);
+        assert_int_equal(export_format_from_name("swarm"), -EINVAL);
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_systemd), cmocka_unit_test(test_quadlet), cmocka_unit_test(test_compose), cmocka_unit_test(test_kubernetes),
+                cmocka_unit_test(test_nothing_is_dropped_in_silence), cmocka_unit_test(test_oneshot), cmocka_unit_test(test_dependency_with_instances),
+                cmocka_unit_test(test_image_is_needed),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
