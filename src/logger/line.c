@@ -1,8 +1,9 @@
-/* The prefix of text lines. Must stay true: fixed width, so that both directions are copies and digit arithmetic, never printf or
- * strptime; it is done for each chunk on its way in and for each line on its way out. */
+/* The prefix of text lines. Must stay true: stamps have a fixed width, so that both directions are copies and digit arithmetic, never printf
+ * or strptime; they are done for each chunk on its way in and for each line on its way out. */
 #include "logger/line.h"
 
 #include <ctype.h>
+#include <stdio.h>
 
 static void put_digits(char *to, unsigned value, size_t n) {
         while (n-- > 0) {
@@ -11,7 +12,7 @@ static void put_digits(char *to, unsigned value, size_t n) {
         }
 }
 
-void line_prefix(char *to, usec_t realtime, int stream, bool cut) {
+void line_stamp(char *to, usec_t realtime) {
         static char second_text[FORMAT_MAX]; /* "2026-01-02T03:04:05.000000Z" of cached_second */
         static usec_t cached_second = USEC_INFINITY;
         usec_t second = realtime / USEC_PER_SEC;
@@ -22,8 +23,18 @@ void line_prefix(char *to, usec_t realtime, int stream, bool cut) {
         }
         memcpy(to, second_text, LINE_STAMP_SIZE);
         put_digits(to + LINE_STAMP_SIZE - 7, (unsigned) (realtime % USEC_PER_SEC), 6);
-        memcpy(to + LINE_STAMP_SIZE, stream ? " err" : " out", 4);
-        memcpy(to + LINE_STAMP_SIZE + 4, cut ? "+ " : " ", cut ? 2 : 1);
+}
+
+size_t line_prefix(char *to, usec_t realtime, int stream, int32_t instance, bool cut) {
+        char label[LINE_PREFIX_MAX - LINE_STAMP_SIZE], number[16] = "";
+        int n;
+
+        if (instance >= 0)
+                snprintf(number, sizeof(number), "@%" PRIi32, instance);
+        n = snprintf(label, sizeof(label), " %s%s%s ", stream ? "err" : "out", number, cut ? "+" : "");
+        line_stamp(to, realtime);
+        memcpy(to + LINE_STAMP_SIZE, label, (size_t) n);
+        return LINE_STAMP_SIZE + (size_t) n;
 }
 
 /* n digits ended by the character `end`, within a range; moves *p behind them. */
@@ -64,20 +75,38 @@ static bool parse_stamp(const char *p, usec_t *ret) {
         return true;
 }
 
+/* "@3": the number, and *p behind it. -1 where there is none. */
+static int32_t take_instance(const char **p, const char *end) {
+        int32_t value = 0;
+        const char *d;
+
+        if (*p == end || **p != '@')
+                return -1;
+        for (d = *p + 1; d < end && d < *p + 8 && isdigit((unsigned char) *d); d++)
+                value = value * 10 + (*d - '0');
+        if (d == *p + 1)
+                return -1;
+        *p = d;
+        return value;
+}
+
 void line_parse(const char *p, size_t n, LogRecord *ret) {
-        const char *word = p + LINE_STAMP_SIZE;
+        const char *word = p + LINE_STAMP_SIZE, *end = p + n;
+        int32_t instance;
         bool err, cut;
         usec_t t;
 
-        *ret = (LogRecord) { .message = p, .size = n };
+        *ret = (LogRecord) { .instance = -1, .message = p, .size = n };
         if (n < LINE_PREFIX_SIZE || !parse_stamp(p, &t))
                 return;
         err = memcmp(word, " err", 4) == 0;
         if (!err && memcmp(word, " out", 4) != 0)
                 return;
-        cut = n >= LINE_PREFIX_CUT_SIZE && memcmp(word + 4, "+ ", 2) == 0;
-        if (!cut && word[4] != ' ')
+        word += 4;
+        instance = take_instance(&word, end);
+        cut = word < end && *word == '+';
+        word += cut;
+        if (word == end || *word++ != ' ')
                 return;
-        word += cut ? 6 : 5;
-        *ret = (LogRecord) { .realtime = t, .stream = err, .partial = cut, .message = word, .size = n - (size_t) (word - p) };
+        *ret = (LogRecord) { .realtime = t, .stream = err, .instance = instance, .partial = cut, .message = word, .size = (size_t) (end - word) };
 }

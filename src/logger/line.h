@@ -7,11 +7,14 @@
 
 #define LINE_MESSAGE_MAX 65536        /* bytes of one message; longer ones are cut into pieces */
 #define LINE_STAMP_SIZE 27            /* 2026-01-02T03:04:05.000006Z */
-#define LINE_PREFIX_SIZE (LINE_STAMP_SIZE + 5)      /* " out " */
+#define LINE_PREFIX_SIZE (LINE_STAMP_SIZE + 5)      /* " out ": the shortest */
 #define LINE_PREFIX_CUT_SIZE (LINE_PREFIX_SIZE + 1) /* " out+ " */
+#define LINE_PREFIX_MAX 48                          /* " out@INSTANCE+ " */
 
-/* Writes LINE_PREFIX_CUT_SIZE (cut) or LINE_PREFIX_SIZE bytes, no NUL. Cheap when called often within one second. */
-void line_prefix(char *to, usec_t realtime, int stream, bool cut);
+/* Writes LINE_STAMP_SIZE bytes, no NUL. Cheap when called often within one second. */
+void line_stamp(char *to, usec_t realtime);
+/* Writes the whole prefix, no NUL, and returns its size: at most LINE_PREFIX_MAX. instance: -1 where the file is that of one instance. */
+size_t line_prefix(char *to, usec_t realtime, int stream, int32_t instance, bool cut);
 
 /* Takes a line (without its newline) apart; what has no valid prefix comes back whole, with time 0 and stream 0. */
 void line_parse(const char *p, size_t n, LogRecord *ret);

@@ -2,6 +2,7 @@
  * this check the path is known to be terminated, absolute and free of surprises. */
 #include "logger/log_wire.h"
 
+#include "base/text.h"
 #include "model/spec.h"
 
 static bool path_acceptable(const char *path) {
@@ -29,4 +30,32 @@ int log_open_check(const void *packet, size_t size, size_t n_fds) {
         if (!path_acceptable(o->path))
                 return -EBADMSG;
         return o->root_size == 0 || (o->root_size < strlen(o->path) && o->path[o->root_size] == '/') ? 0 : -EBADMSG;
+}
+
+/* What is no name is not taken: it goes into lines as it is. */
+static void take_name(char to[static LOG_NAME_MAX], const char *p, size_t n) {
+        if (n >= LOG_NAME_MAX)
+                n = 0;
+        memcpy(to, p, n);
+        to[n] = '\0';
+        if (!name_valid(to))
+                strcpy(to, "unknown");
+}
+
+void log_open_names(const LogOpen *o, char service[static LOG_NAME_MAX], char ns[static LOG_NAME_MAX]) {
+        const char *base = strrchr(o->path, '/') + 1, *end = base + strlen(base);
+        size_t directory = (size_t) (base - o->path) - 1, root = o->root_size ?: directory;
+
+        if (end - base > 4 && streq(end - 4, ".log"))
+                end -= 4;
+        if (!o->merge) {
+                const char *dot = memrchr(base, '.', (size_t) (end - base));
+
+                end = dot && dot > base ? dot : end;
+        }
+        take_name(service, base, (size_t) (end - base));
+        if (directory > root)
+                take_name(ns, o->path + root + 1, directory - root - 1);
+        else
+                strcpy(ns, "default");
 }

@@ -19,7 +19,7 @@ typedef struct LogOpen {
         int32_t uid, gid;             /* owner of the file; -1: ours */
         uint32_t instance;
         uint32_t root_size;           /* bytes of path that are the directory of all logs, without its last slash */
-        uint32_t pad;
+        uint32_t multiline;           /* json: lines that continue one another in one object */
         char path[LOG_WIRE_PATH_MAX]; /* absolute, NUL-terminated; instances of a run after run share one file */
 } LogOpen;
 
@@ -33,6 +33,10 @@ typedef struct LogPacket {
 /* Whether a received packet is a LogPacket to act on: size, version, ranges, an absolute path without ".." that ends in a file name, two
  * descriptors. 0 or -EBADMSG. Reads nothing beyond `size` bytes. */
 int log_open_check(const void *packet, size_t size, size_t n_fds);
+
+/* Service and namespace, which the path names: ROOT/[NAMESPACE/]SERVICE[.INSTANCE].log. "unknown" where it does not follow that. */
+#define LOG_NAME_MAX 129
+void log_open_names(const LogOpen *o, char service[static LOG_NAME_MAX], char ns[static LOG_NAME_MAX]);
 
 /* logger → keeper: end of file seen on both pipes of a run and all of it written; the keeper closes the copies it holds. */
 typedef struct LogClosed { uint64_t run; } LogClosed;

@@ -9,6 +9,7 @@
 typedef struct LogRecord {
         usec_t realtime;         /* 0: unknown */
         int stream;              /* 0 out, 1 err */
+        int32_t instance;        /* that a line of a merged file names; -1: the one whose file it is */
         bool partial;            /* the line goes on in the next record of this stream: it is longer than 64 KiB, or unfinished */
         const char *message;     /* valid until the next call; not NUL-terminated, any bytes */
         size_t size;

@@ -27,6 +27,19 @@ static int pipe_open(LogPipe *p) {
         return r < 0 ? r : poller_add(&p->run->target->logger->poller, &p->source, EPOLLIN);
 }
 
+static int streams_init(Run *run, const LogPacket *packet) {
+        const LogOpen *o = &packet->open;
+        char service[LOG_NAME_MAX], ns[LOG_NAME_MAX];
+        LineSource who = { .service = service, .ns = ns, .instance = o->instance, .pid = packet->pid };
+        LineFormat format = { .format = o->format, .merged = o->merge, .multiline = o->multiline };
+        int r = 0;
+
+        log_open_names(o, service, ns);
+        for (uint8_t i = 0; i < 2 && r >= 0; i++)
+                r = sink_stream_init(&run->pipes[i].stream, i, &who, &format);
+        return r;
+}
+
 int run_open(Logger *l, const LogPacket *packet, const int fds[2]) {
         const LogOpen *o = &packet->open;
         Run *run = calloc(1, sizeof(*run));
@@ -42,9 +55,10 @@ int run_open(Logger *l, const LogPacket *packet, const int fds[2]) {
         run->id = o->run;
         LIST_INSERT_HEAD(&run->target->runs, run, siblings);
         for (uint8_t i = 0; i < 2; i++)
-                run->pipes[i] = (LogPipe) { .source = { .fd = fds[i], .priority = 1, .ready = pipe_ready }, .run = run,
-                                            .stream = { .stream = i, .format = (uint8_t) o->format } };
-        r = pipe_open(&run->pipes[0]);
+                run->pipes[i] = (LogPipe) { .source = { .fd = fds[i], .priority = 1, .ready = pipe_ready }, .run = run };
+        r = streams_init(run, packet);
+        if (r >= 0)
+                r = pipe_open(&run->pipes[0]);
         if (r >= 0)
                 r = pipe_open(&run->pipes[1]);
         if (r < 0)
@@ -115,6 +129,8 @@ static size_t pipe_write(LogPipe *p, size_t n) {
 
         r = sink_write(t->sink, &p->stream, t->logger->buffer, n, now);
         target_used(t);
+        if (p->stream.pending)
+                target_pending(t);
         if (r >= 0)
                 return n;
         pipe_keep(p, n, now, r);

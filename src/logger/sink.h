@@ -1,8 +1,8 @@
-/* One log file: lines in, rotation by size, whole lines only. No allocation per line. Owned by kingd-logger; tested alone.
+/* One log file: lines in, rotation, whole lines only. No allocation per line. Owned by kingd-logger; tested alone.
  *
- * Text format, one line of output each:  2026-01-02T03:04:05.000006Z out MESSAGE      (or "err")
- * A message longer than the line limit (64 KiB) is cut into pieces marked `out+` / `err+` on all but the last.
- * Raw format: the bytes as they come.
+ * Text format, one line of output each:  2026-01-02T03:04:05.000006Z out MESSAGE      (or "err"; "out@3" from instance 3 of a merged file)
+ * A message longer than LINE_MESSAGE_MAX is cut into pieces marked `out+` / `err+` on all but the last.
+ * Json format: json_line.h. Raw format: the bytes as they come.
  *
  * A file that somebody renamed, removed or emptied is noticed within a second and opened anew; sink_close() makes it at once. */
 #pragma once
@@ -17,16 +17,36 @@ typedef struct SinkOptions {
         LogLimits limits;
 } SinkOptions;
 
-/* One pipe that ends in a sink. Several share a sink (stdout and stderr, and the runs of one instance, which may overlap), so the start of
- * a line that is not complete yet is kept here. Zero-initialise with stream and format; sink_stream_done() frees what it holds. */
+/* How lines are to look. */
+typedef struct LineFormat {
+        uint8_t format;          /* LogFormat of model/spec.h */
+        bool merged;             /* text: name the instance in each line */
+        bool multiline;          /* json: lines that continue one another in one object */
+} LineFormat;
+
+/* Who writes them. */
+typedef struct LineSource {
+        const char *service, *ns;     /* valid names */
+        uint32_t instance;
+        int32_t pid;
+} LineSource;
+
+/* One pipe that ends in a sink. Several share a sink (stdout and stderr, and the runs of one instance, which may overlap), so what is not complete
+ * yet is kept here. sink_stream_init(), or zero-initialise with stream and format; sink_stream_done() frees what it holds. */
 typedef struct SinkStream {
         uint8_t stream;          /* 0 out, 1 err */
-        uint8_t format;          /* 0 text, 1 raw */
+        uint8_t format;
+        bool merged, multiline;
+        bool pending;            /* a complete line is kept because the next one may continue it: sink_flush() after a while */
         /* private */
-        uint32_t done;           /* bytes of the chunk at hand that need not be written again; not 0 only after an error */
+        uint32_t instance;
+        uint32_t done;           /* bytes of what is kept and the chunk at hand that are settled; not 0 only after an error */
         uint32_t open_size, open_allocated;
         char *open;
+        size_t head_size;
+        char *head;              /* json: what is the same in all lines */
 } SinkStream;
+int sink_stream_init(SinkStream *st, uint8_t stream, const LineSource *who, const LineFormat *f);  /* 0 or -ENOMEM */
 void sink_stream_done(SinkStream *st);
 
 int sink_new(const SinkOptions *o, Sink **ret);          /* the file is opened at the first byte; parent directories are made */
@@ -34,9 +54,11 @@ Sink *sink_free(Sink *s);
 DEFINE_CLEANUP(Sink *, sink_free);
 void sink_configure(Sink *s, const SinkOptions *o);      /* new limits and owner; the path stays */
 
-/* Appends a chunk (below 2 GiB) received at `realtime`. In text format the start of an incomplete line is kept until it is complete or
+/* Appends a chunk (at most SINK_CHUNK_MAX bytes) received at `realtime`. In text and json format what is not complete is kept until it is, or
  * sink_end() comes. 0, or -errno of open, write or memory: then nothing of the chunk is lost, call again with the same chunk. */
+#define SINK_CHUNK_MAX (128 * 1024)
 int sink_write(Sink *s, SinkStream *st, const char *p, size_t n, usec_t realtime);
+int sink_flush(Sink *s, SinkStream *st, usec_t realtime);  /* writes complete lines that are kept. Errors as sink_write */
 int sink_end(Sink *s, SinkStream *st, usec_t realtime);  /* end of file on the stream: completes an open line. Errors as sink_write */
 
 void sink_close(Sink *s);                                /* closes the file; the next byte opens it again */

@@ -15,6 +15,7 @@
 #define PIPE_REST (1024 * 1024)       /* bytes read of one pipe after the keeper is gone: no pipe holds more, unless the limit was raised */
 #define OPEN_FILES_MAX 256            /* log files kept open; the one not written to for longest is closed first */
 #define QUOTA_DELAY USEC_PER_SEC      /* from a rotation to the look at the size of all logs: one look for many rotations */
+#define EVENT_WAIT (200 * USEC_PER_MSEC) /* a line waits this long for others that continue it */
 #define RETRY_FIRST USEC_PER_SEC
 #define RETRY_MAX (30 * USEC_PER_SEC)
 
@@ -51,6 +52,7 @@ struct Target {
         uint8_t compress;             /* LogCompress of model/spec.h */
         uint32_t keep;
         usec_t retry_at, delay;       /* CLOCK_MONOTONIC; time until the next attempt */
+        usec_t flush_at;              /* CLOCK_MONOTONIC: lines that wait for others are written; USEC_INFINITY: none does */
         usec_t due;                   /* CLOCK_REALTIME: sink_due() that logger->wake takes account of */
 };
 
@@ -91,6 +93,7 @@ int target_get(Logger *l, const LogOpen *o, Target **ret);
 void target_put(Target *t);           /* frees it unless a run uses it */
 /* After each write: keeps the number of open files in bounds, sees to what a rotation leaves, tells of a failed one. */
 void target_used(Target *t);
+void target_pending(Target *t);       /* a line of a pipe waits for others that may continue it */
 void target_stall(Target *t, int error);
 /* Does what is due by now, and has the logger woken for what is due later. May free the target. */
 void target_tick(Target *t, usec_t monotonic, usec_t realtime);

@@ -43,7 +43,7 @@ static int target_new(Logger *l, const SinkOptions *o, Target **ret) {
         if (!t)
                 return -ENOMEM;
         t->logger = l;
-        t->due = USEC_INFINITY;
+        t->due = t->flush_at = USEC_INFINITY;
         LIST_INSERT_HEAD(&l->all, t, all);
         r = sink_new(o, &t->sink);
         if (r >= 0)
@@ -170,6 +170,7 @@ static void retry(Target *t) {
         }
         t->stalled = false;
         log_notice("%s is written again", sink_path(t->sink));
+        target_pending(t); /* what was kept may wait again */
         /* The last run takes the target with it, and nothing of either is touched after that. */
         for (Run *run = LIST_FIRST(&t->runs), *next; run; run = next) {
                 bool second = run->pipes[1].source.fd >= 0; /* then the first does not end the run */
@@ -181,18 +182,49 @@ static void retry(Target *t) {
         }
 }
 
-void target_tick(Target *t, usec_t monotonic, usec_t realtime) {
-        int r;
+void target_pending(Target *t) {
+        if (t->flush_at != USEC_INFINITY)
+                return;
+        t->flush_at = now_usec(CLOCK_MONOTONIC) + EVENT_WAIT;
+        logger_wake(t->logger, t->flush_at);
+}
 
-        if (t->stalled && t->retry_at <= monotonic)
+static void flush_pending(Target *t, usec_t realtime) {
+        Run *run;
+        int r = 0;
+
+        t->flush_at = USEC_INFINITY;
+        LIST_FOREACH(run, &t->runs, siblings)
+                for (size_t i = 0; i < 2 && r >= 0; i++)
+                        r = sink_flush(t->sink, &run->pipes[i].stream, realtime);
+        target_used(t);
+        if (r < 0)
+                target_stall(t, r);
+}
+
+static void rotate_due(Target *t, usec_t realtime) {
+        int r = sink_rotate_due(t->sink, realtime);
+
+        if (r < 0)
+                log_errno(LOG_WARNING, r, "cannot put %s aside, trying again when it is written to", sink_path(t->sink));
+        target_used(t);
+}
+
+void target_tick(Target *t, usec_t monotonic, usec_t realtime) {
+        if (t->stalled && t->retry_at <= monotonic) {
                 retry(t);
-        else if (t->stalled)
+                return;
+        }
+        if (t->stalled) {
                 logger_wake(t->logger, t->retry_at);
-        else if (t->due <= realtime) {
-                r = sink_rotate_due(t->sink, realtime);
-                if (r < 0)
-                        log_errno(LOG_WARNING, r, "cannot put %s aside, trying again when it is written to", sink_path(t->sink));
-                target_used(t);
-        } else
+                return;
+        }
+        if (t->flush_at <= monotonic)
+                flush_pending(t, realtime);
+        else
+                logger_wake(t->logger, t->flush_at);
+        if (t->due <= realtime)
+                rotate_due(t, realtime);
+        else
                 follow_due(t);
 }

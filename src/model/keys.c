@@ -12,7 +12,7 @@ static const char *const io_classes[] = { "none", "realtime", "best-effort", "id
 static const char *const restart_whens[] = { "always", "on-failure", "never", NULL };
 static const char *const stop_scopes[] = { "all", "group", "main", NULL };
 static const char *const log_targets[] = { "auto", "journal", "file", "none", NULL };
-static const char *const log_formats[] = { "text", "raw", NULL };
+static const char *const log_formats[] = { "text", "raw", "json", NULL };
 static const char *const log_rotates[] = { "none", "hourly", "daily", "weekly", "monthly", NULL };
 static const char *const log_compressions[] = { "none", "zstd", "gzip", NULL };
 
@@ -201,8 +201,15 @@ const SpecKey spec_keys[] = {
                   "listens, else files.",
           .example = "file" },
         { "log.format", KEY_ENUM, FIELD(log.format), log_formats, .fallback = "text", .effect = EFFECT_RESTART,
-          .help = "Form of log files. text: each line after its time and stream. raw: the bytes as the service wrote them.",
-          .example = "raw" },
+          .help = "Form of log files. text: each line after its time and stream. json: each line an object with time, stream, service, "
+                  "instance, pid and message. raw: the bytes as the service wrote them.",
+          .example = "json" },
+        { "log.multiline", KEY_BOOL, FIELD(log.multiline), .fallback = "true", .effect = EFFECT_RESTART,
+          .help = "Keep a line and those that continue it, such as a stack trace, together in one object. json files only.",
+          .example = "false" },
+        { "log.merge", KEY_BOOL, FIELD(log.merge), .fallback = "false", .effect = EFFECT_RESTART,
+          .help = "One log file for all instances, whose lines say which instance wrote them, instead of one file each. Not for raw files.",
+          .example = "true" },
         { "log.max_size", KEY_SIZE, FIELD(log.max_size), .min = 4096, .max = INT64_MAX, .fallback = "10M", .effect = EFFECT_RESTART,
           .help = "A log file of this size is put aside and a new one begun; infinity for never.",
           .example = "100M" },

@@ -94,6 +94,7 @@ typedef struct ServiceSpec {
         struct {
                 int to;                                       /* LogTarget */
                 int format;                                   /* LogFormat, files only */
+                bool multiline;                               /* json: a stack trace is one message */
                 bool merge;                                   /* one file for all instances */
                 uint64_t max_size, max_total;                 /* bytes of one file, of all files of one log; UINT64_MAX: no bound */
                 usec_t max_age;                               /* of one file; USEC_INFINITY: no bound */
