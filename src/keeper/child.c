@@ -252,10 +252,14 @@ static const Stage stages[] = {
         { STAGE_ENVIRONMENT, 0, compose_words },
 };
 
-static void report(const ChildSetup *c, SpawnStage stage, int error) {
+static bool report(const ChildSetup *c, SpawnStage stage, int error) {
         ChildReport p = { .error = error, .stage = stage };
+        ssize_t n;
 
-        (void) send(c->gate, &p, sizeof(p), MSG_NOSIGNAL);
+        do
+                n = send(c->gate, &p, sizeof(p), MSG_NOSIGNAL);
+        while (n < 0 && errno == EINTR);
+        return n == sizeof(p);
 }
 
 _Noreturn void child_run(ChildSetup *c) {
@@ -263,12 +267,14 @@ _Noreturn void child_run(ChildSetup *c) {
                 int r = stages[i].flag == 0 || (c->spawn->flags & stages[i].flag) ? stages[i].apply(c) : 0;
 
                 if (r < 0) {
-                        report(c, stages[i].stage, -r);
+                        (void) report(c, stages[i].stage, -r);
                         _exit(EXIT_FAILURE);
                 }
         }
-        report(c, STAGE_EXEC, 0);
+        /* Unless the keeper knows of it, nothing may run. */
+        if (!report(c, STAGE_EXEC, 0))
+                _exit(EXIT_FAILURE);
         (void) execve(wire_spawn_strings(c->spawn), child_argv, child_environ);
-        report(c, STAGE_EXEC, errno);
+        (void) report(c, STAGE_EXEC, errno);
         _exit(EXIT_FAILURE);
 }
