@@ -34,10 +34,15 @@ static int path_beside_us(char *ret, size_t size, const char *name) {
 }
 
 int helper_init(Helper *h, const char *name, const char *path) {
+        int r;
+
         *h = (Helper) { .name = name, .wire.fd = -EBADF, .restart_at = USEC_INFINITY, .retry_at = USEC_INFINITY };
         if (path)
                 return (size_t) snprintf(h->path, sizeof(h->path), "%s", path) < sizeof(h->path) ? 0 : -ENAMETOOLONG;
-        if (path_beside_us(h->path, sizeof(h->path), name) >= 0 && access(h->path, X_OK) >= 0)
+        r = path_beside_us(h->path, sizeof(h->path), name);
+        if (r < 0 && r != -ENOENT)
+                return r;
+        if (r >= 0 && access(h->path, X_OK) >= 0)
                 return 0;
         snprintf(h->path, sizeof(h->path), "%s/%s", KINGLY_LIBEXECDIR, name);
         return access(h->path, X_OK) < 0 ? -errno : 0;
@@ -159,6 +164,16 @@ static void update_interest(Helper *h, Poller *p) {
                 (void) poller_modify(p, &h->wire, (h->deaf ? 0 : EPOLLIN) | (out ? EPOLLOUT : 0));
 }
 
+static void pause_sending(Helper *h, Poller *p, usec_t until) {
+        h->full = true;
+        h->retry_at = until;
+        update_interest(h, p);
+}
+
+void helper_pause(Helper *h, Poller *p) {
+        pause_sending(h, p, usec_add(now_usec(CLOCK_MONOTONIC), RETRY_DELAY));
+}
+
 int helper_send(Helper *h, Poller *p, const void *packet, size_t size, const int *fds, size_t n_fds) {
         int r;
 
@@ -169,13 +184,11 @@ int helper_send(Helper *h, Poller *p, const void *packet, size_t size, const int
         r = fd_send(h->wire.fd, packet, size, fds, n_fds);
         /* No event tells when these are over: too many descriptors in flight (unix(7)), no memory. */
         if (r == -ETOOMANYREFS || r == -ENOBUFS || r == -ENOMEM) {
-                h->retry_at = usec_add(now_usec(CLOCK_MONOTONIC), RETRY_DELAY);
-                r = -EAGAIN;
+                helper_pause(h, p);
+                return -EAGAIN;
         }
-        if (r == -EAGAIN) {
-                h->full = true;
-                update_interest(h, p);
-        }
+        if (r == -EAGAIN)
+                pause_sending(h, p, USEC_INFINITY);
         return r;
 }
 

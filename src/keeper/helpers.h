@@ -19,7 +19,8 @@ typedef struct Helper {
         usec_t started, restart_at;     /* CLOCK_MONOTONIC; USEC_INFINITY: no start is due */
 } Helper;
 
-/* Finds the program: `path` if given, else beside our own executable, else in the directory of the installation. -ENOENT */
+/* Finds the program: `path` if given, else beside our own executable, else in the directory of the installation. -ENOENT, or
+ * why nothing could be looked for */
 int helper_init(Helper *h, const char *name, const char *path);
 
 /* Starts it with one end of a fresh pair at `fd_in_child`. argv[0] is replaced by the path (argv NULL: no arguments). When that fails, the next try
@@ -36,5 +37,6 @@ void helper_close(Helper *h, Poller *p);
 
 /* Sends one packet. -EAGAIN: not now; `full` is set until EPOLLOUT or retry_at. Any other error means that the other end is gone or useless. */
 int helper_send(Helper *h, Poller *p, const void *packet, size_t size, const int *fds, size_t n_fds);
+void helper_pause(Helper *h, Poller *p);                /* nothing is sent for 100 ms */
 void helper_writable(Helper *h, Poller *p);             /* EPOLLOUT came, or retry_at has passed */
 void helper_listen(Helper *h, Poller *p, bool on);      /* whether EPOLLIN is of interest; it is after a start */

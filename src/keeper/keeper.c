@@ -180,6 +180,8 @@ static int find_helpers(Keeper *k) {
         k->manager.wire = (PollSource) { .fd = -EBADF, .priority = PRIORITY_MANAGER, .ready = hear_ready };
         k->manager.restart_at = 0;
         r = helper_init(&k->logger, "kingd-logger", k->options->logger);
+        if (r < 0 && r != -ENOENT)
+                return log_errno(LOG_ERR, r, "cannot look for kingd-logger");
         if (r < 0)
                 log_errno(LOG_DEBUG, r, "no kingd-logger: output of services will wait in its pipes");
         k->logger.wire = (PollSource) { .fd = -EBADF, .priority = PRIORITY_LOGGER, .ready = logs_ready };

@@ -75,9 +75,14 @@ void logs_flush(Keeper *k) {
         }
 }
 
+static void hand_over_again(Keeper *k, Child *c) {
+        c->log_sent = false;
+        table_queue(&k->table, QUEUE_LOG, c);
+}
+
 /* False: nothing more to read. */
 static bool hear_logger(Keeper *k) {
-        LogClosed p;
+        LogAnswer p;
         ssize_t n;
         Child *c;
 
@@ -99,6 +104,11 @@ static bool hear_logger(Keeper *k) {
         c = table_by_run(&k->table, p.run);
         if (!c || !c->log_sent)
                 return true;
+        if (p.kind == LOG_REFUSED) {
+                hand_over_again(k, c);
+                helper_pause(&k->logger, &k->poller);
+                return true;
+        }
         logs_close(c);
         child_settle(k, c);
         return true;
@@ -121,9 +131,7 @@ void logs_rest(Keeper *k) {
         while (hear_logger(k))
                 ;
         while ((c = table_next(&k->table, &i))) {
-                if (!c->log_sent || c->log_fds[0] < 0)
-                        continue;
-                c->log_sent = false;
-                table_queue(&k->table, QUEUE_LOG, c);
+                if (c->log_sent && c->log_fds[0] >= 0)
+                        hand_over_again(k, c);
         }
 }

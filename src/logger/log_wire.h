@@ -38,5 +38,11 @@ int log_open_check(const void *packet, size_t size, size_t n_fds);
 #define LOG_NAME_MAX 129
 void log_open_names(const LogOpen *o, char service[static LOG_NAME_MAX], char ns[static LOG_NAME_MAX]);
 
-/* logger → keeper: end of file seen on both pipes of a run and all of it written; the keeper closes the copies it holds. */
-typedef struct LogClosed { uint64_t run; } LogClosed;
+/* logger → keeper. LOG_ENDED: end of file seen on both pipes of a run and all of it written; the keeper closes the copies it holds. LOG_REFUSED:
+ * no memory or descriptors for it now, nothing of it was read; the keeper hands it over again a little later. */
+typedef enum LogAnswerKind { LOG_ENDED, LOG_REFUSED } LogAnswerKind;
+typedef struct LogAnswer {
+        uint64_t run;
+        uint32_t kind;
+        uint32_t pad;
+} LogAnswer;

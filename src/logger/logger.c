@@ -24,10 +24,11 @@ void logger_wake(Logger *l, usec_t monotonic) {
 /* ---- what we say ---- */
 
 /* False: not now. A keeper that is gone needs no answer. */
-static bool say_closed(Logger *l, const Run *run) {
-        LogClosed c = { .run = run->id };
+static bool say(Logger *l, uint64_t run, LogAnswerKind kind) {
+        LogAnswer a = { .run = run, .kind = kind };
+        int r = fd_send(l->socket.fd, &a, sizeof(a), NULL, 0);
 
-        return fd_send(l->socket.fd, &c, sizeof(c), NULL, 0) != -EAGAIN;
+        return r != -EAGAIN && r != -ENOBUFS && r != -ENOMEM;
 }
 
 void logger_closed(Logger *l, Run *run) {
@@ -36,7 +37,7 @@ void logger_closed(Logger *l, Run *run) {
         LIST_REMOVE(run, siblings);
         target_put(t);
         LIST_INSERT_HEAD(&l->closing, run, siblings);
-        if (say_closed(l, run))
+        if (say(l, run->id, LOG_ENDED))
                 run_free(run);
         else
                 (void) poller_modify(&l->poller, &l->socket, EPOLLIN | EPOLLOUT);
@@ -46,11 +47,20 @@ static void say_waiting(Logger *l) {
         Run *run;
 
         while ((run = LIST_FIRST(&l->closing))) {
-                if (!say_closed(l, run))
+                if (!say(l, run->id, LOG_ENDED))
                         return;
                 run_free(run);
         }
         (void) poller_modify(&l->poller, &l->socket, EPOLLIN);
+}
+
+/* One that cannot even be refused comes back to whoever follows us. */
+static void refuse(Logger *l, uint64_t run, int error) {
+        if (!l->refusing)
+                log_errno(LOG_ERR, error, "cannot take up the output of run %" PRIx64 ", will try again: it waits in its pipes", run);
+        l->refusing = true;
+        if (!say(l, run, LOG_REFUSED))
+                l->poller.stop = true;
 }
 
 /* ---- what we hear ---- */
@@ -79,24 +89,36 @@ static void hear_packet(Logger *l, const LogPacket *p, size_t size, const int *f
         }
         note_root(l, o);
         r = run_open(l, p, fds);
-        if (r == -EEXIST)
+        if (r == -EEXIST) {
                 log_debug("already reading run %" PRIx64, o->run);
-        else if (r < 0)
-                log_errno(LOG_ERR, r, "cannot read the output of run %" PRIx64 " for %s", o->run, o->path);
+                return;
+        }
+        if (r < 0) {
+                refuse(l, o->run, r);
+                return;
+        }
+        if (l->refusing)
+                log_notice("the output of all runs is taken up again");
+        l->refusing = false;
 }
 
 /* False: nothing more for now, or ever (then the loop ends). */
 static bool hear(Logger *l) {
+        struct { LogPacket packet; char beyond; } in;    /* with room for one that is too long, so that EMSGSIZE means its descriptors */
         size_t n_fds = 2;
         int fds[2];
-        LogPacket p;
         ssize_t n;
 
-        n = fd_recv(l->socket.fd, &p, sizeof(p), fds, &n_fds);
+        in.packet.open.version = 0;
+        n = fd_recv(l->socket.fd, &in, sizeof(in), fds, &n_fds);
         if (n == -EAGAIN)
                 return false;
         if (n == -EMSGSIZE) {
-                log_warning("oversized packet dropped");
+                /* No room for them in our table of files. */
+                if (in.packet.open.version == LOG_WIRE_VERSION)
+                        refuse(l, in.packet.open.run, -EMFILE);
+                else
+                        log_warning("oversized packet dropped");
                 return true;
         }
         if (n < 0 && n != -ECONNRESET)
@@ -105,7 +127,7 @@ static bool hear(Logger *l) {
                 l->poller.stop = true;
                 return false;
         }
-        hear_packet(l, &p, (size_t) n, fds, n_fds);
+        hear_packet(l, &in.packet, (size_t) n, fds, n_fds);
         return true;
 }
 

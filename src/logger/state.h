@@ -69,6 +69,7 @@ struct Logger {
         uint64_t quota;               /* bytes of all logs; UINT64_MAX: no bound */
         usec_t quota_at;              /* CLOCK_MONOTONIC: the next look at their size; USEC_INFINITY: after the next rotation */
         LIST_HEAD(, Run) closing;     /* ended runs that the keeper has not been told of */
+        bool refusing;                /* the last run that came could not be taken up */
         bool ending;                  /* the keeper is gone: runs are finished one by one, none frees itself */
         char *buffer;                 /* PIPE_CHUNK bytes that every read uses; NULL after one was kept */
 };

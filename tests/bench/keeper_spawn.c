@@ -101,7 +101,7 @@ static int logger_main(void) {
                                 ;
                         fd_close(fds[i]);
                 }
-                if (fd_send(WIRE_FD, &(LogClosed) { .run = log.open.run }, sizeof(LogClosed), NULL, 0) < 0)
+                if (fd_send(WIRE_FD, &(LogAnswer) { .run = log.open.run }, sizeof(LogAnswer), NULL, 0) < 0)
                         return 0;
         }
 }

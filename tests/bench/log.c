@@ -130,7 +130,7 @@ static pid_t start_logger(const char *logger, int *ret_sock) {
 
 static double bench_logger(const char *logger, const char *path, unsigned format, size_t mebibytes) {
         int sock, out[2], err[2];
-        LogClosed closed;
+        LogAnswer closed;
         double begin, spent;
         pid_t pid;
 
@@ -204,7 +204,7 @@ static void bench_idle(const char *logger, const char *dir) {
                 close(writers[i][1]);
         }
         for (unsigned i = 0; i < SERVICES; i++)
-                if (recv(sock, &(LogClosed) {}, sizeof(LogClosed), 0) != sizeof(LogClosed))
+                if (recv(sock, &(LogAnswer) {}, sizeof(LogAnswer), 0) != sizeof(LogAnswer))
                         die("recv");
         close(sock);
         finish(pid);

@@ -16,7 +16,13 @@ static void expect_log(Rig *rig, uint64_t run, int fds[2]) {
 }
 
 static void say_closed(Rig *rig, uint64_t run) {
-        LogClosed p = { .run = run };
+        LogAnswer p = { .run = run };
+
+        assert_int_equal(fd_send(rig->logger.wire, &p, sizeof(p), NULL, 0), 0);
+}
+
+static void say_refused(Rig *rig, uint64_t run) {
+        LogAnswer p = { .run = run, .kind = LOG_REFUSED };
 
         assert_int_equal(fd_send(rig->logger.wire, &p, sizeof(p), NULL, 0), 0);
 }
@@ -24,6 +30,25 @@ static void say_closed(Rig *rig, uint64_t run) {
 static void close_both(int fds[2]) {
         fds[0] = fd_close(fds[0]);
         fds[1] = fd_close(fds[1]);
+}
+
+static void test_what_was_refused_comes_again(void **state) {
+        Rig *rig = *state;
+        int fds[2];
+
+        spawn(rig, 1, SPAWN_LOG_PIPES, SHELL("echo out"));
+        proxy_accept(rig->listeners[1], &rig->logger);
+        for (unsigned i = 0; i < 3; i++) {
+                expect_log(rig, 1, fds);
+                close_both(fds);
+                say_refused(rig, 1);
+        }
+        (void) expect_running(rig, 1);
+        assert_int_equal(expect_exited(rig, 1), 0); /* acknowledged, and its output is not forgotten */
+        expect_log(rig, 1, fds);
+        assert_string_equal(read_all(fds[0]), "out\n");
+        close_both(fds);
+        say_closed(rig, 1);
 }
 
 static void test_output_goes_to_the_logger(void **state) {
@@ -196,6 +221,7 @@ static void test_shutdown_waits_for_the_logger(void **state) {
 int main(int argc, char **argv) {
         const struct CMUnitTest tests[] = {
                 RIG_TEST(test_output_goes_to_the_logger),
+                RIG_TEST(test_what_was_refused_comes_again),
                 RIG_TEST(test_output_outlives_the_logger),
                 RIG_TEST(test_given_stream_wins),
                 RIG_TEST(test_failures_are_not_logged),

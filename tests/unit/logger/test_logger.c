@@ -129,12 +129,17 @@ static void service_done(Service *s) {
                 s->read[i] = fd_close(s->read[i]);
 }
 
-static uint64_t wait_closed(const Keeper *k) {
-        LogClosed c;
+static uint64_t wait_answer(const Keeper *k, LogAnswerKind kind) {
+        LogAnswer c;
 
         wait_readable(k->sock);
         assert_int_equal(recv(k->sock, &c, sizeof(c), 0), sizeof(c));
+        assert_int_equal(c.kind, kind);
         return c.run;
+}
+
+static uint64_t wait_closed(const Keeper *k) {
+        return wait_answer(k, LOG_ENDED);
 }
 
 static void test_run(void **state) {
@@ -491,6 +496,38 @@ static void test_reopen(void **state) {
         logger_finish(&k);
 }
 
+/* Out of descriptors: nothing of the run is read, the keeper hears of it, and the next try takes it up. */
+static void test_no_descriptors(void **state) {
+        const char *path = ((Place *) *state)->path;
+        Keeper k = logger_start(RLIM_INFINITY);
+        _cleanup_free_ char *data = NULL;
+        Service first = service_make(1), second = service_make(2);
+        struct rlimit none = { .rlim_cur = LOG_WIRE_FD + 1 }, was;
+
+        service_submit(&k, &first, path, 0, 0, 5);
+        service_end(&first);
+        assert_int_equal(wait_closed(&k), 1); /* so it is set up */
+        assert_int_equal(prlimit(k.pid, RLIMIT_NOFILE, NULL, &was), 0);
+        none.rlim_max = was.rlim_max;
+        assert_int_equal(prlimit(k.pid, RLIMIT_NOFILE, &none, NULL), 0);
+        service_submit(&k, &second, path, 0, 0, 5);
+        assert_int_equal(wait_answer(&k, LOG_REFUSED), 2);
+        service_submit(&k, &second, path, 0, 0, 5);
+        assert_int_equal(wait_answer(&k, LOG_REFUSED), 2);
+        wait_said(&k, "cannot take up the output");
+        assert_int_equal(prlimit(k.pid, RLIMIT_NOFILE, &was, NULL), 0);
+        assert_int_equal(write(second.write[0], "late\n", 5), 5);
+        service_submit(&k, &second, path, 0, 0, 5);
+        service_end(&second);
+        assert_int_equal(wait_closed(&k), 2);
+        wait_said(&k, "taken up again");
+        data = file_number(path, 0, NULL);
+        assert_non_null(strstr(data, "out late\n"));
+        service_done(&first);
+        service_done(&second);
+        logger_finish(&k);
+}
+
 static bool is_closed_elsewhere(int write_end) {
         struct pollfd p = { .fd = write_end, .events = 0 };
 
@@ -557,6 +594,7 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(test_full_disk_timer, place_open, place_close),
                 cmocka_unit_test_setup_teardown(test_full_at_the_end, place_open, place_close),
                 cmocka_unit_test_setup_teardown(test_reopen, place_open, place_close),
+                cmocka_unit_test_setup_teardown(test_no_descriptors, place_open, place_close),
                 cmocka_unit_test_setup_teardown(test_bad_packets, place_open, place_close),
         };
 
