@@ -154,8 +154,12 @@ static int signal_main(Instance *i, int sig, int target) {
 }
 
 int instance_signal(Instance *i, int sig, StopScope scope) {
-        if (!i->lc.main_alive || scope == STOP_ALL)
-                return i->cell ? cell_signal(i->cell, sig) : 0;
+        if (!i->lc.main_alive || scope == STOP_ALL) {
+                int r = i->cell ? cell_signal(i->cell, sig) : 0;
+
+                /* Out of descriptors or memory for all of them, the one who would tell the others hears of it: its keeper needs neither. */
+                return r < 0 && i->lc.main_alive ? signal_main(i, sig, WIRE_TO_MAIN) : r;
+        }
         return signal_main(i, sig, scope == STOP_GROUP ? WIRE_TO_GROUP : WIRE_TO_MAIN);
 }
 
