@@ -26,6 +26,19 @@ $(patsubst tests/%.c,$(BUILD)/tests/%,$(1)): $(1) tests/fuzz/corpus_main.c $(for
 endef
 $(foreach t,$(wildcard tests/fuzz/fuzz_*.c),$(eval $(call FUZZ_template,$(t))))
 
+# What is preloaded to make calls fail, and the service that writes down what becomes of it. Under sanitizers malloc(3) is theirs.
+SHIM := $(BUILD)/tests/fault/shim.so
+WITNESS := $(BUILD)/tests/chaos/witness
+$(SHIM): tests/fault/shim.c $(MAKEFILE_LIST)
+	@mkdir -p $(@D)
+	$(call say,test,$@)
+	$(Q)$(CC) -D_GNU_SOURCE -std=gnu17 -O2 -g -Wall -Wextra -Werror -Wno-unused-parameter -fPIC -fvisibility=hidden -fno-builtin \
+		$(if $(SANITIZE),-DFAULT_NO_MALLOC) -shared -o $@ $<
+$(WITNESS): tests/chaos/witness.c $(MAKEFILE_LIST)
+	@mkdir -p $(@D)
+	$(call say,test,$@)
+	$(Q)$(CC) $(CPPFLAGS) -std=gnu17 -O2 -g -Wall -Wextra -Werror -o $@ $<
+
 # One room's unit tests alone: make unit-model
 unit-%:
 	@$(MAKE) --no-print-directory -s $(filter $(BUILD)/tests/unit/$*/%,$(UNIT_TESTS))
@@ -37,7 +50,7 @@ unit-%:
 KINGLY_JOBS ?= 4
 scenario = KINGLY_BIN=$(abspath $(BUILD)/bin) KINGLY_JOBS=$(KINGLY_JOBS) KINGLY_ISOLATION=$(1) $(2) tests/scenario/run
 
-test-programs: all generated $(UNIT_TESTS) $(FUZZ_TARGETS)
+test-programs: all generated $(UNIT_TESTS) $(FUZZ_TARGETS) $(SHIM) $(WITNESS)
 
 check-unit: test-programs
 	@tests/run-units $(UNIT_TESTS)
