@@ -142,6 +142,7 @@ static void print_instance(const Ctl *ctl, json_object *detail) {
                 printf("    %-14s %" PRIi64 "\n", "pid", v.pid);
         printf("    %-14s %" PRIi64 "\n", "restarts", v.restarts);
         print_field("    ", "status", v.status);
+        print_field("    ", "hint", v.hint);
         print_field("    ", "last exit", exit);
         if (next > 0)
                 print_field("    ", "next attempt", format_local_time(buf, (usec_t) next));

@@ -57,6 +57,7 @@ InstanceView instance_view(json_object *o) {
                 .isolation = field_text(o, "isolation"),
                 .unit = field_text(o, "unit"),
                 .status = field_text(o, "status"),
+                .hint = field_text(o, "hint"),
                 .instance = field_number(o, "instance", 0),
                 .pid = field_number(o, "pid", 0),
                 .restarts = field_number(o, "restarts", 0),

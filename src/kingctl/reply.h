@@ -13,7 +13,7 @@ json_object *field_object(json_object *o, const char *field); /* NULL */
 size_t array_length(json_object *l);                          /* NULL: 0 */
 
 typedef struct InstanceView {
-        const char *name, *ns, *state, *isolation, *unit, *status;
+        const char *name, *ns, *state, *isolation, *unit, *status, *hint;
         int64_t instance, pid, restarts, memory, tasks; /* pid 0, memory and tasks -1: not known */
         usec_t since;
         double cpu; /* negative: not known */

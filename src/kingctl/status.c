@@ -73,6 +73,11 @@ static void print_problem(Ctl *ctl, const InstanceView *v, bool with_log) {
         printf(" for %s", format_ago(ago, v->since));
         print_cause(v);
         fputc('\n', stdout);
+        if (*v->hint) {
+                fputs("    hint: ", stdout);
+                print_text(stdout, v->hint);
+                fputc('\n', stdout);
+        }
         if (with_log && log_tail_print(ctl, stdout, v->ns, v->name, v->instance, 1) > 0) {
                 fputs("    more: kingctl logs ", stdout);
                 print_text(stdout, name ? name : v->name);
@@ -80,18 +85,25 @@ static void print_problem(Ctl *ctl, const InstanceView *v, bool with_log) {
         }
 }
 
-static int print_problems(Ctl *ctl, json_object *status) {
-        _cleanup_json_ json_object *reply = NULL;
-        json_object *problems = field_array(status, "problems"), *instances;
-        size_t n = 0;
-        int r;
+/* What is wrong with the daemon itself. */
+static void print_faults(const Ctl *ctl, json_object *status) {
+        json_object *problems = field_array(status, "problems");
 
         for (size_t i = 0; i < array_length(problems); i++) {
                 const char *s = json_object_get_string(json_object_array_get_idx(problems, i));
 
-                print_coloured(stdout, ctl->colour, COLOUR_YELLOW, s ? s : "");
+                print_coloured(stdout, ctl->colour, COLOUR_RED, "fault: ");
+                print_text(stdout, s ? s : "");
                 fputc('\n', stdout);
         }
+}
+
+static int print_problems(Ctl *ctl) {
+        _cleanup_json_ json_object *reply = NULL;
+        json_object *instances;
+        size_t n = 0;
+        int r;
+
         r = ctl_call(ctl, "List", ctl_selectors(ctl, NULL, false), &reply);
         if (r < 0)
                 return r;
@@ -119,9 +131,10 @@ static int status_daemon(Ctl *ctl) {
                 print_json(ctl->options.output, status);
                 return 0;
         }
+        print_faults(ctl, status);
         print_daemon(ctl, status);
         print_counts(ctl, status);
-        return print_problems(ctl, status);
+        return print_problems(ctl);
 }
 
 static void print_instance(Ctl *ctl, json_object *detail, bool only) {

@@ -79,6 +79,7 @@ static json_object *instance_json(Instance *i) {
         json_set(o, "unit", json_text(unit));
         json_set(o, "exit", exit_json(&i->lc));
         json_set(o, "status", json_text(i->status));
+        json_set(o, "hint", json_text(i->hint));
         return o;
 }
 

@@ -76,6 +76,28 @@ static bool permanent(const WireFailed *p) {
         }
 }
 
+/* What to do about it; the first that fits. */
+static void set_hint(Instance *i, const WireFailed *p) {
+        static const struct {
+                int error;
+                SpawnStage stage;        /* _STAGE_MAX: any */
+                const char *hint;
+        } table[] = {
+                { ENOENT, STAGE_EXEC, "the file, or the interpreter its first line names, does not exist" },
+                { EACCES, STAGE_EXEC, "it is not executable for this user: chmod +x, or check the directories above it" },
+                { ENOEXEC, STAGE_EXEC, "it is no program: a script needs a first line such as #!/bin/sh" },
+                { EAGAIN, STAGE_EXEC, "its user has as many processes as limits.processes (RLIMIT_NPROC) allows" },
+                { EAGAIN, _STAGE_MAX, "a limit of processes is reached: RLIMIT_NPROC of kingd's user, pids.max of a cgroup, or kernel.pid_max" },
+                { EMFILE, _STAGE_MAX, "kingd has as many files open as its RLIMIT_NOFILE allows: raise LimitNOFILE= of kingd.service" },
+                { ENFILE, _STAGE_MAX, "the machine has as many files open as fs.file-max allows" },
+                { ENOMEM, _STAGE_MAX, "the machine, or the cgroup it is in, is out of memory" },
+        };
+
+        for (size_t k = 0; k < ARRAY_SIZE(table) && !i->hint; k++)
+                if (table[k].error == p->error && (table[k].stage == p->stage || table[k].stage == _STAGE_MAX))
+                        i->hint = strdup(table[k].hint);
+}
+
 static void describe_failure(Instance *i, const WireFailed *p) {
         const ServiceSpec *s = i->service->spec;
         const char *what = s->command[0];
@@ -91,12 +113,7 @@ static void describe_failure(Instance *i, const WireFailed *p) {
         else if (p->stage != STAGE_EXEC)
                 what = NULL;
         instance_set_status(i, "cannot %s%s%s: %s", wire_stage_name(p->stage), what ? " " : "", what ?: "", strerror(p->error));
-        if (p->stage == STAGE_EXEC && p->error == ENOENT)
-                i->hint = strdup("the file, or the interpreter its first line names, does not exist");
-        else if (p->stage == STAGE_EXEC && p->error == EACCES)
-                i->hint = strdup("it is not executable for this user: chmod +x, or check the directories above it");
-        else if (p->stage == STAGE_EXEC && p->error == ENOEXEC)
-                i->hint = strdup("it is no program: a script needs a first line such as #!/bin/sh");
+        set_hint(i, p);
 }
 
 void instance_spawn_failed(Manager *m, const WireFailed *p) {

@@ -136,8 +136,12 @@ static int send_all(VarlinkClient *c, usec_t deadline) {
 
                 if (n >= 0)
                         continue;
+                if (n == -EPIPE || n == -ECONNRESET) {
+                        byte_queue_done(&c->output); /* why, may be what is there to be read */
+                        return 0;
+                }
                 if (n != -EAGAIN)
-                        return n == -EPIPE ? -ECONNRESET : (int) n;
+                        return (int) n;
                 r = wait_ready(c->fd, POLLOUT, deadline);
                 if (r < 0 && r != -EINTR)
                         return r;

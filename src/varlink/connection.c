@@ -7,34 +7,10 @@
 #include "base/fd.h"
 #include "varlink/internal.h"
 
-static int connection_peer(Connection *c) {
-        struct ucred u;
-        socklen_t n = sizeof(u);
+int connection_peer(int fd, struct ucred *ret) {
+        socklen_t n = sizeof(*ret);
 
-        if (getsockopt(c->fd, SOL_SOCKET, SO_PEERCRED, &u, &n) < 0)
-                return -errno;
-        c->uid = u.uid;
-        c->gid = u.gid;
-        c->pid = u.pid;
-        return 0;
-}
-
-static bool uid_trusted(uid_t uid) {
-        return uid == 0 || uid == geteuid();
-}
-
-static int check_limits(const VarlinkServer *s, uid_t uid) {
-        size_t same = 0, others = 0;
-
-        if (s->n_connections >= VARLINK_CONNECTIONS_MAX)
-                return -EUSERS;
-        if (uid_trusted(uid))
-                return 0;
-        for (Connection *c = s->connections; c; c = c->next) {
-                same += c->uid == uid;
-                others += !uid_trusted(c->uid);
-        }
-        return same >= VARLINK_CONNECTIONS_PER_UID || others >= VARLINK_CONNECTIONS_OTHERS ? -EUSERS : 0;
+        return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, ret, &n) < 0 ? -errno : 0;
 }
 
 static void connection_link(Connection *c, VarlinkServer *s) {
@@ -103,7 +79,7 @@ int connection_write(Connection *c, json_object *message) {
         if (c->failed || c->deaf)
                 return -ENOTCONN;
         r = byte_queue_append_message(&c->output, message, VARLINK_REPLY_MAX);
-        if (r < 0 || byte_queue_size(&c->output) > VARLINK_OUTPUT_MAX)
+        if (r < 0 || byte_queue_size(&c->output) > VARLINK_OUTPUT_MAX || !limits_output(c))
                 c->failed = true;
         if (byte_queue_size(&c->output) > VARLINK_OUTPUT_HIGH)
                 c->congested = true;
@@ -226,6 +202,7 @@ static void connection_settle(Connection *c) {
 static int on_io(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
         Connection *c = userdata;
 
+        c->active = now_usec(CLOCK_MONOTONIC);
         if (revents & (EPOLLHUP | EPOLLERR))
                 c->deaf = true;
         connection_flush(c);
@@ -240,14 +217,18 @@ static int on_io(sd_event_source *source, int fd, uint32_t revents, void *userda
 
 int connection_new(VarlinkServer *s, int fd, Connection **ret) {
         _cleanup_(connection_freep) Connection *c = calloc(1, sizeof(*c));
+        const char *refusal = NULL;
+        struct ucred peer;
         int r;
 
         if (!c)
                 return -ENOMEM;
         c->fd = fd;
-        r = connection_peer(c);
-        if (r >= 0)
-                r = check_limits(s, c->uid);
+        r = connection_peer(fd, &peer);
+        if (r >= 0 && (refusal = limits_admit(s, peer.uid))) {
+                limits_refuse(s, fd, refusal);
+                r = -EUSERS;
+        }
         if (r >= 0)
                 r = sd_event_add_io(s->options.event, &c->io, fd, 0, on_io, c);
         if (r >= 0)
@@ -257,6 +238,10 @@ int connection_new(VarlinkServer *s, int fd, Connection **ret) {
                 return r;
         }
         (void) sd_event_source_set_description(c->io, "varlink-connection");
+        c->uid = peer.uid;
+        c->gid = peer.gid;
+        c->pid = peer.pid;
+        c->active = now_usec(CLOCK_MONOTONIC);
         c->permission = s->options.permission ? s->options.permission(s->options.userdata, c->uid, c->gid, c->pid) : 2;
         c->input.max = c->permission >= 2 ? VARLINK_MESSAGE_MAX : VARLINK_LOOKER_MESSAGE_MAX;
         connection_link(c, s);

@@ -1,17 +1,23 @@
 /* What the files of the server share; nobody outside includes it. */
 #pragma once
 
+#include <sys/socket.h>
+
 #include "varlink/frame.h"
 #include "varlink/server.h"
 
 typedef struct Connection Connection;
 typedef struct Listener Listener;
 
+#define RESERVE_MAX 16 /* descriptors kept back for when there are no more: to let an operator in, and for what is done for them */
+
 struct VarlinkServer {
         VarlinkServerOptions options;
         Listener *listeners;
         Connection *connections;
         size_t n_connections;
+        int reserve[RESERVE_MAX];
+        size_t n_reserve;
 };
 
 /* One client. `failed`: to be closed at the next chance. `eof`: it will send no more. `deaf`: it will read no more. */
@@ -26,6 +32,7 @@ struct Connection {
         sd_event_source *io, *deadline;
         FrameReader input;
         ByteQueue output;
+        usec_t active;        /* CLOCK_MONOTONIC: last seen to do anything */
         VarlinkCall *pending; /* holds one reference */
         bool eof, deaf, failed, congested, unserved, deadline_armed;
 };
@@ -42,11 +49,21 @@ struct VarlinkCall {
 };
 
 /* connection.c */
-int connection_new(VarlinkServer *s, int fd, Connection **ret); /* takes fd on success; -EUSERS */
+int connection_new(VarlinkServer *s, int fd, Connection **ret); /* takes fd on success; -EUSERS: refused, and told so */
+int connection_peer(int fd, struct ucred *ret);
 Connection *connection_free(Connection *c);                     /* tells the pending call that the client is gone */
 int connection_write(Connection *c, json_object *message);      /* queues; 0, -ENOMEM, -ENOTCONN */
 void connection_flush(Connection *c);                           /* sends what the socket takes; never frees */
 void connection_update(Connection *c);                          /* asks the loop for what the state needs */
+
+/* limits.c */
+bool limits_trusted(uid_t uid);                            /* root and the server's own user */
+const char *limits_admit(VarlinkServer *s, uid_t uid);     /* NULL, or of what there is too much; may close an idle connection for a trusted user */
+bool limits_evict(VarlinkServer *s);                       /* closes the connection that can be spared first; false: none can */
+bool limits_output(const Connection *c);                   /* the user's share of unsent output is not exceeded */
+void limits_refuse(const VarlinkServer *s, int fd, const char *why); /* says it on a connection that is not taken; fd stays the caller's */
+void reserve_fill(VarlinkServer *s, int fd);               /* with copies of fd, as far as they are to be had */
+void reserve_release(VarlinkServer *s);
 
 /* call.c */
 VarlinkCall *call_new(Connection *c, bool more, bool oneway);

@@ -1,5 +1,6 @@
 /* Owns the listening sockets and the list of connections. What must stay true: a refused or failing accept never makes the loop spin, and
  * the number of connections stays within the limits of server.h. */
+#include <poll.h>
 #include <sys/socket.h>
 
 #include "base/fd.h"
@@ -50,6 +51,7 @@ VarlinkServer *varlink_server_free(VarlinkServer *s) {
                 connection_flush(s->connections);
                 connection_free(s->connections);
         }
+        reserve_release(s);
         sd_event_unref(s->options.event);
         free(s);
         return NULL;
@@ -92,17 +94,50 @@ static int listener_pause(Listener *l) {
         return 0;
 }
 
+/* accept4(2) says that descriptors are short before it looks whether anybody waits. */
+static bool somebody_waits(int fd) {
+        struct pollfd p = { .fd = fd, .events = POLLIN };
+
+        return poll(&p, 1, 0) > 0;
+}
+
+/* No descriptor is left: an idle client's is taken for the new one, else the reserve lets in root and the owner, who may want to stop something,
+ * and what is done for them; others are refused. */
+static int accept_scarce(Listener *l) {
+        VarlinkServer *s = l->server;
+        _cleanup_fd_ int client = -EBADF;
+        struct ucred peer;
+
+        if (!somebody_waits(l->fd)) {
+                errno = EAGAIN;
+                return -1;
+        }
+        if (limits_evict(s))
+                return accept4(l->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+        reserve_release(s);
+        client = accept4(l->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+        if (client < 0 || (connection_peer(client, &peer) >= 0 && limits_trusted(peer.uid)))
+                return TAKE_FD(client);
+        limits_refuse(s, client, "no more file descriptors");
+        client = fd_close(client);
+        reserve_fill(s, l->fd);
+        errno = ECONNABORTED;
+        return -1;
+}
+
 static int on_accept(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
         Listener *l = userdata;
 
+        reserve_fill(l->server, fd);
         for (unsigned i = 0; i < ACCEPT_BATCH; i++) {
                 _cleanup_fd_ int client = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
+                if (client < 0 && (errno == EMFILE || errno == ENFILE))
+                        client = accept_scarce(l);
                 if (client < 0 && (errno == EINTR || errno == ECONNABORTED))
                         continue;
                 if (client < 0)
                         return errno == EAGAIN ? 0 : listener_pause(l);
-                /* One who is refused sees the end of the stream at once. */
                 if (varlink_server_adopt(l->server, client) >= 0)
                         TAKE_FD(client);
         }
@@ -127,6 +162,7 @@ int varlink_server_listen(VarlinkServer *s, int fd) {
         if (r < 0)
                 return r;
         (void) sd_event_source_set_description(l->io, "varlink-accept");
+        reserve_fill(s, fd);
         l->fd = fd;
         l->next = s->listeners;
         s->listeners = TAKE_PTR(l);

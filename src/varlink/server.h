@@ -6,11 +6,12 @@
 
 #include "varlink/varlink.h"
 
+/* At most, or a quarter of RLIMIT_NOFILE; when they are there, one that is idle makes room for root and the owner. */
 #define VARLINK_CONNECTIONS_MAX     1024
-#define VARLINK_CONNECTIONS_PER_UID 256 /* root and the server's own user are bound by the total alone … */
-#define VARLINK_CONNECTIONS_OTHERS  768 /* … of which all other users together get this, so that they cannot lock the owner out */
+#define VARLINK_CONNECTIONS_PER_UID 256 /* of any other user, or a quarter of all; of which all others together get three quarters */
 #define VARLINK_OUTPUT_HIGH         (1024 * 1024)     /* streams pause above this … */
 #define VARLINK_OUTPUT_MAX          VARLINK_REPLY_MAX /* … and a connection that exceeds this is closed */
+#define VARLINK_OUTPUT_PER_UID      (64 * 1024 * 1024) /* unsent on all connections of another user, of which the one that exceeds it is closed */
 #define VARLINK_LOOKER_MESSAGE_MAX  (64 * 1024)       /* a call of one who may only look */
 /* For a begun message to become complete, and for some of a finished reply to be read. */
 #define VARLINK_MESSAGE_TIMEOUT (30 * USEC_PER_SEC)

@@ -397,12 +397,29 @@ static void raise_files(void) {
         assert_int_equal(setrlimit(RLIMIT_NOFILE, &l), 0);
 }
 
-/* A thousand at once through a listening socket; the limit refuses the rest at once and frees up again. */
+static int connect_to(Service *s, const struct sockaddr_un *a) {
+        int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+        assert_int_equal(connect(fd, (const struct sockaddr *) a, sizeof(*a)), 0);
+        settle(s);
+        return fd;
+}
+
+static void expect_refusal(Service *s, int fd) {
+        _cleanup_free_ char *got = get(s, fd);
+
+        assert_string_equal(got, "{\"error\":\"io.kingly.Manager.Busy\",\"parameters\":{\"message\":\"kingd has too many connections\","
+                                 "\"hint\":\"try again later\"}}|#");
+        close(fd);
+}
+
+/* A thousand at once through a listening socket. The next is told why it does not get in, until one can be told to be quiet, which is not one
+ * that waits for an answer. */
 static void thousand_connections(void **state) {
         Service *s = *state;
-        char dir[] = "/tmp/kingly-varlink-XXXXXX";
+        char dir[] = "/tmp/kingly-varlink-XXXXXX", byte;
         struct sockaddr_un a = { .sun_family = AF_UNIX };
-        int fds[VARLINK_CONNECTIONS_MAX + 1], listener;
+        int fds[VARLINK_CONNECTIONS_MAX], listener, next;
 
         raise_files();
         assert_non_null(mkdtemp(dir));
@@ -411,23 +428,30 @@ static void thousand_connections(void **state) {
         assert_int_equal(bind(listener, (struct sockaddr *) &a, sizeof(a)), 0);
         assert_int_equal(listen(listener, 64), 0);
         assert_int_equal(varlink_server_listen(s->server, listener), 0);
-        for (size_t i = 0; i < ARRAY_SIZE(fds); i++) {
-                fds[i] = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-                assert_int_equal(connect(fds[i], (struct sockaddr *) &a, sizeof(a)), 0);
-                settle(s);
-        }
-        assert_int_equal(varlink_server_connections(s->server), VARLINK_CONNECTIONS_MAX);
-        for (size_t i = 0; i < VARLINK_CONNECTIONS_MAX; i++)
+        for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
+                fds[i] = connect_to(s, &a);
+        for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
                 put_text(fds[i], "{\"method\":\"io.kingly.Manager.Who\"}");
         settle(s);
-        for (size_t i = 0; i < VARLINK_CONNECTIONS_MAX; i++) {
+        for (size_t i = 0; i < ARRAY_SIZE(fds); i++) {
                 _cleanup_free_ char *got = get(s, fds[i]),
                                     *wanted = text_printf("{\"parameters\":{\"uid\":%u,\"pid\":%d}}|", getuid(), getpid());
 
                 assert_string_equal(got, wanted);
         }
+        for (size_t i = 1; i < ARRAY_SIZE(fds); i++)
+                put_text(fds[i], "{\"method\":\"io.kingly.Manager.Hold\"}");
+        settle(s);
+        expect_refusal(s, connect_to(s, &a));
+        usleep(1100 * 1000);
+        next = connect_to(s, &a);
+        assert_int_equal(recv(fds[0], &byte, 1, MSG_DONTWAIT), 0);
+        expect(s, next, "{\"method\":\"io.kingly.Manager.Echo\"}", "{\"parameters\":{}}|");
+        expect_refusal(s, connect_to(s, &a));
+        assert_int_equal(varlink_server_connections(s->server), VARLINK_CONNECTIONS_MAX);
         for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
                 close(fds[i]);
+        close(next);
         settle(s);
         assert_int_equal(varlink_server_connections(s->server), 0);
         unlink(a.sun_path);

@@ -1,0 +1,148 @@
+"""No descriptors, no processes: what runs goes on, why nothing starts is said, an operator can stop things, and it ends by itself."""
+import os, resource, subprocess, time
+from client import Client, Error
+from kingly import BIN, Scenario, alive, wait_for
+
+LONER = 64871       # a user of these tests alone
+
+
+def open_files(pid):
+    return len(os.listdir(f"/proc/{pid}/fd"))
+
+
+class Exhaustion(Scenario):
+    def client(self):
+        c = Client(self.home)
+        self.addCleanup(c.close)
+        return c
+
+    def manager_pid(self):
+        with Client(self.home) as c:
+            return c.call("Status")["manager_pid"]
+
+    def limit(self, pid, which, soft):
+        try:
+            _, hard = resource.prlimit(pid, which)
+            resource.prlimit(pid, which, (soft, hard))
+        except PermissionError:
+            self.not_applicable("limits of another process need root")
+
+    def crowd(self, count, use=lambda c: None):
+        """Clients that stay, as many as get in."""
+        for _ in range(count):
+            try:
+                use(self.client())
+            except (OSError, Error):
+                pass
+
+    def gets_in(self, *arguments):
+        """As soon as somebody who is quiet can be told from somebody who only just came."""
+        wait_for("a turn", lambda: self.kingctl(*arguments).code == 0)
+
+    # ---- descriptors ----
+
+    def test_idle_clients_make_room(self):
+        self.start_daemon()
+        self.apply({"web": {"command": "sleep 1000"}})
+        manager = self.manager_pid()
+        self.limit(manager, resource.RLIMIT_NOFILE, open_files(manager) + 30)
+        self.crowd(100)
+        self.gets_in("stop", "web")
+        self.assertEqual(self.row("web")["state"], "stopped")
+        self.assertEqual(self.manager_pid(), manager)
+
+    def test_the_operator_gets_in_when_nobody_makes_room(self):
+        self.start_daemon()
+        self.apply({"web": {"command": "sleep 1000"}, "db": {"command": "sleep 1000"}})
+        manager, pid = self.manager_pid(), self.pid("web")
+
+        def follow(c):
+            c.send("Events", {"follow": True, "limit": 0}, more=True)
+            c.answer()
+        self.limit(manager, resource.RLIMIT_NOFILE, open_files(manager) + 40)
+        self.crowd(41, follow)          # each waits for what comes: none is idle
+        self.gets_in("stop", "web")
+        self.assertFalse(alive(pid))
+        self.gets_in("restart", "db")
+        before = open(f"/proc/{manager}/stat").read().split()[13:15]
+        time.sleep(1)
+        used = sum(map(int, open(f"/proc/{manager}/stat").read().split()[13:15])) - sum(map(int, before))
+        self.assertLess(used, os.sysconf("SC_CLK_TCK") // 2, "the manager spins")
+        self.assertEqual(self.manager_pid(), manager)
+
+    def test_a_keeper_without_descriptors(self):
+        self.start_daemon()
+        self.apply({"web": {"command": "sleep 1000", "log": {"to": "file"}}})
+        pid = self.pid("web")
+        self.limit(self.daemon.pid, resource.RLIMIT_NOFILE, open_files(self.daemon.pid))
+        self.apply({"db": {"command": "sleep 1000", "log": {"to": "file"}, "restart": {"delay": "50ms", "max_delay": "200ms", "limit": 0}}}, "--no-wait")
+        row = self.until("db", state="waiting")
+        self.assertIn("Too many open files", row["status"])
+        self.assertIn("RLIMIT_NOFILE", self.ok("describe", "db").out)
+        self.ok("stop", "web")
+        self.assertFalse(alive(pid))
+        self.limit(self.daemon.pid, resource.RLIMIT_NOFILE, 1000)
+        self.until("db", state="running")
+
+    # ---- processes ----
+
+    def test_no_more_processes_for_its_user(self):
+        if os.geteuid() != 0:
+            self.not_applicable("needs root to become another user")
+        others = [subprocess.Popen(["sleep", "1000"], user=LONER, group=LONER, extra_groups=[]) for _ in range(3)]
+        for other in others:
+            self.addCleanup(other.wait)
+            self.addCleanup(other.kill)
+        self.start_daemon()
+        self.apply({"web": {"command": "sleep 1000", "user": str(LONER), "limits": {"processes": 1}, "restart": {"delay": "50ms", "max_delay": "200ms", "limit": 0}}}, "--no-wait")
+        row = self.until("web", state="waiting")
+        self.assertIn("Resource temporarily unavailable", row["status"])
+        self.assertIn("limits.processes", self.ok("describe", "web").out)
+        for other in others:
+            other.kill()
+            other.wait()
+        self.until("web", state="running")
+
+    def test_no_more_processes_for_us(self):
+        if os.geteuid() != 0:
+            self.not_applicable("needs root to become another user")
+        os.chown(self.home, LONER + 1, LONER + 1)
+        three = "ulimit -u 3; exec \"$@\""      # the keeper, the manager, and one service
+        self.daemon = subprocess.Popen(["bash", "-c", three, "kingd", os.path.join(BIN, "kingd"), "--user", "--isolation", "session"], env=self.environment,
+                                       user=LONER + 1, group=LONER + 1, extra_groups=[], cwd="/", stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
+        wait_for("kingd to answer", lambda: self.kingctl("ping", "--no-autostart").code == 0)
+        self.apply({"web": {"command": "sleep 1000", "log": {"to": "none"}}})
+        pid = self.pid("web")
+        self.apply({"db": {"command": "sleep 1000", "log": {"to": "none"}, "restart": {"delay": "50ms", "max_delay": "200ms", "limit": 0}}}, "--no-wait")
+        row = self.until("db", state="waiting")
+        self.assertIn("cannot create process: Resource temporarily unavailable", row["status"])
+        self.assertIn("RLIMIT_NPROC", self.ok("describe", "db").out)
+        self.assertIn("limit of processes", self.ok("status").out)
+        self.ok("stop", "web")
+        self.assertFalse(alive(pid))
+        self.until("db", state="running")
+        self.stop_daemon()
+
+    def test_one_that_forks_without_end_is_ended(self):
+        bomb = self.script("bomb", "#!/bin/sh\nwhile :; do (sleep 1000 & sleep 1000) & done 2>/dev/null\n")
+        self.start_daemon()
+        keys = {"user": str(LONER + 2), "limits": {"processes": 100}} if os.geteuid() == 0 else {"limits": {"processes": 200}}
+        self.apply({"bomb": {"command": [bomb], "stop": {"timeout": "200ms"}} | keys}, "--no-wait")
+        wait_for("many", lambda: len(self.ours()) > 50)
+        self.ok("stop", "bomb")
+        ours = [p for p in self.ours() if "sleep" in open(f"/proc/{p}/cmdline").read()]
+        self.assertEqual([p for p in ours if alive(p)], [])
+
+    # ---- the daemon's own protection ----
+
+    def test_the_daemon_is_the_last_to_be_killed_for_memory(self):
+        may = subprocess.run(["sh", "-c", "echo -1000 > /proc/self/oom_score_adj"], capture_output=True)
+        if may.returncode != 0:
+            self.not_applicable("a lower OOM score needs CAP_SYS_RESOURCE")
+        self.start_daemon()
+        self.apply({"web": {"command": "sleep 1000"}})
+        score = lambda pid: int(open(f"/proc/{pid}/oom_score_adj").read())
+        own = score(os.getpid())
+        self.assertLess(score(self.daemon.pid), min(own, 0) or -1)
+        self.assertLess(score(self.manager_pid()), min(own, 0) or -1)
+        self.assertEqual(score(self.pid("web")), max(own, 0))
