@@ -81,7 +81,7 @@ LIBS_keeper  := -lcap
 LIBS_isolate := -lsystemd -lcap
 LIBS_manager := -lsystemd -lyaml -ljson-c -lcap -lsqlite3 -lzstd -lz
 LIBS_export  := -ljson-c -lcap
-LIBS_kingctl := -lyaml -ljson-c -lcap
+LIBS_kingctl := -lyaml -ljson-c -lcap -lncursesw -ltinfo
 
 PROGRAMS      := $(if $(wildcard src/keeper/main.c),kingd) $(if $(wildcard src/manager/main.c),kingd-manager) \
 	$(if $(wildcard src/logger/main.c),kingd-logger) $(if $(wildcard src/kingctl/main.c),kingctl)

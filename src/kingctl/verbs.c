@@ -227,6 +227,18 @@ const Verb verbs[] = {
                 .max = UINT_MAX,
         },
         {
+                .name = "monit",
+                .aliases = "monitor top",
+                .synopsis = "[SELECTOR...]",
+                .help = "watch services live, on the whole screen",
+                .details = "Every second: the instances with their state, CPU and memory, and the log of the selected one. Keys start, stop, "
+                           "restart and scale it, sort and filter; ? shows them.",
+                .examples = EXAMPLES({ "kingctl monit", "everything" }, { "kingctl monit @shop", "one namespace" }),
+                .run = verb_monit,
+                .operand = OPERAND_SERVICE,
+                .max = UINT_MAX,
+        },
+        {
                 .name = "env",
                 .synopsis = "SELECTOR...",
                 .help = "print the environment of services",

@@ -55,6 +55,7 @@ int verb_pid(Ctl *ctl, char **args);
 int verb_tree(Ctl *ctl, char **args);
 int verb_apply(Ctl *ctl, char **args);
 int verb_export(Ctl *ctl, char **args);
+int verb_monit(Ctl *ctl, char **args);
 int verb_import(Ctl *ctl, char **args);
 int verb_check(Ctl *ctl, char **args);
 int verb_list(Ctl *ctl, char **args);
