@@ -1,4 +1,4 @@
-/* Time spans, sizes, percentages and time stamps: text ↔ number. Pure but for now_usec() and the local time zone in parse_time(). All
+/* Time spans, sizes, percentages and time stamps: text ↔ number. Pure but for now_usec(). All
  * arithmetic is on integers and checked; no float ever touches a value, so no locale and no rounding can change one. */
 #include "base/span.h"
 
@@ -117,15 +117,23 @@ static const struct SpanUnit {
 } span_units[] = {
         /* Largest first; the order is also the order in which a span must name them. */
         { "w", 7 * USEC_PER_DAY, false },
+        { "week", 7 * USEC_PER_DAY, false },
+        { "weeks", 7 * USEC_PER_DAY, false },
         { "d", USEC_PER_DAY, true },
         { "day", USEC_PER_DAY, false },
         { "days", USEC_PER_DAY, false },
         { "h", USEC_PER_HOUR, true },
         { "hr", USEC_PER_HOUR, false },
+        { "hour", USEC_PER_HOUR, false },
+        { "hours", USEC_PER_HOUR, false },
         { "m", USEC_PER_MINUTE, true },
         { "min", USEC_PER_MINUTE, false },
+        { "minute", USEC_PER_MINUTE, false },
+        { "minutes", USEC_PER_MINUTE, false },
         { "s", USEC_PER_SEC, true },
         { "sec", USEC_PER_SEC, false },
+        { "second", USEC_PER_SEC, false },
+        { "seconds", USEC_PER_SEC, false },
         { "ms", USEC_PER_MSEC, true },
         { "msec", USEC_PER_MSEC, false },
         { "us", 1, true },
@@ -280,120 +288,4 @@ const char *format_time(char buf[FORMAT_MAX], usec_t realtime) {
         snprintf(buf, FORMAT_MAX, "%04" PRIu64 "-%02u-%02uT%02u:%02u:%02u.%06uZ", year, month, day, second / 3600, second / 60 % 60,
                  second % 60, (unsigned) (realtime % USEC_PER_SEC));
         return buf;
-}
-
-/* Exactly n digits. */
-static bool take_field(const char **s, unsigned n, int *ret) {
-        int v = 0;
-
-        for (; n > 0; n--, (*s)++) {
-                if (**s < '0' || **s > '9')
-                        return false;
-                v = v * 10 + (**s - '0');
-        }
-        *ret = v;
-        return true;
-}
-
-static bool take_char(const char **s, const char *one_of) {
-        bool there = **s && strchr(one_of, **s);
-
-        *s += there;
-        return there;
-}
-
-static bool take_date(const char **s, struct tm *tm) {
-        static const int days[] = { 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31 };
-        int year, last;
-
-        if (!take_field(s, 4, &year) || !take_char(s, "-") || !take_field(s, 2, &tm->tm_mon) || !take_char(s, "-") ||
-            !take_field(s, 2, &tm->tm_mday))
-                return false;
-        if (tm->tm_mon < 1 || tm->tm_mon > 12)
-                return false;
-        tm->tm_year = year - 1900;
-        tm->tm_mon--;
-        last = days[tm->tm_mon] + (tm->tm_mon == 1 && year % 4 == 0 && (year % 100 != 0 || year % 400 == 0));
-        return tm->tm_mday >= 1 && tm->tm_mday <= last;
-}
-
-/* " HH:MM[:SS[.frac]]" behind a date; microseconds through ret_usec, places beyond them are dropped. */
-static bool take_clock(const char **s, struct tm *tm, usec_t *ret_usec) {
-        usec_t scale = USEC_PER_SEC;
-        int digit;
-
-        if (!take_field(s, 2, &tm->tm_hour) || !take_char(s, ":") || !take_field(s, 2, &tm->tm_min))
-                return false;
-        if (take_char(s, ":") && !take_field(s, 2, &tm->tm_sec))
-                return false;
-        if (take_char(s, ".")) {
-                if (!take_field(s, 1, &digit))
-                        return false;
-                do {
-                        scale /= 10;
-                        *ret_usec += (usec_t) digit * scale;
-                } while (take_field(s, 1, &digit));
-        }
-        return tm->tm_hour < 24 && tm->tm_min < 60 && tm->tm_sec <= 60;
-}
-
-/* "Z" or "+HH:MM"; seconds east of UTC. */
-static bool take_zone(const char **s, int *ret_east) {
-        bool west = **s == '-';
-        int h, m;
-
-        *ret_east = 0;
-        if (take_char(s, "Zz"))
-                return true;
-        if (!take_char(s, "+-") || !take_field(s, 2, &h) || !take_char(s, ":") || !take_field(s, 2, &m) || h > 23 || m > 59)
-                return false;
-        *ret_east = (west ? -1 : 1) * (h * 3600 + m * 60);
-        return true;
-}
-
-static int parse_date_time(const char *s, usec_t *ret) {
-        struct tm tm = { .tm_isdst = -1 };
-        bool zoned = false;
-        usec_t usec = 0;
-        int east = 0;
-        int64_t t;
-
-        if (!take_date(&s, &tm))
-                return -EINVAL;
-        if (take_char(&s, " Tt")) {
-                if (!take_clock(&s, &tm, &usec))
-                        return -EINVAL;
-                zoned = *s != '\0';
-                if (zoned && !take_zone(&s, &east))
-                        return -EINVAL;
-        }
-        if (*s)
-                return -EINVAL;
-        t = zoned ? (int64_t) timegm(&tm) - east : (int64_t) mktime(&tm);
-        if (t < 0)
-                return -ERANGE;
-        *ret = (usec_t) t * USEC_PER_SEC + usec;
-        return 0;
-}
-
-int parse_time(const char *s, usec_t now, usec_t *ret) {
-        _cleanup_free_ char *span = NULL;
-        size_t n = strlen(s);
-        usec_t back;
-        int r;
-
-        if (n > 5 && strchr(s, '-') == s + 4)
-                return parse_date_time(s, ret);
-        if (*s == '-')
-                s++, n--;
-        if (n > 4 && streq(s + n - 4, " ago"))
-                n -= 4;
-        span = strndup(s, n);
-        if (!span)
-                return -ENOMEM;
-        r = parse_span(span, &back);
-        if (r < 0)
-                return r;
-        *ret = back > now ? 0 : now - back;
-        return 0;
 }

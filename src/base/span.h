@@ -34,5 +34,6 @@ const char *format_span(char buf[FORMAT_MAX], usec_t t, bool exact);
 const char *format_size(char buf[FORMAT_MAX], uint64_t n, bool exact);
 /* CLOCK_REALTIME usec as RFC 3339 in UTC with microseconds, "2026-01-02T03:04:05.000006Z". */
 const char *format_time(char buf[FORMAT_MAX], usec_t realtime);
-/* Accepts RFC 3339, "YYYY-MM-DD[ HH:MM[:SS]]" in local time, and "-5m" / "5m" / "5m ago" (before now). now is CLOCK_REALTIME usec. */
+/* Accepts RFC 3339, "YYYY-MM-DD[ HH:MM[:SS]]", "HH:MM[:SS]" and "today", "yesterday", "tomorrow" with or without a clock in local time, "now",
+ * "@SECONDS" since the epoch, and "5m", "-5m", "2 hours ago" (before now, CLOCK_REALTIME). -EINVAL, -ERANGE (before 1970, overflow). */
 int parse_time(const char *s, usec_t now, usec_t *ret);

@@ -409,11 +409,38 @@ static void times_local_and_relative(void **state) {
                                            "2026-1-1",
                                            "2026-01-01T00:00:00.Z",
                                            "2026-01-01T00:00:00+1:00",
-                                           "yesterday",
+                                           "yesterdays",
+                                           "yesterday at noon",
+                                           "today 9:00",
+                                           "todays",
+                                           "25:00",
+                                           "12:00x",
+                                           "@",
+                                           "@-1",
+                                           "@1.",
+                                           "@1 ",
+                                           "2hours later",
+                                           "hours",
                                            "",
                                            "-",
                                            "5m later",
                                            " ago" };
+        static const struct {
+                const char *what, *when;
+        } days[] = {
+                { "today", "2026-01-02" },
+                { "yesterday", "2026-01-01 00:00" },
+                { "tomorrow", "2026-01-03" },
+                { "yesterday 18:30", "2026-01-01 18:30" },
+                { "today 01:02:03.5", "2026-01-02 01:02:03.5" },
+                { "23:59", "2026-01-02 23:59" },
+                { "@1767323045.000006", "2026-01-02T03:04:05.000006Z" },
+                { "@0", "1970-01-01T00:00Z" },
+                { "now", "2026-01-02T03:04:05.000006Z" },
+                { "2 hours ago", "2026-01-02T01:04:05.000006Z" },
+                { "1 day 2 hours", "2026-01-01T01:04:05.000006Z" },
+                { "10 minutes 5 seconds ago", "2026-01-02T02:54:00.000006Z" },
+        };
         usec_t now = EXAMPLE, t;
 
         assert_int_equal(setenv("TZ", "CET-1CEST,M3.5.0,M10.5.0/3", 1), 0);
@@ -422,6 +449,13 @@ static void times_local_and_relative(void **state) {
         assert_int_equal(t, EXAMPLE - 6);
         assert_int_equal(parse_time("2026-07-01", now, &t), 0);
         assert_int_equal(t, 1782856800 * USEC_PER_SEC); /* midnight in summer time is 22:00 UTC */
+        for (size_t i = 0; i < ARRAY_SIZE(days); i++) {
+                usec_t expected;
+
+                assert_int_equal(parse_time(days[i].what, now, &t), 0);
+                assert_int_equal(parse_time(days[i].when, now, &expected), 0);
+                assert_int_equal(t, expected);
+        }
         unsetenv("TZ");
         tzset();
 
@@ -435,6 +469,7 @@ static void times_local_and_relative(void **state) {
         assert_int_equal(t, 0);
         assert_int_equal(parse_time("2024-02-29", now, &t), 0);
         assert_int_equal(parse_time("1969-01-01T00:00Z", now, &t), -ERANGE);
+        assert_int_equal(parse_time("@99999999999999999999", now, &t), -ERANGE);
         for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
                 if (parse_time(bad[i], now, &t) != -EINVAL)
                         fail_msg("\"%s\" was taken for a time", bad[i]);
