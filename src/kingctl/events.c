@@ -25,7 +25,7 @@ void event_print(FILE *f, json_object *event, bool name, bool colour, const char
         fputc('\n', f);
 }
 
-static void print_event(json_object *event, void *userdata) {
+static void print_event(void *userdata, json_object *event) {
         const Ctl *ctl = userdata;
 
         if (ctl->options.output != OUTPUT_TABLE)
@@ -68,7 +68,7 @@ int verb_events(Ctl *ctl, char **args) {
         if (r < 0)
                 return r;
         if (ctl->options.follow)
-                return follow_stream(ctl, FOLLOW_EVENTS, TAKE_PTR(p), print_event, ctl);
+                return follow_stream(ctl, FOLLOW_EVENTS, TAKE_PTR(p), &(FollowView){ .entry = print_event, .userdata = ctl }, NULL);
         r = ctl_call(ctl, "Events", TAKE_PTR(p), &reply);
         if (r < 0)
                 return r;
@@ -78,6 +78,6 @@ int verb_events(Ctl *ctl, char **args) {
                 return 0;
         }
         for (size_t i = 0; i < array_length(events); i++)
-                print_event(json_object_array_get_idx(events, i), ctl);
+                print_event(ctl, json_object_array_get_idx(events, i));
         return 0;
 }

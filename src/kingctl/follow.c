@@ -1,9 +1,11 @@
-/* Owns the following of streams: when the connection is lost, the next one goes on behind what was printed last. What must stay true: what has arrived is on the terminal before the next wait, and SIGINT or SIGTERM ends
- * the program at once and as a success, wherever it waits: for the daemon, or for a full pipe. */
+/* Owns the reading of streams: when the connection is lost, the next one goes on behind what was printed last. What must stay true: what has
+ * arrived is on the terminal before the next wait, and SIGINT, SIGTERM or a reader that went away ends the program at once and as a success,
+ * wherever it waits: for the daemon, or for a full pipe. */
 #include <signal.h>
 #include <stdio.h>
 
 #include "kingctl/logs.h"
+#include "kingctl/output.h"
 #include "kingctl/reply.h"
 
 static const char *reset = "";
@@ -21,6 +23,7 @@ static void catch_signals(const Ctl *ctl) {
         sigemptyset(&a.sa_mask);
         (void) sigaction(SIGINT, &a, NULL);
         (void) sigaction(SIGTERM, &a, NULL);
+        (void) sigaction(SIGPIPE, &a, NULL);
 }
 
 /* ---- the place behind what was printed last ---- */
@@ -35,24 +38,29 @@ static int remember_entry(json_object *place, json_object *entry) {
         return *cursor ? json_add_string(place, origin, cursor) : 0;
 }
 
-/* An origin that has said nothing yet begins where we began: all that it has written since then is new. As long as nothing was printed at
- * all, the lines from before are due still. */
-static int resume_logs(json_object *parameters, json_object *place, usec_t begun) {
-        json_object *after;
-        int r;
+/* The cursors as the parameter `after`; NULL on OOM. */
+static json_object *cursors_of(json_object *place) {
+        json_object *after = json_object_new_array();
 
-        if (json_object_object_length(place) == 0 && field_number(parameters, "lines", 1) > 0)
-                return 0;
-        after = json_object_new_array();
         json_object_object_foreach(place, origin, cursor) {
                 (void) origin;
                 if (after && json_object_array_add(after, json_object_get(cursor)) < 0) {
                         json_object_put(cursor);
                         json_object_put(after);
-                        return -ENOMEM;
+                        return NULL;
                 }
         }
-        r = json_add(parameters, "after", after);
+        return after;
+}
+
+/* An origin that has said nothing yet begins where we began: all that it has written since then is new. As long as nothing was printed at
+ * all, the lines from before are due still. */
+static int resume_logs(json_object *parameters, json_object *place, usec_t begun) {
+        int r;
+
+        if (json_object_object_length(place) == 0 && field_number(parameters, "lines", 1) > 0)
+                return 0;
+        r = json_add(parameters, "after", cursors_of(place));
         if (r < 0 || json_object_object_get_ex(parameters, "since_usec", NULL))
                 return r;
         json_object_object_del(parameters, "lines");
@@ -103,8 +111,7 @@ typedef struct Follow {
         Ctl *ctl;
         const struct Kind *kind;
         json_object *parameters, *place;
-        void (*print)(json_object *entry, void *userdata);
-        void *userdata;
+        const FollowView *view;
         usec_t deadline, begun;
 } Follow;
 
@@ -112,8 +119,10 @@ static int take_reply(Follow *f, json_object *reply) {
         json_object *l = field_array(reply, f->kind->field), *last = NULL;
         int r = 0;
 
+        if (f->view->reply)
+                f->view->reply(f->view->userdata, reply);
         for (size_t i = 0; i < array_length(l) && r >= 0; i++) {
-                f->print(json_object_array_get_idx(l, i), f->userdata);
+                f->view->entry(f->view->userdata, json_object_array_get_idx(l, i));
                 r = f->kind->remember(f->place, json_object_array_get_idx(l, i));
         }
         if (r >= 0 && json_object_object_get_ex(reply, "last", &last))
@@ -151,10 +160,10 @@ static int resume(Follow *f) {
         return 0;
 }
 
-int follow_stream(Ctl *ctl, FollowKind kind, json_object *parameters, void (*print)(json_object *entry, void *userdata), void *userdata) {
+int follow_stream(Ctl *ctl, FollowKind kind, json_object *parameters, const FollowView *view, json_object **ret_after) {
         _cleanup_json_ json_object *p = parameters, *place = first_place(parameters);
-        Follow f = { .ctl = ctl, .kind = kinds + kind, .parameters = p, .place = place, .print = print, .userdata = userdata,
-                     .deadline = ctl_deadline(ctl), .begun = now_usec(CLOCK_REALTIME) };
+        Follow f = { .ctl = ctl, .kind = kinds + kind, .parameters = p, .place = place, .view = view, .deadline = ctl_deadline(ctl),
+                     .begun = now_usec(CLOCK_REALTIME) };
         int r;
 
         if (!place)
@@ -167,5 +176,7 @@ int follow_stream(Ctl *ctl, FollowKind kind, json_object *parameters, void (*pri
                 if (r < 0)
                         return r;
         }
+        if (ret_after && !(*ret_after = cursors_of(place)))
+                return ctl_oom(ctl);
         return 0;
 }

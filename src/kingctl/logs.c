@@ -1,32 +1,15 @@
-/* The verb logs, and the form of a log line wherever one is shown. */
-#include <stdio.h>
+/* The verb logs: what is asked of the daemon, how often, and what becomes of the answers. */
+#include "kingctl/logs.h"
 
 #include "base/strv.h"
-#include "base/text.h"
-#include "kingctl/logs.h"
+#include "kingctl/log_filter.h"
+#include "kingctl/log_tail.h"
+#include "kingctl/log_view.h"
 #include "kingctl/reply.h"
 #include "kingctl/verbs.h"
 
 #define LINES_DEFAULT 20
-
-void log_entry_print(FILE *f, json_object *entry, const LogStyle *style) {
-        int64_t time = field_number(entry, "time_usec", -1);
-        bool error = streq(field_text(entry, "stream"), "err");
-        char buf[FORMAT_MAX];
-
-        if (style->indent)
-                fputs(style->indent, f);
-        if (style->time && time >= 0) {
-                print_coloured(f, style->colour, COLOUR_DIM, format_local_time(buf, (usec_t) time));
-                fputc(' ', f);
-        }
-        if (style->name) {
-                print_coloured(f, style->colour, name_colour(field_text(entry, "name")), entry_label(entry));
-                print_coloured(f, style->colour, error ? COLOUR_RED : COLOUR_DIM, " | ");
-        }
-        print_text(f, field_text(entry, "message"));
-        fputc('\n', f);
-}
+#define NO_LIMIT UINT64_MAX
 
 size_t log_tail_print(Ctl *ctl, FILE *f, const char *ns, const char *name, int64_t instance, unsigned lines) {
         _cleanup_free_ char *selector = instance_name(ns, name, instance, false);
@@ -45,119 +28,166 @@ size_t log_tail_print(Ctl *ctl, FILE *f, const char *ns, const char *name, int64
         kl_error_done(&ctl->error);
         ctl->error = kept;
         entries = field_array(reply, "entries");
-        for (size_t i = 0; i < array_length(entries); i++)
+        for (size_t i = 0; i < array_length(entries); i++) {
                 log_entry_print(f, json_object_array_get_idx(entries, i), &style);
+                fputc('\n', f);
+        }
         return array_length(entries);
 }
 
-typedef struct LogView {
+typedef struct LogRun {
         Ctl *ctl;
-        LogStyle style;
-        bool several; /* decided: more than one instance speaks */
-        char *only;   /* the one that spoke so far */
-} LogView;
+        char **selectors;
+        LogView view;
+        LogFilter filter;
+        LogTail *tail;           /* while the last lines are looked for; else NULL: all is printed as it comes */
+        usec_t since, until;     /* 0: not given */
+        uint64_t limit;          /* lines of each origin, of those that the filter leaves */
+        json_object *after;      /* where to go on; NULL: not known */
+} LogRun;
 
-/* Several speak when the selection says so, or as soon as a second one does: from then on lines carry names. */
-static void note_speaker(LogView *v, json_object *entry) {
-        _cleanup_free_ char *name =
-                instance_name(field_text(entry, "namespace"), field_text(entry, "name"), field_number(entry, "instance", 0), false);
+/* ---- the call ---- */
 
-        if (v->several || !name)
-                return;
-        if (!v->only)
-                v->only = TAKE_PTR(name);
-        else
-                v->several = !streq(v->only, name);
-}
+/* With a time, all since then; without a limit, all there is. */
+static int add_start(LogRun *run, json_object *p, usec_t since, uint64_t lines) {
+        const char *const *cursors = run->ctl->options.cursors;
+        json_object *l;
+        int r = 0;
 
-static void print_entry(json_object *entry, void *userdata) {
-        LogView *v = userdata;
-
-        if (v->ctl->options.output != OUTPUT_TABLE) {
-                print_json(OUTPUT_JSONL, entry);
-                return;
+        if (run->after)
+                r = json_add(p, "after", json_object_get(run->after));
+        else if (cursors) {
+                l = json_object_new_array();
+                r = json_add(p, "after", l);
+                for (; r >= 0 && *cursors; cursors++)
+                        r = json_object_array_add(l, json_object_new_string(*cursors)) < 0 ? -ENOMEM : 0;
         }
-        note_speaker(v, entry);
-        v->style.name = v->several;
-        log_entry_print(stdout, entry, &v->style);
-}
-
-static int add_cursors(json_object *p, const char *const *cursors) {
-        json_object *l = json_object_new_array();
-        int r = json_add(p, "after", l);
-
-        for (; r >= 0 && *cursors; cursors++)
-                r = json_object_array_add(l, json_object_new_string(*cursors)) < 0 ? -ENOMEM : 0;
+        if (since == 0 && lines == NO_LIMIT)
+                since = 1;
+        if (r >= 0)
+                r = since ? json_add(p, "since_usec", json_object_new_uint64(since)) : json_add(p, "lines", json_object_new_uint64(lines));
         return r;
 }
 
-static json_object *parameters_of(Ctl *ctl, char **args) {
-        const Options *o = &ctl->options;
-        _cleanup_json_ json_object *p = ctl_selectors(ctl, args, true);
-        uint64_t lines = o->lines != UINT64_MAX ? o->lines : LINES_DEFAULT;
-        int r = p ? 0 : -ENOMEM;
-        usec_t since = 0;
+static json_object *parameters_of(LogRun *run, usec_t since, uint64_t lines, bool follow) {
+        _cleanup_json_ json_object *p = ctl_selectors(run->ctl, run->selectors, true);
+        int r = p ? add_start(run, p, since, lines) : -ENOMEM;
 
-        if (o->since && parse_time(o->since, now_usec(CLOCK_REALTIME), &since) < 0) {
-                ctl_usage(ctl, "--since: \"%s\" is not a time such as \"10m ago\" or 2026-01-31 08:00", o->since);
-                return NULL;
-        }
-        if (r >= 0 && o->since)
-                r = json_add(p, "since_usec", json_object_new_int64((int64_t) since));
-        /* With a time, all since then; a number of lines must be asked for to bound it. */
-        if (r >= 0 && (!o->since || o->lines != UINT64_MAX))
-                r = json_add(p, "lines", json_object_new_uint64(lines));
-        if (r >= 0 && o->cursors)
-                r = add_cursors(p, o->cursors);
-        if (r >= 0 && o->follow)
+        if (r >= 0 && run->until)
+                r = json_add(p, "until_usec", json_object_new_uint64(run->until));
+        if (r >= 0 && follow)
                 r = json_add(p, "follow", json_object_new_boolean(true));
-        if (r >= 0)
-                r = json_add_string(p, "stream", o->stream);
-        if (r >= 0)
-                r = json_add_string(p, "grep", o->grep);
-        if (r < 0) {
-                ctl_oom(ctl);
-                return NULL;
-        }
-        return TAKE_PTR(p);
+        return r < 0 ? NULL : TAKE_PTR(p);
 }
 
-/* Without following: all at once, so that the names are decided before the first line. */
-static int print_all(LogView *v, json_object *parameters) {
-        _cleanup_json_ json_object *reply = NULL;
-        json_object *entries;
+static void take_entry(void *userdata, json_object *entry) {
+        LogRun *run = userdata;
+
+        if (run->tail)
+                (void) log_tail_add(run->tail, entry);
+        else if (log_filter_wants(&run->filter, entry))
+                log_view_entry(&run->view, entry);
+}
+
+static void take_reply(void *userdata, json_object *reply) {
+        log_view_reply(&((LogRun *) userdata)->view, reply);
+}
+
+static void print_kept(void *userdata, json_object *entry) {
+        log_view_entry(&((LogRun *) userdata)->view, entry);
+}
+
+static int stream(LogRun *run, usec_t since, uint64_t lines, bool follow, json_object **ret_after) {
+        json_object *p = parameters_of(run, since, lines, follow);
+        const FollowView view = { .reply = take_reply, .entry = take_entry, .userdata = run };
+
+        return p ? follow_stream(run->ctl, FOLLOW_LOGS, p, &view, ret_after) : ctl_oom(run->ctl);
+}
+
+/* ---- the last lines of those that are wanted ---- */
+
+/* Looks back further and further, so that the cost is a few times that of the lines that must be seen. */
+static int look_back(LogRun *run, json_object **ret_after) {
+        uint64_t lines = run->limit < 64 ? 256 : run->limit < NO_LIMIT / 64 ? 4 * run->limit : NO_LIMIT / 16;
+        usec_t window = USEC_PER_MINUTE;
+        bool bounded = run->since || run->ctl->options.cursors;
+
+        for (;; lines *= 16, window *= 16) {
+                usec_t since = !run->until || bounded ? run->since : run->until > window ? run->until - window : 1;
+                int r;
+
+                log_tail_clear(run->tail);
+                json_object_put(*ret_after);
+                *ret_after = NULL;
+                r = stream(run, since, lines, false, ret_after);
+                if (r < 0 || bounded || since == 1 || lines > UINT64_MAX / 32)
+                        return r;
+                /* Of a span of time, the number that came does not say whether there is more before it. */
+                if (run->until ? log_tail_full(run->tail) == (size_t) json_object_object_length(run->view.origins) :
+                                 log_tail_short(run->tail, lines) == 0)
+                        return 0;
+        }
+}
+
+static int print_last(LogRun *run) {
+        _cleanup_(log_tail_freep) LogTail *tail = NULL;
+        usec_t begun = now_usec(CLOCK_REALTIME);
+        int r = log_tail_new(&run->filter, run->limit, &tail);
+
+        if (r < 0)
+                return ctl_oom(run->ctl);
+        run->tail = tail;
+        r = look_back(run, &run->after);
+        run->tail = NULL;
+        if (r >= 0 && log_tail_each(tail, print_kept, run) < 0)
+                r = ctl_oom(run->ctl);
+        if (r < 0 || !run->ctl->options.follow)
+                return r;
+        return stream(run, begun, NO_LIMIT, true, NULL);
+}
+
+/* ---- the verb ---- */
+
+static int take_time(Ctl *ctl, const char *option, const char *word, usec_t *ret) {
+        if (!word || parse_time(word, now_usec(CLOCK_REALTIME), ret) >= 0)
+                return 0;
+        ctl_usage(ctl, "--%s: \"%s\" is not a time", option, word);
+        kl_error_hint(&ctl->error, "10m, \"2 hours ago\", today, \"yesterday 18:30\", 09:00, \"2026-01-31 08:00\", @1767323045");
+        return -EINVAL;
+}
+
+static int run_init(LogRun *run, Ctl *ctl, char **args) {
+        const Options *o = &ctl->options;
         int r;
 
-        r = ctl_call(v->ctl, "Logs", parameters, &reply);
-        if (r < 0)
+        *run = (LogRun){ .ctl = ctl, .selectors = args };
+        if ((r = take_time(ctl, "since", o->since, &run->since)) < 0 || (r = take_time(ctl, "until", o->until, &run->until)) < 0 ||
+            (r = log_filter_init(&run->filter, o, &ctl->error)) < 0)
                 return r;
-        entries = field_array(reply, "entries");
-        if (v->ctl->options.output == OUTPUT_JSON && entries) {
-                print_json(OUTPUT_JSON, entries);
-                return 0;
-        }
-        for (size_t i = 0; i < array_length(entries); i++)
-                note_speaker(v, json_object_array_get_idx(entries, i));
-        for (size_t i = 0; i < array_length(entries); i++)
-                print_entry(json_object_array_get_idx(entries, i), v);
-        return 0;
+        if (o->until && o->follow)
+                return ctl_usage(ctl, "--until: following has no end");
+        if (run->until && run->since > run->until)
+                return ctl_usage(ctl, "--since: is later than --until");
+        run->limit = o->lines;
+        if (run->limit == NO_LIMIT && !o->since && !o->cursors && log_filter_open(&run->filter))
+                run->limit = LINES_DEFAULT;
+        return log_view_init(&run->view, ctl, strv_length(args) > 1);
 }
 
 int verb_logs(Ctl *ctl, char **args) {
-        LogView v = { .ctl = ctl, .style = { .time = true, .colour = ctl->colour }, .several = strv_length(args) > 1 };
-        json_object *p;
-        int r;
+        LogRun run;
+        int r = run_init(&run, ctl, args);
 
-        p = parameters_of(ctl, args);
-        if (!p)
-                return -EINVAL;
-        r = ctl_connect(ctl, CONNECT_ONLY);
-        if (r < 0)
-                json_object_put(p);
-        else if (ctl->options.follow)
-                r = follow_stream(ctl, FOLLOW_LOGS, p, print_entry, &v);
-        else
-                r = print_all(&v, p);
-        free(v.only);
+        if (r >= 0)
+                r = ctl_connect(ctl, CONNECT_ONLY);
+        if (r >= 0) {
+                bool last = run.limit != NO_LIMIT && (run.since || run.until || ctl->options.cursors || !log_filter_open(&run.filter));
+
+                r = last ? print_last(&run) : stream(&run, run.since, run.limit, ctl->options.follow, NULL);
+                log_view_end(&run.view);
+        }
+        log_filter_done(&run.filter);
+        log_view_done(&run.view);
+        json_object_put(run.after);
         return r;
 }

@@ -6,7 +6,7 @@
 #include "base/macro.h"
 #include "base/span.h"
 
-typedef enum OutputFormat { OUTPUT_TABLE, OUTPUT_JSON, OUTPUT_JSONL } OutputFormat;
+typedef enum OutputFormat { OUTPUT_TABLE, OUTPUT_JSON, OUTPUT_JSONL, OUTPUT_RAW } OutputFormat; /* raw: of logs alone */
 
 /* Strings are borrowed from argv. */
 typedef struct Options {
@@ -16,8 +16,8 @@ typedef struct Options {
         usec_t timeout; /* 0: not given */
         bool no_color, quiet, user, system, no_autostart, help, version;
         /* of some */
-        bool no_wait, follow, diff, prune, no_autorestart;
-        const char *name, *cwd, *scope, *image, *directory, *instances, *memory_max, *since, *grep, *stream;
+        bool no_wait, follow, diff, prune, no_autorestart, ignore_case, invert, raw, no_prefix;
+        const char *name, *cwd, *scope, *image, *directory, *instances, *memory_max, *since, *until, *grep, *stream, *priority;
         uint64_t lines;            /* UINT64_MAX: not given */
         const char **env, **files, **cursors; /* NULL-terminated; the arrays are owned */
         /* operands before "--", SIZE_MAX without one */

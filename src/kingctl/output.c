@@ -86,13 +86,21 @@ static void print_json_text(const char *s) {
                 else
                         fputc(*s, stdout);
         }
-        fputc('\n', stdout);
 }
 
 static void print_document(json_object *o, int flags) {
         const char *s = json_object_to_json_string_ext(o, flags | JSON_C_TO_STRING_NOSLASHESCAPE);
 
         print_json_text(s ? s : "null");
+        fputc('\n', stdout);
+}
+
+void print_json_line(json_object *o, bool newline) {
+        const char *s = json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);
+
+        print_json_text(s ? s : "null");
+        if (newline)
+                fputc('\n', stdout);
 }
 
 void print_json(int format, json_object *o) {

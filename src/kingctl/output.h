@@ -40,6 +40,8 @@ void print_coloured(FILE *f, bool on, Colour c, const char *s);
 
 /* A document on stdout. An array is printed as one document or, as OUTPUT_JSONL, as one line an element. */
 void print_json(int format, json_object *o);
+/* One object without a line break in it. */
+void print_json_line(json_object *o, bool newline);
 
 /* "2026-01-02 03:04:05.006" in local time. */
 const char *format_local_time(char buf[FORMAT_MAX], usec_t realtime);

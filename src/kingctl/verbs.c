@@ -10,6 +10,7 @@
 #define NO_WAIT { 0, "no-wait", OPTION_FLAG, FIELD(no_wait), NULL, NULL, "do not wait until the instances have settled" }
 
 static const char *const streams[] = { "out", "err", NULL };
+static const char *const log_formats[] = { "text", "json", "jsonl", "raw", NULL };
 static const char *const scopes[] = { "main", "group", "all", NULL };
 
 const char *const selectors_help = "A SELECTOR is a service (web), one instance (web:0), a namespace (@shop), a service of a namespace "
@@ -274,20 +275,36 @@ const Verb verbs[] = {
                 .aliases = "log",
                 .synopsis = "[SELECTOR...]",
                 .help = "print what services wrote",
-                .details = "The lines of several instances are merged by time and carry their names. Control characters are shown as \\xNN. Here "
-                           "-n is the number of lines; the namespace is given as --namespace.",
+                .details = "The lines of several instances are merged by time and carry their names; those of files that were rotated or compressed and "
+                           "those of the journal alike. Without -n, a time or a filter: the last 20 of each instance; -n counts what the filters leave. "
+                           "Here -n is the number of lines; the namespace is given as --namespace.\n\n"
+                           "A TIME is \"10m\" or \"2 hours ago\", \"today\", \"yesterday 18:30\", \"09:00\", \"2026-01-31 08:00\", RFC 3339, or \"@SECONDS\" "
+                           "since the epoch. Lines of raw files have no time: there --since tells only files apart.\n\n"
+                           "Colours that services write are left out, other control characters are shown as \\xNN, to whatever the output goes. --raw "
+                           "passes all bytes on as they were written, -o raw without time and name as well.",
                 .examples = EXAMPLES({ "kingctl logs web -n 100", "the last hundred lines" },
                                      { "kingctl logs -f @shop", "go on printing what comes" },
-                                     { "kingctl logs api --since '10m ago' --grep 'timeout|refused'", "a search" }),
+                                     { "kingctl logs api --since '10m ago' --grep 'timeout|refused'", "a search" },
+                                     { "kingctl logs all --since yesterday --until 'today 08:00' -p err", "the night's errors" },
+                                     { "kingctl logs web -o jsonl | jq .message", "for programs" }),
                 .options = OPTIONS(
-                        { 'n', "lines", OPTION_COUNT, FIELD(lines), "N", NULL, "the last N lines of each instance (default: 20)" },
-                        { 'f', "follow", OPTION_FLAG, FIELD(follow), NULL, NULL, "go on printing what is written" },
-                        { 0, "since", OPTION_STRING, FIELD(since), "TIME", NULL, "lines since a time: \"10m ago\", 2026-01-31 08:00" },
+                        { 'n', "lines", OPTION_COUNT, FIELD(lines), "N", NULL, "the last N lines of each instance" },
+                        { 'f', "follow", OPTION_FLAG, FIELD(follow), NULL, NULL, "go on printing what is written, by services that come later too" },
+                        { 0, "since", OPTION_STRING, FIELD(since), "TIME", NULL, "lines since a time" },
+                        { 0, "until", OPTION_STRING, FIELD(until), "TIME", NULL, "lines up to a time" },
+                        { 'g', "grep", OPTION_STRING, FIELD(grep), "REGEX", NULL, "lines that match an extended regular expression" },
+                        { 'i', "ignore-case", OPTION_FLAG, FIELD(ignore_case), NULL, NULL, "--grep takes small and capital letters for the same" },
+                        { 'v', "invert", OPTION_FLAG, FIELD(invert), NULL, NULL, "lines that do not match --grep" },
+                        { 0, "stream", OPTION_WORD, FIELD(stream), "STREAM", streams, "only standard output (out) or standard error (err)" },
+                        { 'p', "priority", OPTION_STRING, FIELD(priority), "LEVEL", NULL,
+                          "lines that are at least so urgent: emerg, alert, crit, err, warning, notice, info, debug (that of a prefix such as <3>, else "
+                          "warning for standard error and info for standard output)" },
                         { 0, "after-cursor", OPTION_STRINGS, FIELD(cursors), "CURSOR", NULL,
                           "lines behind one that -o json printed; once for each instance" },
-                        { 'g', "grep", OPTION_STRING, FIELD(grep), "REGEX", NULL, "lines that match an extended regular expression" },
-                        { 0, "stream", OPTION_WORD, FIELD(stream), "STREAM", streams,
-                          "only standard output (out) or standard error (err)" }),
+                        { 'o', "output", OPTION_CHOICE, FIELD(output), "FORMAT", log_formats,
+                          "text, json (one document), jsonl (one object a line) or raw (bytes as they were written)" },
+                        { 0, "raw", OPTION_FLAG, FIELD(raw), NULL, NULL, "lines as they were written, with colours and control characters" },
+                        { 0, "no-prefix", OPTION_FLAG, FIELD(no_prefix), NULL, NULL, "without time and name" }),
                 .run = verb_logs,
                 .operand = OPERAND_SERVICE,
                 .max = UINT_MAX,

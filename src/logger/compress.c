@@ -1,4 +1,4 @@
-/* The two libraries behind one loop: fill, compress, write. Must stay true: bounded memory, because it runs beside everything else. */
+/* Two libraries, one way: fill, compress, write. Must stay true: bounded memory, because it runs beside everything else. */
 #include "logger/compress.h"
 
 #include <zlib.h>
@@ -7,6 +7,7 @@
 #include "base/fd.h"
 
 #define BLOCK_SIZE (128 * 1024)
+#define FRAME_SIZE (512 * 1024)       /* of content */
 #define ZSTD_LEVEL 3
 #define ZSTD_WINDOW_LOG 18            /* 256 KiB: keeps the compressor's tables small, and costs logs little */
 #define GZIP_LEVEL 6
@@ -23,38 +24,55 @@ static ssize_t read_block(int fd, Block *b) {
         return n < 0 ? -errno : n;
 }
 
-static int zstd_step(ZSTD_CCtx *z, Block *from, size_t n, int out, Block *to) {
-        ZSTD_EndDirective end = n == 0 ? ZSTD_e_end : ZSTD_e_continue;
-        ZSTD_inBuffer i = { .src = from->data, .size = n };
-        size_t left;
-        int r;
+/* As much as there is, up to n bytes. */
+static ssize_t read_full(int fd, char *to, size_t n) {
+        size_t got = 0;
+
+        while (got < n) {
+                ssize_t k = read(fd, to + got, n - got);
+
+                if (k < 0 && errno == EINTR)
+                        continue;
+                if (k <= 0)
+                        return k < 0 ? -errno : (ssize_t) got;
+                got += (size_t) k;
+        }
+        return (ssize_t) got;
+}
+
+/* Frame by frame, each with the size of its content in its header: a reader may begin at any of them. */
+static int zstd_frames(ZSTD_CCtx *z, int in, int out, char *from, char *to, size_t to_size) {
+        ssize_t n;
 
         do {
-                ZSTD_outBuffer o = { .dst = to->data, .size = sizeof(to->data) };
+                size_t k;
+                int r;
 
-                left = ZSTD_compressStream2(z, &o, &i, end);
-                if (ZSTD_isError(left))
+                n = read_full(in, from, FRAME_SIZE);
+                if (n <= 0)
+                        return (int) n;
+                k = ZSTD_compress2(z, to, to_size, from, (size_t) n);
+                if (ZSTD_isError(k))
                         return -EIO;
-                r = fd_write_all(out, to->data, o.pos);
+                r = fd_write_all(out, to, k);
                 if (r < 0)
                         return r;
-        } while (end == ZSTD_e_end ? left > 0 : i.pos < i.size);
+        } while (n == FRAME_SIZE);
         return 0;
 }
 
-static int zstd_copy(int in, int out, Block *from, Block *to) {
+static int zstd_copy(int in, int out) {
+        size_t to_size = ZSTD_compressBound(FRAME_SIZE);
+        _cleanup_free_ char *from = malloc(FRAME_SIZE), *to = malloc(to_size);
         ZSTD_CCtx *z = ZSTD_createCCtx();
-        ssize_t n = 1;
-        int r = z ? 0 : -ENOMEM;
+        int r = z && from && to ? 0 : -ENOMEM;
 
-        if (z && (ZSTD_isError(ZSTD_CCtx_setParameter(z, ZSTD_c_compressionLevel, ZSTD_LEVEL)) ||
-                  ZSTD_isError(ZSTD_CCtx_setParameter(z, ZSTD_c_windowLog, ZSTD_WINDOW_LOG)) ||
-                  ZSTD_isError(ZSTD_CCtx_setParameter(z, ZSTD_c_checksumFlag, 1))))
+        if (r >= 0 && (ZSTD_isError(ZSTD_CCtx_setParameter(z, ZSTD_c_compressionLevel, ZSTD_LEVEL)) ||
+                       ZSTD_isError(ZSTD_CCtx_setParameter(z, ZSTD_c_windowLog, ZSTD_WINDOW_LOG)) ||
+                       ZSTD_isError(ZSTD_CCtx_setParameter(z, ZSTD_c_checksumFlag, 1))))
                 r = -EIO;
-        while (r >= 0 && n > 0) {
-                n = read_block(in, from);
-                r = n < 0 ? (int) n : zstd_step(z, from, (size_t) n, out, to);
-        }
+        if (r >= 0)
+                r = zstd_frames(z, in, out, from, to, to_size);
         ZSTD_freeCCtx(z);
         return r;
 }
@@ -76,12 +94,13 @@ static int gzip_step(z_stream *z, Block *from, size_t n, int out, Block *to) {
         return 0;
 }
 
-static int gzip_copy(int in, int out, Block *from, Block *to) {
+static int gzip_copy(int in, int out) {
+        _cleanup_free_ Block *from = malloc(sizeof(*from)), *to = malloc(sizeof(*to));
         z_stream z = {};
         ssize_t n = 1;
         int r = 0;
 
-        if (deflateInit2(&z, GZIP_LEVEL, Z_DEFLATED, GZIP_WINDOW, MAX_MEM_LEVEL, Z_DEFAULT_STRATEGY) != Z_OK)
+        if (!from || !to || deflateInit2(&z, GZIP_LEVEL, Z_DEFLATED, GZIP_WINDOW, MAX_MEM_LEVEL, Z_DEFAULT_STRATEGY) != Z_OK)
                 return -ENOMEM;
         while (r >= 0 && n > 0) {
                 n = read_block(in, from);
@@ -92,9 +111,5 @@ static int gzip_copy(int in, int out, Block *from, Block *to) {
 }
 
 int compress_copy(int in, int out, ChainForm form) {
-        _cleanup_free_ Block *from = malloc(sizeof(*from)), *to = malloc(sizeof(*to));
-
-        if (!from || !to)
-                return -ENOMEM;
-        return form == CHAIN_ZSTD ? zstd_copy(in, out, from, to) : gzip_copy(in, out, from, to);
+        return form == CHAIN_ZSTD ? zstd_copy(in, out) : gzip_copy(in, out);
 }

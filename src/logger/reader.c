@@ -2,6 +2,7 @@
  * byte, so any file is read to its end; the buffer always has room for the longest piece. */
 #include "logger/reader_state.h"
 
+#include <stdio.h>
 #include <sys/stat.h>
 
 #include "base/fd.h"
@@ -12,7 +13,7 @@ int log_reader_open(const char *path, int format, LogReader **ret) {
 
         if (!r)
                 return -ENOMEM;
-        r->fd = -EBADF;
+        r->file = r->seek.best = r->seek.at = LOG_FILE_NONE;
         r->format = format;
         reader_watch_init(r);
         r->path = strdup(path);
@@ -31,8 +32,11 @@ LogReader *log_reader_free(LogReader *r) {
         if (!r)
                 return NULL;
         reader_watch_done(r);
-        fd_close(r->fd);
+        reader_seek_done(&r->seek);
+        unpack_free(r->archive);
+        fd_close(r->file.fd);
         free(r->path);
+        free(r->damaged);
         free(r->buffer);
         free(r);
         return NULL;
@@ -85,23 +89,67 @@ static int take_line(LogReader *r, LogRecord *ret) {
         }
 }
 
+/* Whether reading goes on behind the damage. */
+static bool pass_damage(LogReader *r) {
+        reader_note_damage(r, &r->file);
+        if (unpack_skip(r->archive) < 0)
+                return false;
+        r->start = r->end = r->searched = 0;
+        r->offset = unpack_offset(r->archive);
+        r->cut = false;
+        return true;
+}
+
+static ssize_t fill_archive(LogReader *r) {
+        ssize_t k;
+
+        do
+                k = unpack_read(r->archive, r->buffer + r->end, READER_BUFFER_SIZE - r->end);
+        while (k == -EBADMSG && pass_damage(r));
+        return k == -EBADMSG ? 0 : k;
+}
+
+static ssize_t fill_plain(LogReader *r) {
+        ssize_t k;
+
+        do
+                k = pread(r->file.fd, r->buffer + r->end, READER_BUFFER_SIZE - r->end, (off_t) (r->offset + r->end));
+        while (k < 0 && errno == EINTR);
+        return k < 0 ? -errno : k;
+}
+
 /* Bytes read, 0 at the end of the file at hand. */
 static ssize_t fill(LogReader *r) {
         ssize_t k;
 
-        if (r->fd < 0)
+        if (r->file.fd < 0)
                 return 0;
         memmove(r->buffer, r->buffer + r->start, r->end - r->start);
         r->offset += r->start;
         r->end -= r->start;
         r->start = 0;
-        do
-                k = pread(r->fd, r->buffer + r->end, READER_BUFFER_SIZE - r->end, (off_t) (r->offset + r->end));
-        while (k < 0 && errno == EINTR);
+        k = r->archive ? fill_archive(r) : fill_plain(r);
         if (k < 0)
-                return -errno;
+                return k;
         r->end += (size_t) k;
+        r->work += r->archive ? (size_t) k : 0;
         return k;
+}
+
+/* Passes over what comes before the place to begin at, where it could not be gone to. */
+static void skip(LogReader *r) {
+        while (r->start < r->end && (r->offset + r->start < r->goal || r->skip_lines > 0)) {
+                char *p = r->buffer + r->start, *newline;
+                uint64_t n = r->end - r->start;
+
+                if (r->offset + r->start < r->goal)
+                        n = MIN(n, r->goal - r->offset - r->start);
+                else if ((newline = memchr(p, '\n', n))) {
+                        n = (uint64_t) (newline - p) + 1;
+                        r->skip_lines--;
+                }
+                r->start += n;
+        }
 }
 
 /* A file that became shorter than what was read of it: from the beginning again if that was consumed, else only what is buffered is void
@@ -110,7 +158,7 @@ static bool shrank(LogReader *r) {
         struct stat st;
         uint64_t size;
 
-        if (fstat(r->fd, &st) < 0)
+        if (r->archive || fstat(r->file.fd, &st) < 0)
                 return false;
         size = (uint64_t) st.st_size;
         if (size >= r->offset + r->end)
@@ -127,16 +175,18 @@ static bool shrank(LogReader *r) {
 /* At the end of the file at hand: 1 there is more to read now, 2 a record (an unfinished line that nothing will ever finish), 0 nothing
  * more. */
 static int go_on(LogReader *r, LogRecord *ret) {
-        _cleanup_fd_ int next = -EBADF;
+        _cleanup_file_at_ LogFileAt next = LOG_FILE_NONE;
         ssize_t k;
         int q;
 
-        if (r->fd < 0)
+        if (r->file.fd < 0)
                 return reader_take_oldest(r);
         if (shrank(r))
                 return 1;
         if (reader_is_newest(r))
                 return 0;
+        if (r->mark == 0)
+                r->mark = reader_mark(&r->file);
         q = reader_following(r, &next);
         if (q <= 0)
                 return q;
@@ -146,17 +196,18 @@ static int go_on(LogReader *r, LogRecord *ret) {
                 return k < 0 ? (int) k : 1;
         if (r->start < r->end && take(r, r->end - r->start, 0, false, ret))
                 return 2;
-        q = reader_take(r, TAKE_FD(next), 0);
+        q = reader_take(r, log_file_at_take(&next), 0);
         return q < 0 ? q : 1;
 }
 
-int log_reader_next(LogReader *r, LogRecord *ret) {
+static int next_record(LogReader *r, LogRecord *ret) {
         bool drained = false;
 
-        for (;;) {
+        while (r->work < READER_WORK_MAX) {
                 ssize_t k;
                 int q;
 
+                skip(r);
                 if (take_line(r, ret))
                         return 1;
                 k = fill(r);
@@ -175,6 +226,35 @@ int log_reader_next(LogReader *r, LogRecord *ret) {
                         return q == 2 ? 1 : q;
                 drained = false;
         }
+        return LOG_READER_BUSY;
+}
+
+int log_reader_next(LogReader *r, LogRecord *ret) {
+        int q;
+
+        r->work = 0;
+        if (r->seek.active) {
+                q = reader_seek_run(r);
+                if (q <= 0)
+                        return q < 0 ? q : LOG_READER_BUSY;
+        }
+        return next_record(r, ret);
+}
+
+void reader_note_damage(LogReader *r, const LogFileAt *f) {
+        static const char unknown[] = "(an archive)";
+        char link[32], name[PATH_MAX];
+        ssize_t n;
+
+        if (r->damaged)
+                return;
+        snprintf(link, sizeof(link), "/proc/self/fd/%i", f->fd);
+        n = readlink(link, name, sizeof(name));
+        r->damaged = n > 0 ? strndup(name, (size_t) n) : strdup(unknown);
+}
+
+char *log_reader_damage(LogReader *r) {
+        return TAKE_PTR(r->damaged);
 }
 
 int log_reader_rest(LogReader *r, LogRecord *ret) {

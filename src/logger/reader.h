@@ -1,5 +1,5 @@
-/* Reading log files back: the last N lines or those since a time, across rotated files, then following appends and rotations. Never
- * blocks: the caller (the manager's loop) asks for at most some records at a time. Lines of text format come back with time and stream;
+/* Reading log files back: the last N lines or those since a time, across rotated and compressed files, then following appends and rotations.
+ * Never blocks: the caller (the manager's loop) asks for at most some records at a time. Lines of text format come back with time and stream;
  * raw lines, and lines of a text file that have no valid prefix, have time 0 and stream 0. */
 #pragma once
 
@@ -10,6 +10,8 @@ typedef struct LogRecord {
         usec_t realtime;         /* 0: unknown */
         int stream;              /* 0 out, 1 err */
         int32_t instance;        /* that a line of a merged file names; -1: the one whose file it is */
+        int level;               /* 1 + its syslog priority; 0: unknown */
+        pid_t pid;               /* 0: unknown */
         bool partial;            /* the line goes on in the next record of this stream: it is longer than 64 KiB, or unfinished */
         const char *message;     /* valid until the next call; not NUL-terminated, any bytes */
         size_t size;
@@ -22,13 +24,17 @@ LogReader *log_reader_free(LogReader *r);
 DEFINE_CLEANUP(LogReader *, log_reader_free);
 
 /* Before the first of these many complete lines at the end; 0: only what comes from now on. Reads backwards in blocks: O(lines), not
- * O(file). */
+ * O(file). An archive is looked at while log_reader_next() is called. */
 int log_reader_seek_tail(LogReader *r, uint64_t lines);
 /* Before the first record at or after that time; binary search in text format. A raw file has no times: the first file written to since
  * then. */
 int log_reader_seek_time(LogReader *r, usec_t since);
-/* 1 a record, 0 nothing more for now (end of file: try again after the file changed), -errno. A line counts when its newline is there. */
+/* 1 a record, 0 nothing more for now (end of file: try again after the file changed), LOG_READER_BUSY: call again, -errno. A line counts when
+ * its newline is there. */
+#define LOG_READER_BUSY 2
 int log_reader_next(LogReader *r, LogRecord *ret);
+/* The path of an archive that turned out to be damaged, told once; malloc'ed, NULL: none. What could be read of it was or will be. */
+char *log_reader_damage(LogReader *r);
 /* After log_reader_next() said 0: the unfinished line at the end, if there is one (1, marked partial; else 0). What is returned is
  * consumed: the rest of that line comes as a record of its own. For a raw file of a service that ended without a newline. */
 int log_reader_rest(LogReader *r, LogRecord *ret);

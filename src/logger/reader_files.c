@@ -1,9 +1,8 @@
-/* The chain of files: PATH is the newest, PATH.1 the one before, and so on. Must stay true: files are told apart by device and inode,
- * since their names move while they are read; an answer that a rotation may have overtaken is checked and asked for again. */
-#include <ctype.h>
+/* The chain of files: PATH is the newest, PATH.1 the one before, and so on, each of the older ones maybe compressed (PATH.2.zst). Must stay
+ * true: files are told apart by device and inode, since their names move while they are read, and by their first line once they were
+ * compressed; an answer that a rotation may have overtaken is checked and asked for again. */
 #include <dirent.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <sys/stat.h>
 
 #include "base/fd.h"
@@ -11,24 +10,15 @@
 
 #define ATTEMPTS 8                    /* a rotation takes microseconds: that many in a row do not happen */
 
-static int name_of(const LogReader *r, uint32_t number, char to[static PATH_MAX]) {
-        int n = number == 0 ? snprintf(to, PATH_MAX, "%s", r->path) : snprintf(to, PATH_MAX, "%s.%" PRIu32, r->path, number);
-
-        return n < 0 || n >= PATH_MAX ? -ENAMETOOLONG : 0;
+void log_file_at_done(LogFileAt *f) {
+        f->fd = fd_close(f->fd);
 }
 
-/* The number that a directory entry has in the chain, or -1. */
+/* The number that a directory entry has in the chain, or -EINVAL. */
 static int64_t number_of(const LogReader *r, const char *entry) {
-        const char *p = startswith(entry, r->name);
-        uint64_t number;
+        ChainForm form;
 
-        if (!p)
-                return -1;
-        if (*p == '\0')
-                return 0;
-        if (p[0] != '.' || p[1] == '0' || strlen(p) > 10 || parse_u64(p + 1, &number) < 0)
-                return -1;
-        return (int64_t) number;
+        return startswith(entry, r->name) ? chain_number(entry, strlen(r->name), &form) : -EINVAL;
 }
 
 static int descending(const void *a, const void *b) {
@@ -82,105 +72,148 @@ int reader_list(const LogReader *r, uint32_t **ret, size_t *ret_n) {
                 closedir(d);
         if (n > 0)
                 qsort(list, n, sizeof(*list), descending);
+        *ret_n = 0;
+        for (size_t i = 0; i < n; i++)
+                if (i == 0 || list[i] != list[i - 1])
+                        list[(*ret_n)++] = list[i];
         *ret = TAKE_PTR(list);
-        *ret_n = n;
         return 0;
 }
 
-int reader_open_number(const LogReader *r, uint32_t number) {
-        _cleanup_fd_ int fd = -EBADF;
-        char name[PATH_MAX];
-        struct stat st;
-        int q;
+/* The complete form first, see chain.h. */
+static int try_forms(const LogReader *r, uint32_t number, LogFileAt *ret) {
+        int form = number == 0 ? CHAIN_PLAIN : _CHAIN_FORM_MAX - 1, q = -ENOENT;
 
-        q = name_of(r, number, name);
-        if (q < 0)
-                return q;
-        fd = open(name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-        if (fd < 0 || fstat(fd, &st) < 0)
-                return -errno;
-        return S_ISREG(st.st_mode) ? TAKE_FD(fd) : -EOPNOTSUPP;
+        for (; q == -ENOENT && form >= 0; form--) {
+                _cleanup_fd_ int fd = -EBADF;
+                ChainName name;
+                struct stat st;
+
+                q = chain_name(name, r->path, number, (ChainForm) form);
+                if (q < 0)
+                        return q;
+                fd = open(name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+                if (fd < 0 || fstat(fd, &st) < 0)
+                        q = -errno;
+                else if (!S_ISREG(st.st_mode))
+                        q = -EOPNOTSUPP;
+                else
+                        *ret = (LogFileAt) { .fd = TAKE_FD(fd), .form = (ChainForm) form };
+        }
+        return q;
 }
 
-int reader_take(LogReader *r, int fd, uint64_t offset) {
+/* A second time, for one that was compressed between the two looks. */
+int reader_open_number(const LogReader *r, uint32_t number, LogFileAt *ret) {
+        int q = try_forms(r, number, ret);
+
+        return q == -ENOENT && number > 0 ? try_forms(r, number, ret) : q;
+}
+
+/* In an archive everything before the offset is passed over, from the beginning of the segment it is in. */
+static int take_archive(LogReader *r, uint64_t offset) {
+        size_t segment = 0;
+        int q;
+
+        q = unpack_open(r->file.fd, r->file.form, &r->archive);
+        if (q < 0)
+                return q;
+        if (offset > 0)
+                while (unpack_segment_offset(r->archive, segment + 1) <= offset)
+                        segment++;
+        q = unpack_go(r->archive, segment);
+        if (q < 0)
+                return q;
+        r->offset = unpack_offset(r->archive);
+        r->goal = offset;
+        return 0;
+}
+
+int reader_take(LogReader *r, LogFileAt file, uint64_t offset) {
         struct stat st;
 
-        if (fstat(fd, &st) < 0) {
+        if (fstat(file.fd, &st) < 0) {
                 int q = -errno;
 
-                fd_close(fd);
+                fd_close(file.fd);
                 return q;
         }
-        fd_close(r->fd);
-        r->fd = fd;
+        r->archive = unpack_free(r->archive);
+        fd_close(r->file.fd);
+        r->file = file;
         r->dev = st.st_dev;
         r->ino = st.st_ino;
         r->offset = offset;
         r->start = r->end = r->searched = 0;
-        r->mark = 0;
+        r->mark = r->goal = r->skip_lines = 0;
         r->cut = false;
-        return 0;
+        return file.form == CHAIN_PLAIN ? 0 : take_archive(r, offset);
 }
 
-static bool number_is_ours(const LogReader *r, uint32_t number) {
-        char name[PATH_MAX];
+static bool has_number(const LogReader *r, uint32_t number, ChainForm form) {
+        ChainName name;
         struct stat st;
 
-        return name_of(r, number, name) >= 0 && stat(name, &st) >= 0 && st.st_dev == r->dev && st.st_ino == r->ino;
+        return chain_name(name, r->path, number, form) >= 0 && stat(name, &st) >= 0 && st.st_dev == r->dev && st.st_ino == r->ino;
 }
 
 bool reader_is_newest(const LogReader *r) {
-        return number_is_ours(r, 0);
+        return has_number(r, 0, CHAIN_PLAIN);
 }
 
-static bool exists(const LogReader *r, uint32_t number) {
-        char name[PATH_MAX];
-        struct stat st;
+/* Under its inode, or compressed since. */
+static bool number_is_ours(const LogReader *r, uint32_t number) {
+        _cleanup_file_at_ LogFileAt f = LOG_FILE_NONE;
 
-        return name_of(r, number, name) >= 0 && lstat(name, &st) >= 0;
+        if (has_number(r, number, r->file.form))
+                return true;
+        return r->file.form == CHAIN_PLAIN && number > 0 && r->mark != 0 && reader_open_number(r, number, &f) >= 0 &&
+                f.form != CHAIN_PLAIN && reader_mark(&f) == r->mark;
 }
 
 /* The file at hand is number `ours`: opens the next newer one. 1, 0 none, -EAGAIN a rotation came in between. */
-static int open_newer(const LogReader *r, uint32_t ours, int *ret_fd) {
-        _cleanup_fd_ int fd = -ENOENT;
+static int open_newer(const LogReader *r, uint32_t ours, LogFileAt *ret) {
+        _cleanup_file_at_ LogFileAt f = LOG_FILE_NONE;
         uint32_t number = ours;
+        int q = -ENOENT;
 
-        while (number > 0 && fd == -ENOENT)
-                fd = reader_open_number(r, --number);
-        if (fd < 0)
-                return fd == -ENOENT ? 0 : fd;
+        while (number > 0 && q == -ENOENT)
+                q = reader_open_number(r, --number, &f);
+        if (q < 0)
+                return q == -ENOENT ? 0 : q;
         /* Renaming starts with the oldest: if ours has not moved and the gap between is still one, nothing newer than ours has moved
          * either. */
         for (uint32_t i = number + 1; i < ours; i++)
-                if (exists(r, i))
+                if (chain_find(r->path, i, NULL) >= 0)
                         return -EAGAIN;
         if (!number_is_ours(r, ours))
                 return -EAGAIN;
-        *ret_fd = TAKE_FD(fd);
+        *ret = log_file_at_take(&f);
         return 1;
 }
 
+static bool is_later(const struct stat *a, const struct stat *b) {
+        return a->st_mtim.tv_sec > b->st_mtim.tv_sec || (a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec >= b->st_mtim.tv_nsec);
+}
+
 /* The file at hand has no name any more: rotated away or removed. The oldest that was written to after it goes on. */
-static int open_later(const LogReader *r, const uint32_t *list, size_t n, int *ret_fd) {
+static int open_later(const LogReader *r, const uint32_t *list, size_t n, LogFileAt *ret) {
         struct stat ours, st;
 
-        if (fstat(r->fd, &ours) < 0)
+        if (fstat(r->file.fd, &ours) < 0)
                 return -errno;
         for (size_t i = 0; i < n; i++) {
-                _cleanup_fd_ int fd = reader_open_number(r, list[i]);
+                _cleanup_file_at_ LogFileAt f = LOG_FILE_NONE;
 
-                if (fd < 0 || fstat(fd, &st) < 0)
+                if (reader_open_number(r, list[i], &f) < 0 || fstat(f.fd, &st) < 0 || !is_later(&st, &ours))
                         continue;
-                if (st.st_mtim.tv_sec > ours.st_mtim.tv_sec ||
-                    (st.st_mtim.tv_sec == ours.st_mtim.tv_sec && st.st_mtim.tv_nsec >= ours.st_mtim.tv_nsec)) {
-                        *ret_fd = TAKE_FD(fd);
-                        return 1;
-                }
+                *ret = log_file_at_take(&f);
+                return 1;
         }
         return 0;
 }
 
-static int try_following(const LogReader *r, int *ret_fd) {
+static int try_following(const LogReader *r, LogFileAt *ret) {
         _cleanup_free_ uint32_t *list = NULL;
         size_t n;
         int q;
@@ -188,17 +221,17 @@ static int try_following(const LogReader *r, int *ret_fd) {
         q = reader_list(r, &list, &n);
         if (q < 0)
                 return q;
-        for (size_t i = 0; i < n; i++)
-                if (number_is_ours(r, list[i]))
-                        return open_newer(r, list[i], ret_fd);
-        return open_later(r, list, n, ret_fd);
+        for (size_t i = n; i > 0; i--)
+                if (number_is_ours(r, list[i - 1]))
+                        return open_newer(r, list[i - 1], ret);
+        return open_later(r, list, n, ret);
 }
 
-int reader_following(const LogReader *r, int *ret_fd) {
+int reader_following(const LogReader *r, LogFileAt *ret) {
         int q = -EAGAIN;
 
         for (unsigned i = 0; i < ATTEMPTS && q == -EAGAIN; i++)
-                q = try_following(r, ret_fd);
+                q = try_following(r, ret);
         return q == -EAGAIN ? 0 : q;
 }
 
@@ -211,13 +244,13 @@ int reader_take_oldest(LogReader *r) {
         if (q < 0)
                 return q;
         for (size_t i = 0; i < n; i++) {
-                int fd = reader_open_number(r, list[i]);
+                LogFileAt f;
 
-                if (fd == -ENOENT)
+                q = reader_open_number(r, list[i], &f);
+                if (q == -ENOENT)
                         continue;
-                if (fd < 0)
-                        return fd;
-                q = reader_take(r, fd, 0);
+                if (q >= 0)
+                        q = reader_take(r, f, 0);
                 return q < 0 ? q : 1;
         }
         return 0;

@@ -67,10 +67,10 @@ static void watch_file(LogReader *r) {
         char path[32];
         int watch;
 
-        if (r->fd < 0)
+        if (r->file.fd < 0)
                 return;
         /* By its descriptor: the name may stand for another file by now. The kernel gives the same number for the same file. */
-        snprintf(path, sizeof(path), "/proc/self/fd/%i", r->fd);
+        snprintf(path, sizeof(path), "/proc/self/fd/%i", r->file.fd);
         watch = inotify_add_watch(r->inotify_fd, path, IN_MODIFY);
         if (watch < 0)
                 watch = inotify_add_watch(r->inotify_fd, r->path, IN_MODIFY);

@@ -40,13 +40,14 @@ static int open_journal(const Instance *i, const LogStart *start, const char *po
 }
 
 static int open_file(const Instance *i, const LogStart *start, const char *position, LogSource *s) {
-        _cleanup_free_ char *path = spawn_log_path(i);
-        int r = path ? log_reader_open(path, i->service->spec->log.format, &s->file) : -ENOMEM;
+        int r;
         LogPosition p;
 
+        s->path = spawn_log_path(i);
+        s->format = i->service->spec->log.format;
+        r = s->path ? log_reader_open(s->path, s->format, &s->file) : -ENOMEM;
         if (r < 0)
                 return r;
-        s->raw = i->service->spec->log.format == LOG_FORMAT_RAW;
         if (position && startswith(position, "f:")) {
                 r = log_position_parse(position, &p);
                 return r < 0 ? r : log_reader_seek_position(s->file, &p);
@@ -54,43 +55,74 @@ static int open_file(const Instance *i, const LogStart *start, const char *posit
         return start->since ? log_reader_seek_time(s->file, start->since) : log_reader_seek_tail(s->file, start->lines);
 }
 
-int log_source_open(const Instance *i, const LogStart *start, LogSource *ret) {
-        const ServiceSpec *spec = i->service->spec;
-        bool journal = i->run ? i->journal : spawn_to_journal(i);
-        const char *position;
-        char label[300];
-        int r = -ENOMEM;
-
-        *ret = (LogSource) { .ns = strdup(spec->ns), .name = strdup(spec->name), .instance = i->index, .label = strdup(instance_label(i, label)),
-                             .key = text_printf("%s/%s:%u", spec->ns, spec->name, i->index) };
-        if (ret->ns && ret->name && ret->label && ret->key) {
-                position = position_of(ret, start->after);
-                r = journal ? open_journal(i, start, position, ret) : open_file(i, start, position, ret);
-        }
-        if (r < 0)
-                log_source_done(ret);
-        return MIN(r, 0);
+static bool to_journal(const Instance *i) {
+        return i->run ? i->journal : spawn_to_journal(i);
 }
 
-void log_source_done(LogSource *s) {
+int log_source_open(const Instance *i, const LogStart *start, LogSource **ret) {
+        _cleanup_(log_source_freep) LogSource *s = calloc(1, sizeof(LogSource));
+        const ServiceSpec *spec = i->service->spec;
+        const char *position;
+        char label[300];
+        int r;
+
+        if (!s)
+                return -ENOMEM;
+        *s = (LogSource) { .ns = strdup(spec->ns), .name = strdup(spec->name), .instance = i->index, .label = strdup(instance_label(i, label)),
+                           .key = text_printf("%s/%s:%u", spec->ns, spec->name, i->index) };
+        if (!s->ns || !s->name || !s->label || !s->key)
+                return -ENOMEM;
+        position = position_of(s, start->after);
+        r = to_journal(i) ? open_journal(i, start, position, s) : open_file(i, start, position, s);
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(s);
+        return 0;
+}
+
+LogSource *log_source_free(LogSource *s) {
+        if (!s)
+                return NULL;
         log_reader_free(s->file);
         journal_reader_free(s->journal);
         free(s->ns);
         free(s->name);
         free(s->label);
         free(s->key);
-        *s = (LogSource) {};
+        free(s->path);
+        free(s);
+        return NULL;
+}
+
+bool log_source_serves(const LogSource *s, const Instance *i) {
+        const ServiceSpec *spec = i->service->spec;
+        _cleanup_free_ char *path = NULL;
+
+        if (s->instance != i->index || !streq(s->name, spec->name) || !streq(s->ns, spec->ns) || to_journal(i) != !!s->journal)
+                return false;
+        if (s->journal)
+                return true;
+        path = spawn_log_path(i);
+        return streq(path, s->path) && s->format == spec->log.format;
 }
 
 static int peek_journal(LogSource *s) {
         JournalRecord j;
         int r = journal_reader_next(s->journal, &j);
 
-        if (r > 0) {
-                s->record = (LogRecord) { .realtime = j.realtime, .stream = j.stream, .message = j.message, .size = j.size };
-                s->pid = j.pid;
-        }
+        if (r > 0)
+                s->record = (LogRecord) { .realtime = j.realtime, .stream = j.stream, .level = j.priority + 1, .pid = j.pid,
+                                          .message = j.message, .size = j.size };
         return r;
+}
+
+/* "<3>disk full", as sd-daemon(3) has it: the journal takes such a prefix for the priority, so what went to a file is read the same way. */
+static void take_level(LogRecord *r) {
+        if (r->size < 3 || r->message[0] != '<' || r->message[1] < '0' || r->message[1] > '7' || r->message[2] != '>')
+                return;
+        r->level = 1 + r->message[1] - '0';
+        r->message += 3;
+        r->size -= 3;
 }
 
 /* Nothing more can come: nobody lives who would finish the line. */
@@ -100,15 +132,23 @@ static bool ended(Manager *m, const LogSource *s) {
         return !service || s->instance >= service->n_instances || !lifecycle_alive(&service->instances[s->instance]->lc);
 }
 
+static int peek_file(Manager *m, LogSource *s) {
+        int r = log_reader_next(s->file, &s->record);
+
+        if (r == 0 && s->format == LOG_FORMAT_RAW && ended(m, s))
+                r = log_reader_rest(s->file, &s->record);
+        if (r == 1 && s->format == LOG_FORMAT_TEXT)
+                take_level(&s->record);
+        return r;
+}
+
 int log_source_peek(Manager *m, LogSource *s) {
         int r;
 
         if (s->has)
                 return 1;
-        r = s->journal ? peek_journal(s) : log_reader_next(s->file, &s->record);
-        if (r == 0 && s->raw && ended(m, s))
-                r = log_reader_rest(s->file, &s->record);
-        s->has = r > 0;
+        r = s->journal ? peek_journal(s) : peek_file(m, s);
+        s->has = r == 1;
         return r;
 }
 

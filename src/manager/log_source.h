@@ -7,28 +7,37 @@
 typedef struct LogSource {
         char *ns, *name, *label;
         char *key;                       /* "namespace/name:instance", the first part of its cursors */
+        char *path;                      /* of the file; NULL: the journal */
+        int format;
         unsigned instance;
         LogReader *file;
         JournalReader *journal;
         LogRecord record;                /* the one read ahead */
-        pid_t pid;
         bool has;
-        bool raw;                        /* file without line prefixes: its last line may have no newline */
         bool dry;                        /* nothing more in this turn */
+        bool done;                       /* nothing more at all: it has come to `until` */
 } LogSource;
 
-/* Where to begin: behind a cursor of this source; else with what was written since a time; else with that many lines from the end. */
+/* Where to begin: behind a cursor of this source; else with what was written since a time; else with that many lines from the end, or before
+ * `until`. */
 typedef struct LogStart {
         json_object *after;              /* array of cursors, of any sources; NULL: none */
-        usec_t since;                    /* CLOCK_REALTIME; 0: none */
+        usec_t since, until;             /* CLOCK_REALTIME; 0: none */
         uint64_t lines;
 } LogStart;
 
-/* Opens in place: *ret must not move afterwards. -EINVAL: a cursor that never was one. */
-int log_source_open(const Instance *i, const LogStart *start, LogSource *ret);
-void log_source_done(LogSource *s);
+/* -EINVAL: a cursor that never was one. */
+int log_source_open(const Instance *i, const LogStart *start, LogSource **ret);
+LogSource *log_source_free(LogSource *s);
+DEFINE_CLEANUP(LogSource *, log_source_free);
+/* Whether it reads what this instance writes from its present run on. */
+bool log_source_serves(const LogSource *s, const Instance *i);
 /* Makes sure a record is read ahead if there is one. What an instance that has ended left unfinished counts as its last line. 1, 0,
- * -errno. */
+ * LOG_READER_BUSY, -errno. */
 int log_source_peek(Manager *m, LogSource *s);
 /* Names the place behind the record that was read ahead last: "KEY,POSITION". malloc'ed; NULL on OOM. */
 char *log_source_cursor(LogSource *s);
+
+/* log_entry.c: the record read ahead as a LogEntry, and who writes here as a LogOrigin; NULL on OOM. */
+json_object *log_entry_json(LogSource *s);
+json_object *log_origin_json(const LogSource *s);

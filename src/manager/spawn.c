@@ -13,6 +13,7 @@
 #include "manager/flood.h"
 #include "manager/instance.h"
 #include "manager/link.h"
+#include "manager/logs.h"
 #include "manager/ready.h"
 #include "manager/spawn.h"
 #include "manager/spawn_env.h"
@@ -259,6 +260,7 @@ int spawn_send(Instance *i, bool *ret_permanent, KlError *reterr) {
         if (r >= 0)
                 r = compose(i, &id, &d, &packet, &size, reterr);
         if (r >= 0) {
+                logs_instance_begins(i);
                 r = link_spawn(i->service->manager->link, packet, size, d.fds, d.n);
                 if (r >= 0 || r == -EAGAIN)
                         return r;

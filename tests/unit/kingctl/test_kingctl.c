@@ -114,7 +114,7 @@ static void failures_are_explained(void **state) {
         assert_int_equal(r.status, 1);
         contains(r.out, "web:0 running (pid 5, ");
         contains(r.out, "web:1 failed (0.");
-        assert_string_equal(r.err, "kingctl: web:1: exited with status 3\nhint: fix it\n    2023-11-14 22:13:20.123 boom\\x1b[31m\n");
+        assert_string_equal(r.err, "kingctl: web:1: exited with status 3\nhint: fix it\n    2023-11-14 22:13:20.123 boom\n");
         contains(r.calls, "\"selectors\":[\"default/web:1\"],\"lines\":10}");
 }
 
@@ -247,30 +247,74 @@ static void start_refuses_confusion(void **state) {
         "{\"time_usec\":1700000000000000,\"name\":\"" name "\",\"namespace\":\"default\",\"instance\":" #n ",\"label\":\"" label           \
         "\",\"stream\":\"" stream "\",\"message\":\"" text "\"}"
 
+#define ORIGIN(name, ns) "{\"name\":\"" name "\",\"namespace\":\"" ns "\",\"instance\":0,\"label\":\"" name "\"}"
+
 static void logs(void **state) {
         const Answer *one =
-                ANSWERS({ "Logs", { "{\"parameters\":{\"entries\":[" ENTRY("web", "web", 0, "out", "hello\\t\\u0007") "]}}" } });
-        const Answer *two = ANSWERS(
-                { "Logs",
-                  { "{\"parameters\":{\"entries\":[" ENTRY("web", "web", 0, "out", "a") "," ENTRY("db", "db", 0, "err", "b") "]}}" } });
-        const Answer *stream = ANSWERS({ "Logs",
-                                         { "{\"parameters\":{\"entries\":[" ENTRY("web:0", "web", 0, "out", "a") "]},\"continues\":true}",
-                                           "{\"parameters\":{\"entries\":[" ENTRY("web:1", "web", 1, "out", "b") "]},\"continues\":true}",
-                                           "{\"parameters\":{}}" } });
-        _cleanup_run_ Run a = RUN(one, "logs", "web", "-n5", "--grep", "h.*o", "--stream=out"), b = RUN(two, "logs"),
-                          f = RUN(stream, "logs", "-f", "web"), j = RUN(two, "logs", "-o", "json"),
-                          bad = RUN(NULL, "logs", "--since", "someday"), since = RUN(one, "logs", "web", "--since", "2023-11-14T00:00:00Z");
+                ANSWERS({ "Logs", { "{\"parameters\":{\"entries\":[" ENTRY("web", "web", 0, "out", "hello\\t\\u0007\\u001b[1;31m!\\u001b[0m\\r") "]}}" } });
+        const Answer *two = ANSWERS({ "Logs",
+                                      { "{\"parameters\":{\"origins\":[" ORIGIN("web", "default") "," ORIGIN("db", "default") "],\"entries\":["
+                                        ENTRY("web", "web", 0, "out", "a\\nb") "," ENTRY("db", "db", 0, "err", "c") "]}}" } });
+        const Answer *spaces = ANSWERS({ "Logs",
+                                         { "{\"parameters\":{\"origins\":[" ORIGIN("web", "default") "],\"entries\":[]},\"continues\":true}",
+                                           "{\"parameters\":{\"origins\":[" ORIGIN("web", "x") "],\"notices\":[\"x.gz is damaged\"],\"entries\":["
+                                           ENTRY("web", "web", 0, "out", "a") "]}}" } });
+        _cleanup_run_ Run a = RUN(one, "logs", "web"), b = RUN(two, "logs"), n = RUN(two, "logs", "--no-prefix"), j = RUN(two, "logs", "-o", "json"),
+                          l = RUN(two, "logs", "-o", "jsonl"), r = RUN(one, "logs", "--raw", "--no-prefix"), s = RUN(spaces, "logs"),
+                          f = RUN(two, "logs", "-f", "web"), since = RUN(one, "logs", "web", "--since", "2023-11-14T00:00:00Z");
 
-        assert_string_equal(a.out, "2023-11-14 22:13:20.000 hello\t\\x07\n");
-        contains(a.calls, "\"selectors\":[\"web\"],\"lines\":5,\"stream\":\"out\",\"grep\":\"h.*o\"}");
-        assert_string_equal(b.out, "2023-11-14 22:13:20.000 web | a\n2023-11-14 22:13:20.000 db | b\n");
+        assert_string_equal(a.out, "2023-11-14 22:13:20.000 hello\t\\x07!\n");
+        contains(a.calls, "\"selectors\":[\"web\"],\"lines\":20},\"more\":true");
+        assert_string_equal(b.out, "2023-11-14 22:13:20.000 web | a\n                              b\n2023-11-14 22:13:20.000 db  | c\n");
         contains(b.calls, "\"selectors\":[\"all\"],\"lines\":20}");
-        assert_string_equal(f.out, "2023-11-14 22:13:20.000 a\n2023-11-14 22:13:20.000 web:1 | b\n");
+        assert_string_equal(n.out, "a\nb\nc\n");
+        assert_string_equal(r.out, "hello\t\007\033[1;31m!\033[0m\r\n");
+        assert_memory_equal(j.out, "[\n{", 3);
+        contains(j.out, "},\n{");
+        assert_string_equal(strrchr(j.out, '}'), "}\n]\n");
+        contains(l.out, "}\n{");
+        assert_string_equal(s.out, "2023-11-14 22:13:20.000 default/web | a\n");
+        assert_string_equal(s.err, "kingctl: x.gz is damaged\n");
         contains(f.calls, "\"follow\":true},\"more\":true");
-        assert_int_equal(f.status, 0);
-        contains(j.out, "\"message\": \"b\"");
-        assert_int_equal(bad.status, 2);
         contains(since.calls, "\"since_usec\":1699920000000000}");
+}
+
+/* With a filter as many lines are asked for as it takes; then those that it leaves are counted. */
+static void logs_filtered(void **state) {
+        const Answer *mixed = ANSWERS({ "Logs",
+                                        { "{\"parameters\":{\"entries\":[" ENTRY("web", "web", 0, "out", "one") "," ENTRY("web", "web", 0, "err", "two")
+                                          "," ENTRY("web", "web", 0, "out", "\\u001b[32mt\\u001b[0mhree") "," ENTRY("web", "web", 0, "err", "Four") "]}}" } });
+        _cleanup_run_ Run last = RUN(mixed, "logs", "web", "-n1", "--grep", "o"), all = RUN(mixed, "logs", "web", "--no-prefix", "-g", "^t"),
+                          inverted = RUN(mixed, "logs", "web", "--no-prefix", "-vi", "-g", "f"),
+                          err = RUN(mixed, "logs", "web", "--no-prefix", "--stream=err"), urgent = RUN(mixed, "logs", "--no-prefix", "-p4"),
+                          nothing = RUN(mixed, "logs", "-p", "err"), until = RUN(mixed, "logs", "-n1", "--until", "2023-11-14T00:00:00Z");
+
+        assert_string_equal(last.out, "2023-11-14 22:13:20.000 Four\n");
+        contains(last.calls, "\"lines\":256}");
+        assert_string_equal(all.out, "two\nthree\n");
+        contains(all.calls, "\"since_usec\":1}");
+        assert_string_equal(inverted.out, "one\ntwo\nthree\n");
+        assert_string_equal(err.out, "two\nFour\n");
+        assert_string_equal(urgent.out, "two\nFour\n");
+        assert_string_equal(nothing.out, "");
+        contains(until.calls, "\"since_usec\":1699919940000000,\"until_usec\":1699920000000000}");
+        contains(until.calls, "\"since_usec\":1,");
+}
+
+static void logs_refused(void **state) {
+        static char *const words[][6] = {
+                { "kingctl", "logs", "--since", "someday" },    { "kingctl", "logs", "--until", "never" },  { "kingctl", "logs", "-g", "(" },
+                { "kingctl", "logs", "-p", "loud" },            { "kingctl", "logs", "-v" },                { "kingctl", "logs", "-i" },
+                { "kingctl", "logs", "-f", "--until", "now" },  { "kingctl", "logs", "-o", "table" },       { "kingctl", "logs", "--stream", "in" },
+                { "kingctl", "logs", "--since=now", "--until=1h" },
+        };
+
+        for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
+                _cleanup_run_ Run r = run_words(NULL, (char **) words[i]);
+
+                assert_int_equal(r.status, 2);
+                contains(r.err, "kingctl: --");
+        }
 }
 
 /* Waits until a file says something. */
@@ -466,6 +510,8 @@ int main(void) {
                 cmocka_unit_test(starts_commands),
                 cmocka_unit_test(start_refuses_confusion),
                 cmocka_unit_test(logs),
+                cmocka_unit_test(logs_filtered),
+                cmocka_unit_test(logs_refused),
                 cmocka_unit_test(following_ends_on_signals),
                 cmocka_unit_test(status_tells_what_is_wrong),
                 cmocka_unit_test(describes),

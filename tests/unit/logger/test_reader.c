@@ -558,7 +558,7 @@ static void test_torn_rotated(void **state) {
         file_put(p->path, "d\n", 2, 0);
         snprintf(name, sizeof(name), "%s.01", p->path); /* none of the chain */
         file_put(name, "x\n", 2, 0);
-        snprintf(name, sizeof(name), "%s.1.gz", p->path);
+        snprintf(name, sizeof(name), "%s.1.gz.tmp", p->path);
         file_put(name, "x\n", 2, 0);
         r = reader_make(p->path, 1);
         expect(r, "a");

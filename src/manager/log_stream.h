@@ -1,0 +1,35 @@
+/* A call of Logs inside: logs.c works it off, log_select.c says what is read, log_watch.c wakes it up. */
+#pragma once
+
+#include "manager/log_source.h"
+#include "manager/service.h"
+
+struct LogStream {
+        LogStream *next;
+        Manager *manager;
+        VarlinkCall *call;
+        char *ns;
+        Selector *selectors;
+        size_t n_selectors;
+        LogStart start;
+        LogSource **sources;
+        size_t n, n_announced;           /* of the sources, how many the client was told of */
+        int stream;                      /* 0 out, 1 err, -1 both */
+        bool follow;
+        json_object *gathered;           /* without "more" */
+        sd_event_source *turn, **watches;
+        size_t n_watches;
+};
+
+/* ---- log_select.c ---- */
+
+/* Reads the parameters and opens a source for every instance that they select. 0, -EINVAL or -ENOENT with reterr, -errno. */
+int log_stream_select(LogStream *s, json_object *parameters, KlError *reterr);
+/* Adds a source for an instance that came later, from its beginning, if it is selected and has none. */
+void log_stream_join(LogStream *s, const Instance *i);
+
+/* ---- log_watch.c ---- */
+
+/* Has the stream's turn come again whenever there may be more in the source. */
+int log_stream_watch(LogStream *s, const LogSource *source);
+void log_stream_unwatch(LogStream *s);
