@@ -264,7 +264,6 @@ static void act_spawn(Instance *i, LcInput *next) {
         }
         m->queue[m->queue_size++] = i;
         i->queued = true;
-        i->early_ready = false;
         (void) sd_event_source_set_enabled(m->pump, SD_EVENT_ONESHOT);
 }
 

@@ -22,6 +22,8 @@ void instance_resume(Instance *i);
 /* From the keeper. */
 void instance_spawned(Manager *m, const WireSpawned *p);
 void instance_execed(Manager *m, uint64_t run);
+/* It said that it is ready, maybe before the keeper said that it executes. Recorded on return: it will not say so again. */
+void instance_ready(Instance *i);
 void instance_spawn_failed(Manager *m, const WireFailed *p);
 void instance_exited(Manager *m, const WireExited *p);
 void instance_record_exit(Instance *i, const WireExited *p);    /* rusage, event, EV_MAIN_EXIT */

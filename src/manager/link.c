@@ -167,9 +167,8 @@ static int on_exited(Link *l, const void *packet) {
         if (c) {
                 c->exited = true;
                 c->exit = *p;
-                return 0;
-        }
-        instance_exited(l->manager, p);
+        } else if (l->listed) /* before that it is said again behind its CHILD */
+                instance_exited(l->manager, p);
         return 0;
 }
 

@@ -64,7 +64,6 @@ struct Instance {
         bool child : 1;                    /* the keeper's child (it reaps); otherwise watched by pidfd */
         bool queued : 1;                   /* in manager->queue */
         bool in_flight : 1;                /* counted in manager->in_flight */
-        bool early_ready : 1;              /* READY=1 overtook the keeper's EXECED */
         bool removing : 1;                 /* freed when settled */
         bool dirty : 1;                    /* run row to be written */
         bool rested : 1;                   /* ended before we began: not to be started by our beginning */
@@ -130,6 +129,7 @@ struct Manager {
         int notify_fd;
         char *notify_path;
         sd_event_source *notify_source;
+        bool notify_wary;                  /* of the first datagram */
 
         sd_event_source *retry;            /* of a store that failed */
         sd_event_source *books;            /* deferred: store, status upward, graveyard */

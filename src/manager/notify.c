@@ -1,9 +1,11 @@
-/* Must stay true: a datagram is never answered by disconnecting or aborting; descriptors that come along are closed (which is also what
+/* Must stay true: a datagram stays in the socket, which the keeper holds, until what it says is recorded, so that no manager's death loses it; a
+ * datagram is never answered by disconnecting or aborting; descriptors that come along are closed (which is also what
  * answers BARRIER=1, after all earlier datagrams have been handled); a sender that belongs to no instance changes nothing. */
 #include <stdio.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 
 #include "base/fd.h"
 #include "base/log.h"
@@ -49,12 +51,8 @@ static Instance *notify_sender(Manager *m, pid_t pid) {
 /* ---- fields ---- */
 
 static void field_ready(Instance *i, const char *value) {
-        if (!streq(value, "1"))
-                return;
-        if (i->lc.state == LC_PLACING)
-                i->early_ready = true;
-        else
-                instance_event(i, EV_READY);
+        if (streq(value, "1"))
+                instance_ready(i);
 }
 
 static void field_reloading(Instance *i, const char *value) {
@@ -137,18 +135,29 @@ static void notify_datagram(Manager *m, char *text, size_t n, const struct ucred
                 log_debug("notify: pid %d belongs to no service of ours", sender->pid);
 }
 
+/* A manager that crashed may have done so on the datagram that is the first now: that one is taken before it is looked at. */
+static bool crashed(const Manager *m) {
+        bool hung;
+        int status = link_last_status(m->link, &hung);
+
+        return hung || (WIFSIGNALED(status) && WTERMSIG(status) != SIGKILL);
+}
+
 static int on_notify(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
         union { struct cmsghdr header; char space[CMSG_SPACE(sizeof(struct ucred)) + CMSG_SPACE(sizeof(int) * 253)]; } control;
         char text[DATAGRAM_MAX + 1];
         struct iovec iov = { .iov_base = text, .iov_len = DATAGRAM_MAX };
         struct msghdr h = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control };
         struct ucred sender, *known = NULL;
-        ssize_t n = recvmsg(fd, &h, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+        Manager *m = userdata;
+        int peek = m->notify_wary ? 0 : MSG_PEEK;
+        ssize_t n = recvmsg(fd, &h, MSG_DONTWAIT | MSG_CMSG_CLOEXEC | peek);
 
+        m->notify_wary = false;
         if (n < 0 && (errno == EAGAIN || errno == EINTR))
                 return 0;
         if (n < 0) {
-                manager_problem(userdata, "notify socket: %s: services can no longer tell that they are ready", strerror(errno));
+                manager_problem(m, "notify socket: %s: services can no longer tell that they are ready", strerror(errno));
                 return sd_event_source_set_enabled(s, SD_EVENT_OFF);
         }
         for (struct cmsghdr *c = CMSG_FIRSTHDR(&h); c; c = CMSG_NXTHDR(&h, c)) {
@@ -164,7 +173,9 @@ static int on_notify(sd_event_source *s, int fd, uint32_t revents, void *userdat
         if (h.msg_flags & (MSG_TRUNC | MSG_CTRUNC))
                 log_warning("notify: ignoring a datagram of more than %d bytes", DATAGRAM_MAX);
         else
-                notify_datagram(userdata, text, n, known);
+                notify_datagram(m, text, n, known);
+        if (peek)
+                (void) recv(fd, NULL, 0, MSG_DONTWAIT);
         return 0;
 }
 
@@ -200,6 +211,7 @@ int notify_open(Manager *m) {
         if (!m->notify_path)
                 return -ENOMEM;
         m->notify_fd = link_take_held(m->link, "notify");
+        m->notify_wary = crashed(m);
         if (m->notify_fd < 0) {
                 r = notify_bind(m);
                 if (r < 0)

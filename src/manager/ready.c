@@ -33,10 +33,8 @@ static int on_ready_fd(sd_event_source *s, int fd, uint32_t revents, void *userd
 
         if (n < 0 && errno == EAGAIN)
                 return 0;
-        if (said && i && i->lc.state == LC_PLACING)
-                i->early_ready = true;
-        else if (said && i)
-                instance_event(i, EV_READY);
+        if (said && i)
+                instance_ready(i);
         if (said || n <= 0) {
                 drop(p->manager, p->run);
                 /* floating: the loop holds the only reference, given up here */

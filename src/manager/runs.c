@@ -55,15 +55,22 @@ void instance_placed(void *userdata, Cell *cell, int error, const char *why) {
 void instance_execed(Manager *m, uint64_t run) {
         Instance *i = map_get(m->runs, &run);
 
-        if (!i)
+        /* What the service itself said may have implied it already. */
+        if (!i || (i->lc.state != LC_PLACING && i->lc.state != LC_KILLING))
                 return;
         event_emit(m, i, NULL, EVENT_STARTED, "started, pid %d", i->main.pid);
         instance_event(i, EV_EXECED);
-        books_mark_instance(i);
-        if (i->early_ready) {
-                i->early_ready = false;
-                instance_event(i, EV_READY);
-        }
+}
+
+void instance_ready(Instance *i) {
+        Manager *m = i->service->manager;
+        LcState before = i->lc.state;
+
+        if (i->lc.state == LC_PLACING)
+                instance_execed(m, i->run);
+        instance_event(i, EV_READY);
+        if (i->lc.state != before)
+                books_flush(m);
 }
 
 /* Faults of the machine's moment; whatever else the child set-up refuses, it would refuse again. */
