@@ -87,3 +87,12 @@ class DeathsUnderLoad(Scenario):
     def test_manager(self):
         self.start_load()
         self.assertEqual(self.check("manager", self.kill_again_and_again(self.manager)), (0, 0))
+
+    def logger(self):
+        return wait_for("the logger", lambda: [p for p in map(int, open(f"/proc/{self.daemon.pid}/task/{self.daemon.pid}/children").read().split())
+                                               if open(f"/proc/{p}/comm").read() == "kingd-logger\n"])[0]
+
+    def test_logger(self):
+        self.start_load()
+        lost, doubled = self.check("logger", self.kill_again_and_again(self.logger))
+        self.assertEqual(doubled, 0)
