@@ -25,7 +25,8 @@ int log_open_check(const void *packet, size_t size, size_t n_fds) {
         memcpy(&p, packet, sizeof(p)); /* the packet need not be aligned */
         if (o->version != LOG_WIRE_VERSION || o->run == 0 || p.pid < 0 || o->uid < -1 || o->gid < -1)
                 return -EBADMSG;
-        if (o->format >= _LOG_FORMAT_MAX || o->rotate >= _LOG_ROTATE_MAX || o->compress >= _LOG_COMPRESS_MAX || o->merge > 1)
+        if (o->format >= _LOG_FORMAT_MAX || o->rotate >= _LOG_ROTATE_MAX || o->compress >= _LOG_COMPRESS_MAX || o->when_full >= _LOG_FULL_MAX ||
+            o->merge > 1 || o->multiline > 1)
                 return -EBADMSG;
         if (!path_acceptable(o->path))
                 return -EBADMSG;

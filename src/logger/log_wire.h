@@ -19,7 +19,8 @@ typedef struct LogOpen {
         int32_t uid, gid;             /* owner of the file; -1: ours */
         uint32_t instance;
         uint32_t root_size;           /* bytes of path that are the directory of all logs, without its last slash */
-        uint32_t multiline;           /* json: lines that continue one another in one object */
+        uint32_t rate, burst;         /* lines written a second, and at once after a pause; rate 0: any number */
+        uint8_t when_full, multiline, pad[2];  /* LogFull; json: lines that continue one another in one object */
         char path[LOG_WIRE_PATH_MAX]; /* absolute, NUL-terminated; instances of a run after run share one file */
 } LogOpen;
 

@@ -3,14 +3,24 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "logger/state.h"
+#include "model/spec.h"
+
+/* Out of epoll altogether while its service waits: a hangup cannot be masked and would wake us for ever. */
+static void pipe_ready_stalled(LogPipe *p) {
+        Target *t = p->run->target;
+
+        if (t->when_full == LOG_FULL_BLOCK)
+                poller_remove(&t->logger->poller, &p->source);
+        else
+                pipe_drop(p);
+}
 
 static void pipe_ready(PollSource *s, uint32_t events) {
         LogPipe *p = (LogPipe *) s;
         size_t budget = PIPE_TURN, n;
 
         if (p->run->target->stalled) {
-                /* Out of epoll altogether: a hangup cannot be masked and would wake us for ever. */
-                poller_remove(&p->run->target->logger->poller, s);
+                pipe_ready_stalled(p);
                 return;
         }
         do {
@@ -99,42 +109,63 @@ static void pipe_ended(LogPipe *p) {
 
         p->eof = true;
         r = sink_end(t->sink, &p->stream, now_usec(CLOCK_REALTIME));
+        if (r >= 0)
+                r = target_tell(t, &p->stream);
         target_used(t);
         if (r < 0) {
                 poller_remove(&t->logger->poller, &p->source);
-                target_stall(t, r);
+                target_stall(t, r, DROP_FULL, RETRY_FIRST);
         } else if (!t->logger->ending)
                 pipe_finish(p);
 }
 
-/* The chunk in the shared buffer could not be written: the pipe takes the buffer itself, which needs no memory. */
-static void pipe_keep(LogPipe *p, size_t n, usec_t at, int error) {
-        Target *t = p->run->target;
+void pipe_keep(LogPipe *p, size_t n, usec_t at) {
         char *smaller;
 
-        p->kept = TAKE_PTR(t->logger->buffer);
+        p->kept = TAKE_PTR(p->run->target->logger->buffer);
         p->kept_size = (uint32_t) n;
         p->kept_at = at;
         smaller = realloc(p->kept, n);
         if (smaller)
                 p->kept = smaller;
-        poller_remove(&t->logger->poller, &p->source);
-        target_stall(t, error);
+}
+
+static void pipe_fail(LogPipe *p, size_t n, usec_t at, int error) {
+        Target *t = p->run->target;
+
+        pipe_keep(p, n, at);
+        if (t->when_full == LOG_FULL_BLOCK)
+                poller_remove(&t->logger->poller, &p->source);
+        target_stall(t, error, DROP_FULL, RETRY_FIRST);
+}
+
+/* Where the service shall not wait: writing again only after as long a time as this chunk took, dropping what comes meanwhile. */
+static bool too_slow(Target *t, usec_t begun) {
+        usec_t spent;
+
+        if (t->when_full == LOG_FULL_BLOCK)
+                return false;
+        spent = now_usec(CLOCK_MONOTONIC) - begun;
+        if (spent < SLOW_WRITE)
+                return false;
+        target_stall(t, 0, DROP_SLOW, MIN(spent, RETRY_FIRST));
+        return true;
 }
 
 static size_t pipe_write(LogPipe *p, size_t n) {
-        usec_t now = now_usec(CLOCK_REALTIME);
         Target *t = p->run->target;
+        usec_t now = now_usec(CLOCK_REALTIME), begun = t->when_full == LOG_FULL_BLOCK ? 0 : now_usec(CLOCK_MONOTONIC);
         int r;
 
         r = sink_write(t->sink, &p->stream, t->logger->buffer, n, now);
         target_used(t);
         if (p->stream.pending)
                 target_pending(t);
-        if (r >= 0)
-                return n;
-        pipe_keep(p, n, now, r);
-        return 0;
+        if (r < 0) {
+                pipe_fail(p, n, now, r);
+                return 0;
+        }
+        return too_slow(t, begun) ? 0 : n;
 }
 
 size_t pipe_read(LogPipe *p) {
@@ -145,7 +176,7 @@ size_t pipe_read(LogPipe *p) {
         if (!l->buffer)
                 l->buffer = malloc(PIPE_CHUNK);
         if (!l->buffer) {
-                target_stall(t, -ENOMEM);
+                target_stall(t, -ENOMEM, DROP_FULL, RETRY_FIRST);
                 return 0;
         }
         n = read(p->source.fd, l->buffer, PIPE_CHUNK);
@@ -170,6 +201,9 @@ int pipe_retry(LogPipe *p) {
                 free(p->kept);
                 p->kept = NULL;
         }
+        if (p->gap)
+                sink_gap(&p->stream, p->gap_inside);
+        p->gap = false;
         return p->eof ? sink_end(sink, &p->stream, now_usec(CLOCK_REALTIME)) : 0;
 }
 
@@ -185,5 +219,5 @@ void pipe_resume(LogPipe *p) {
         }
         r = p->source.added ? 0 : poller_add(&t->logger->poller, &p->source, EPOLLIN);
         if (r < 0)
-                target_stall(t, r);
+                target_stall(t, r, DROP_FULL, RETRY_FIRST);
 }

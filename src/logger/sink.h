@@ -15,6 +15,7 @@ typedef struct Sink Sink;
 typedef struct SinkOptions {
         const char *path;        /* copied */
         LogLimits limits;
+        uint32_t rate, burst;    /* lines written a second, and at once after a pause (at least `rate`); rate 0: any number. Not for raw files */
 } SinkOptions;
 
 /* How lines are to look. */
@@ -39,6 +40,8 @@ typedef struct SinkStream {
         bool merged, multiline;
         bool pending;            /* a complete line is kept because the next one may continue it: sink_flush() after a while */
         /* private */
+        bool torn;               /* the end of what is kept was dropped */
+        bool skip;               /* what comes next is the end of a line whose beginning was dropped */
         uint32_t instance;
         uint32_t done;           /* bytes of what is kept and the chunk at hand that are settled; not 0 only after an error */
         uint32_t open_size, open_allocated;
@@ -60,6 +63,17 @@ void sink_configure(Sink *s, const SinkOptions *o);      /* new limits and owner
 int sink_write(Sink *s, SinkStream *st, const char *p, size_t n, usec_t realtime);
 int sink_flush(Sink *s, SinkStream *st, usec_t realtime);  /* writes complete lines that are kept. Errors as sink_write */
 int sink_end(Sink *s, SinkStream *st, usec_t realtime);  /* end of file on the stream: completes an open line. Errors as sink_write */
+
+/* What is not written is counted, and the file says so: "kingly: 12 lines (1.2K) were not kept, from … to …: REASON". */
+typedef enum DropReason { DROP_RATE, DROP_FULL, DROP_SLOW } DropReason;
+void sink_drop(Sink *s, const char *p, size_t n, usec_t realtime, DropReason reason);   /* counts bytes that are not going to be written */
+/* The same for the chunk that sink_write() was last given, without what that has settled. */
+void sink_discard(Sink *s, SinkStream *st, const char *p, size_t n, usec_t realtime, DropReason reason);
+/* Between what is kept of the stream and what comes next, bytes were dropped; the last of them no newline: `inside`. */
+void sink_gap(SinkStream *st, bool inside);
+/* CLOCK_REALTIME from which sink_tell() has something to say; USEC_INFINITY: nothing. */
+usec_t sink_tell_at(const Sink *s);
+int sink_tell(Sink *s, SinkStream *st, usec_t realtime);   /* in the form of this stream. Errors as sink_write */
 
 void sink_close(Sink *s);                                /* closes the file; the next byte opens it again */
 bool sink_is_open(const Sink *s);

@@ -1,5 +1,5 @@
-/* The logger inside: logger.c is the loop and the keeper's socket, run.c reads pipes, target.c looks after files that are full, due or too
- * many. */
+/* The logger inside: logger.c is the loop and the keeper's socket, run.c reads pipes, drop.c those whose service
+ * shall not wait, target.c looks after files that are full, due or too many. */
 #pragma once
 
 #include <sys/queue.h>
@@ -16,6 +16,7 @@
 #define OPEN_FILES_MAX 256            /* log files kept open; the one not written to for longest is closed first */
 #define QUOTA_DELAY USEC_PER_SEC      /* from a rotation to the look at the size of all logs: one look for many rotations */
 #define EVENT_WAIT (200 * USEC_PER_MSEC) /* a line waits this long for others that continue it */
+#define SLOW_WRITE (100 * USEC_PER_MSEC) /* a chunk that takes longer shows that the disk does not keep up */
 #define RETRY_FIRST USEC_PER_SEC
 #define RETRY_MAX (30 * USEC_PER_SEC)
 
@@ -28,6 +29,7 @@ typedef struct LogPipe {
         SinkStream stream;
         Run *run;
         bool eof;                     /* nothing more to read, but not all is written */
+        bool gap, gap_inside;         /* bytes were dropped after what is kept; the last of them no newline */
         uint32_t kept_size;
         char *kept;                   /* the chunk that could not be written */
         usec_t kept_at;               /* CLOCK_REALTIME of its arrival */
@@ -49,10 +51,12 @@ struct Target {
         LIST_ENTRY(Target) all;       /* in logger->all */
         bool listed;
         bool stalled;                 /* not written and its pipes not read until retry_at */
-        uint8_t compress;             /* LogCompress of model/spec.h */
+        uint8_t compress, when_full;  /* LogCompress, LogFull of model/spec.h */
+        DropReason full;              /* why it is stalled */
         uint32_t keep;
         usec_t retry_at, delay;       /* CLOCK_MONOTONIC; time until the next attempt */
         usec_t flush_at;              /* CLOCK_MONOTONIC: lines that wait for others are written; USEC_INFINITY: none does */
+        usec_t tell_at;               /* CLOCK_REALTIME: sink_tell_at() that logger->wake takes account of */
         usec_t due;                   /* CLOCK_REALTIME: sink_due() that logger->wake takes account of */
 };
 
@@ -83,6 +87,10 @@ void run_free(Run *run);
 /* Reads and writes one chunk: its size, or 0 when there is nothing for now, the pipe has ended or the file is stalled. After 0 the run may
  * be gone. */
 size_t pipe_read(LogPipe *p);
+/* Keeps the chunk of n bytes in the shared buffer, which it takes: that needs no memory. */
+void pipe_keep(LogPipe *p, size_t n, usec_t at);
+/* The file cannot be written and the service shall not wait: what the pipe holds is dropped, the newest or the oldest. */
+void pipe_drop(LogPipe *p);
 /* Writes what was kept of a pipe. 0, or -errno: as full as before. */
 int pipe_retry(LogPipe *p);
 /* Reads on, or closes, after pipe_retry(). May free the run and its target. */
@@ -95,7 +103,10 @@ void target_put(Target *t);           /* frees it unless a run uses it */
 /* After each write: keeps the number of open files in bounds, sees to what a rotation leaves, tells of a failed one. */
 void target_used(Target *t);
 void target_pending(Target *t);       /* a line of a pipe waits for others that may continue it */
-void target_stall(Target *t, int error);
+/* Not written for a while, because of an error or (DROP_SLOW, no error) because the disk does not keep up. */
+void target_stall(Target *t, int error, DropReason reason, usec_t delay);
+/* Tells in the file what was dropped, in the form of a stream. */
+int target_tell(Target *t, SinkStream *st);
 /* Does what is due by now, and has the logger woken for what is due later. May free the target. */
 void target_tick(Target *t, usec_t monotonic, usec_t realtime);
 

@@ -43,7 +43,7 @@ static int target_new(Logger *l, const SinkOptions *o, Target **ret) {
         if (!t)
                 return -ENOMEM;
         t->logger = l;
-        t->due = t->flush_at = USEC_INFINITY;
+        t->due = t->flush_at = t->tell_at = USEC_INFINITY;
         LIST_INSERT_HEAD(&l->all, t, all);
         r = sink_new(o, &t->sink);
         if (r >= 0)
@@ -60,7 +60,7 @@ static void archive(Target *t) {
 }
 
 int target_get(Logger *l, const LogOpen *o, Target **ret) {
-        SinkOptions s = { .path = o->path,
+        SinkOptions s = { .path = o->path, .rate = o->rate, .burst = o->burst,
                           .limits = { .max_size = o->max_size, .max_total = o->max_total, .max_age = o->max_age, .rotate = o->rotate,
                                       .keep = o->keep, .uid = o->uid, .gid = o->gid } };
         Target *t = map_get(l->targets, o->path);
@@ -78,6 +78,7 @@ int target_get(Logger *l, const LogOpen *o, Target **ret) {
                 sink_configure(t->sink, &s); /* the newest run has the newest configuration */
         }
         t->compress = o->compress;
+        t->when_full = o->when_full;
         t->keep = o->keep;
         archive(t); /* what a logger before us left */
         *ret = t;
@@ -99,16 +100,25 @@ static void rotated(Target *t) {
         logger_wake(l, l->quota_at);
 }
 
-/* The file may want to be put aside at another time than the logger knows of. */
-static void follow_due(Target *t) {
+static void wake_at(Logger *l, usec_t realtime) {
         usec_t now;
 
-        t->due = sink_due(t->sink);
-        if (t->due == USEC_INFINITY)
+        if (realtime == USEC_INFINITY)
                 return;
         now = now_usec(CLOCK_REALTIME);
-        if (t->due > now)
-                logger_wake(t->logger, now_usec(CLOCK_MONOTONIC) + (t->due - now));
+        logger_wake(l, now_usec(CLOCK_MONOTONIC) + (realtime > now ? realtime - now : 0));
+}
+
+/* The file may want to be put aside at another time than the logger knows of, or to say what was dropped. */
+static void follow(Target *t) {
+        usec_t due = sink_due(t->sink), tell_at = sink_tell_at(t->sink);
+
+        if (due != t->due)
+                wake_at(t->logger, due);
+        if (tell_at != t->tell_at)
+                wake_at(t->logger, tell_at);
+        t->due = due;
+        t->tell_at = tell_at;
 }
 
 void target_used(Target *t) {
@@ -117,8 +127,7 @@ void target_used(Target *t) {
 
         if (sink_rotated(t->sink))
                 rotated(t);
-        if (sink_due(t->sink) != t->due)
-                follow_due(t);
+        follow(t);
         if (sink_is_open(t->sink))
                 list_first(t);
         else
@@ -140,22 +149,56 @@ static void schedule(Target *t, usec_t delay) {
         logger_wake(t->logger, t->retry_at);
 }
 
-void target_stall(Target *t, int error) {
+/* Once, until it is over. */
+static void say_full(const Target *t, int error) {
+        log_errno(LOG_ERR, error, "cannot write %s: %s until that works", sink_path(t->sink),
+                  t->when_full == LOG_FULL_BLOCK ? "output waits in the pipes of its service" : "output of its service is dropped");
+}
+
+void target_stall(Target *t, int error, DropReason reason, usec_t delay) {
         if (t->stalled)
                 return;
         t->stalled = true;
-        schedule(t, RETRY_FIRST);
-        log_errno(LOG_ERR, error, "cannot write %s: output waits in the pipes of its service until that works", sink_path(t->sink));
+        t->full = reason;
+        schedule(t, delay);
+        if (reason == DROP_FULL)
+                say_full(t, error);
 }
 
-static int retry_all(Target *t) {
-        Run *run;
-        int r = 0;
+int target_tell(Target *t, SinkStream *st) {
+        return sink_tell_at(t->sink) == USEC_INFINITY ? 0 : sink_tell(t->sink, st, now_usec(CLOCK_REALTIME));
+}
 
+/* Any stream in whose form a line of our own can be written. */
+static SinkStream *any_stream(const Target *t) {
+        Run *run;
+
+        LIST_FOREACH(run, &t->runs, siblings)
+                for (size_t i = 0; i < 2; i++)
+                        if (run->pipes[i].source.fd >= 0)
+                                return &run->pipes[i].stream;
+        return NULL;
+}
+
+static int tell(Target *t) {
+        SinkStream *st = any_stream(t);
+
+        return st ? target_tell(t, st) : 0;
+}
+
+/* What was dropped stands where it is missing. */
+static int retry_all(Target *t) {
+        bool first = t->when_full == LOG_FULL_DROP_OLDEST;
+        Run *run;
+        int r;
+
+        r = first ? tell(t) : 0;
         LIST_FOREACH(run, &t->runs, siblings)
                 for (size_t i = 0; i < 2 && r >= 0; i++)
                         if (run->pipes[i].source.fd >= 0)
                                 r = pipe_retry(&run->pipes[i]);
+        if (r >= 0 && !first)
+                r = tell(t);
         target_used(t);
         return r;
 }
@@ -165,12 +208,17 @@ static void retry(Target *t) {
 
         r = retry_all(t);
         if (r < 0) {
+                if (t->full == DROP_SLOW)
+                        say_full(t, r);
+                t->full = DROP_FULL;
                 schedule(t, MIN(t->delay * 2, RETRY_MAX));
                 return;
         }
         t->stalled = false;
-        log_notice("%s is written again", sink_path(t->sink));
-        target_pending(t); /* what was kept may wait again */
+        if (t->full != DROP_SLOW)
+                log_notice("%s is written again", sink_path(t->sink));
+        t->flush_at = 0;
+        logger_wake(t->logger, 0); /* for what became due meanwhile */
         /* The last run takes the target with it, and nothing of either is touched after that. */
         for (Run *run = LIST_FIRST(&t->runs), *next; run; run = next) {
                 bool second = run->pipes[1].source.fd >= 0; /* then the first does not end the run */
@@ -189,17 +237,22 @@ void target_pending(Target *t) {
         logger_wake(t->logger, t->flush_at);
 }
 
-static void flush_pending(Target *t, usec_t realtime) {
+/* What waits for others, and what there is to tell. */
+static void write_waiting(Target *t, usec_t monotonic, usec_t realtime) {
+        bool due = t->flush_at <= monotonic;
         Run *run;
         int r = 0;
 
-        t->flush_at = USEC_INFINITY;
+        if (due)
+                t->flush_at = USEC_INFINITY;
         LIST_FOREACH(run, &t->runs, siblings)
-                for (size_t i = 0; i < 2 && r >= 0; i++)
+                for (size_t i = 0; i < 2 && r >= 0 && due; i++)
                         r = sink_flush(t->sink, &run->pipes[i].stream, realtime);
+        if (r >= 0 && sink_tell_at(t->sink) <= realtime)
+                r = tell(t);
         target_used(t);
         if (r < 0)
-                target_stall(t, r);
+                target_stall(t, r, DROP_FULL, RETRY_FIRST);
 }
 
 static void rotate_due(Target *t, usec_t realtime) {
@@ -208,6 +261,15 @@ static void rotate_due(Target *t, usec_t realtime) {
         if (r < 0)
                 log_errno(LOG_WARNING, r, "cannot put %s aside, trying again when it is written to", sink_path(t->sink));
         target_used(t);
+}
+
+/* What is not due yet. What is past waits for a write. */
+static void wake_for(Target *t, usec_t realtime) {
+        logger_wake(t->logger, t->flush_at);
+        if (t->due > realtime)
+                wake_at(t->logger, t->due);
+        if (t->tell_at > realtime)
+                wake_at(t->logger, t->tell_at);
 }
 
 void target_tick(Target *t, usec_t monotonic, usec_t realtime) {
@@ -219,12 +281,9 @@ void target_tick(Target *t, usec_t monotonic, usec_t realtime) {
                 logger_wake(t->logger, t->retry_at);
                 return;
         }
-        if (t->flush_at <= monotonic)
-                flush_pending(t, realtime);
-        else
-                logger_wake(t->logger, t->flush_at);
-        if (t->due <= realtime)
+        if (t->flush_at <= monotonic || sink_tell_at(t->sink) <= realtime)
+                write_waiting(t, monotonic, realtime);
+        if (t->due <= realtime && !t->stalled)
                 rotate_due(t, realtime);
-        else
-                follow_due(t);
+        wake_for(t, realtime);
 }

@@ -103,7 +103,8 @@ static int add_log(Instance *i, Descriptors *d, LogOpen *log, uint32_t *flags, K
                 return kl_error_set(reterr, -ENAMETOOLONG, KL_E_INVALID, "log path is longer than %d bytes: %s", LOG_WIRE_PATH_MAX - 1,
                                     path);
         *log = (LogOpen) { .version = LOG_WIRE_VERSION, .format = s->log.format, .run = i->run, .rotate = s->log.rotate,
-                           .compress = s->log.compress, .merge = s->log.merge, .multiline = s->log.multiline, .max_size = s->log.max_size, .max_total = s->log.max_total,
+                           .compress = s->log.compress, .merge = s->log.merge, .multiline = s->log.multiline, .when_full = s->log.when_full,
+                           .rate = s->log.rate_limit, .burst = s->log.rate_burst, .max_size = s->log.max_size, .max_total = s->log.max_total,
                            .max_age = s->log.max_age, .keep = s->log.keep, .uid = -1, .gid = -1, .instance = i->index,
                            .root_size = strlen(i->service->manager->places.logs) };
         strcpy(log->path, path);

@@ -14,6 +14,7 @@ static const char *const stop_scopes[] = { "all", "group", "main", NULL };
 static const char *const log_targets[] = { "auto", "journal", "file", "none", NULL };
 static const char *const log_formats[] = { "text", "raw", "json", NULL };
 static const char *const log_rotates[] = { "none", "hourly", "daily", "weekly", "monthly", NULL };
+static const char *const log_full[] = { "block", "drop-oldest", "drop-newest", NULL };
 static const char *const log_compressions[] = { "none", "zstd", "gzip", NULL };
 
 const int spec_rlimit_resource[RLIMIT_KEYS] = {
@@ -229,6 +230,17 @@ const SpecKey spec_keys[] = {
         { "log.compress", KEY_ENUM, FIELD(log.compress), log_compressions, .fallback = "none", .effect = EFFECT_RESTART,
           .help = "Compress log files that were put aside, in the background and with idle priority.",
           .example = "zstd" },
+        { "log.when_full", KEY_ENUM, FIELD(log.when_full), log_full, .fallback = "block", .effect = EFFECT_RESTART,
+          .help = "When a log file cannot be written, or not as fast as the service writes: the service waits and nothing is lost, or lines "
+                  "are dropped, the oldest or the newest, and the file says how many. Dropping is not for raw files.",
+          .example = "drop-oldest" },
+        { "log.rate_limit", KEY_UINT32, FIELD(log.rate_limit), .max = 1000000000, .fallback = "0", .effect = EFFECT_RESTART,
+          .help = "Lines a second that one log file takes; what is more is dropped, and the file says how many. 0 for any number. Not for raw "
+                  "files.",
+          .example = "1000" },
+        { "log.rate_burst", KEY_UINT32, FIELD(log.rate_burst), .max = 1000000000, .fallback = "0", .effect = EFFECT_RESTART,
+          .help = "Lines that may come at once after a pause, if that is more than rate_limit, which it goes with.",
+          .example = "5000" },
 
         { "user", KEY_NAME, FIELD(user), .effect = EFFECT_RESTART,
           .help = "User it runs as, by name or number, with all groups of that user. Only root can choose another than its own.",

@@ -101,6 +101,8 @@ typedef struct ServiceSpec {
                 int rotate;                                   /* LogRotate */
                 uint32_t keep;                                /* rotated files kept */
                 int compress;                                 /* LogCompress */
+                int when_full;                                /* LogFull */
+                uint32_t rate_limit, rate_burst;              /* lines a second, at once; 0: any number, as many as a second */
         } log;
 
         char *user, *group;             /* name or number; NULL: kingd's own */

@@ -172,6 +172,10 @@ static int check_log(const ServiceSpec *s, const char **ret_key, KlError *reterr
                 return FAULT("log.merge", "log.merge: nothing in a raw file tells the instances apart; choose log.format: text or json");
         if (s->log.merge && ends_like_an_instance(s->name))
                 return FAULT("log.merge", "log.merge: %s.log could be the file of an instance of another service; rename this one", s->name);
+        if (s->log.format == LOG_FORMAT_RAW && s->log.when_full != LOG_FULL_BLOCK)
+                return FAULT("log.when_full", "log.when_full: a raw file cannot say what was dropped; choose log.format: text or json");
+        if (s->log.format == LOG_FORMAT_RAW && s->log.rate_limit > 0)
+                return FAULT("log.rate_limit", "log.rate_limit: a raw file cannot say what was dropped; choose log.format: text or json");
         if (s->log.max_age < USEC_PER_SEC)
                 return FAULT("log.max_age", "log.max_age: at least 1s, or infinity for never");
         if (s->log.max_total != UINT64_MAX && s->log.max_size > s->log.max_total)

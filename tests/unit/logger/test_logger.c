@@ -7,15 +7,30 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include "base/log.h"
 #include "logger/log_wire.h"
 #include "logger/logger.h"
 #include "logger/reader.h"
+#include "model/spec.h"
 #include "place.inc.h"
 
 #define DEADLINE_MSEC 60000
+
+/* Writing goes through here, so that a disk can be slow: the logger's first writes of a whole chunk to a file take a while. */
+static unsigned slow_writes;
+
+ssize_t write(int fd, const void *p, size_t n) {
+        struct stat st;
+
+        if (slow_writes > 0 && n > 10000 && fstat(fd, &st) >= 0 && S_ISREG(st.st_mode)) {
+                slow_writes--;
+                (void) usleep(150000);
+        }
+        return syscall(SYS_write, fd, p, n);
+}
 
 typedef struct Keeper {
         pid_t pid;
@@ -114,6 +129,16 @@ static void service_submit(const Keeper *k, const Service *s, const char *path, 
         LogPacket p = { .pid = 4711, .open = { .version = LOG_WIRE_VERSION, .format = (uint8_t) format, .run = s->run, .max_size = max_size,
                                                .keep = keep, .uid = -1, .gid = -1 } };
 
+        strcpy(p.open.path, path);
+        assert_int_equal(fd_send(k->sock, &p, sizeof(p), s->read, 2), 0);
+}
+
+static void service_submit_open(const Keeper *k, const Service *s, const char *path, LogOpen o) {
+        LogPacket p = { .pid = 4711, .open = o };
+
+        p.open.version = LOG_WIRE_VERSION;
+        p.open.run = s->run;
+        p.open.uid = p.open.gid = -1;
         strcpy(p.open.path, path);
         assert_int_equal(fd_send(k->sock, &p, sizeof(p), s->read, 2), 0);
 }
@@ -534,6 +559,126 @@ static bool is_closed_elsewhere(int write_end) {
         return poll(&p, 1, DEADLINE_MSEC) == 1 && (p.revents & POLLERR);
 }
 
+/* ---- what may be dropped ---- */
+
+typedef struct Kept {
+        unsigned lines, dropped, notes;
+        unsigned last;
+} Kept;
+
+/* Lines are numbered and in order, each whole; what is missing between them is what the notes count. */
+static Kept check_numbered(const char *data, const char *reason) {
+        Kept k = {};
+
+        for (const char *line = data, *end; (end = strchr(line, '\n')); line = end + 1) {
+                const char *message = line + 32;
+                unsigned n;
+
+                if (sscanf(message, "kingly: %u line", &n) == 1) {
+                        assert_non_null(memmem(line, (size_t) (end - line), reason, strlen(reason)));
+                        k.dropped += n;
+                        k.notes++;
+                } else if (sscanf(message, "number %u .........|", &n) == 1 && end[-1] == '|') {
+                        assert_true(k.lines == 0 || n > k.last);
+                        k.last = n;
+                        k.lines++;
+                } /* else half a line, whose end was counted */
+        }
+        return k;
+}
+
+static void write_numbered(const Service *s, unsigned from, unsigned to) {
+        for (unsigned i = from; i < to; i++)
+                assert_true(dprintf(s->write[0], "number %u .........|\n", i) > 0);
+}
+
+/* The disk is full, and the service does not wait: it writes many times what a pipe holds. Then there is room again. */
+static void check_drop(const Place *p, uint8_t when_full) {
+        Keeper k = logger_start(2000);
+        Service s = service_make(1);
+        _cleanup_free_ char *data = NULL;
+        Kept kept;
+
+        service_submit_open(&k, &s, p->path, (LogOpen) { .when_full = when_full });
+        write_numbered(&s, 0, 50000);
+        wait_said(&k, "output of its service is dropped");
+        write_numbered(&s, 50000, 60000);
+        make_room(&k, RLIM_INFINITY);
+        assert_int_equal(kill(k.pid, SIGHUP), 0);
+        wait_said(&k, "is written again");
+        write_numbered(&s, 60000, 60010);
+        service_end(&s);
+        assert_int_equal(wait_closed(&k), 1);
+        service_done(&s);
+        logger_finish(&k);
+        data = file_number(p->path, 0, NULL);
+        kept = check_numbered(data, "the file could not be written");
+        assert_int_equal(kept.notes, 1);
+        assert_int_equal(kept.last, 60009);
+        assert_true(kept.dropped > 40000);
+        assert_int_equal(kept.lines + kept.dropped, 60010);
+        (void) unlink(p->path);
+}
+
+static void test_drop_newest(void **state) {
+        check_drop(*state, LOG_FULL_DROP_NEWEST);
+}
+
+static void test_drop_oldest(void **state) {
+        check_drop(*state, LOG_FULL_DROP_OLDEST);
+}
+
+/* A write takes a long time now and then; the service goes on. */
+static void test_slow_disk(void **state) {
+        Service s = service_make(1);
+        _cleanup_free_ char *data = NULL;
+        Place *p = *state;
+        Keeper k;
+        Kept kept;
+
+        slow_writes = 3;
+        k = logger_start(RLIM_INFINITY);
+        slow_writes = 0;
+        service_submit_open(&k, &s, p->path, (LogOpen) { .when_full = LOG_FULL_DROP_OLDEST });
+        write_numbered(&s, 0, 60000);
+        service_end(&s);
+        assert_int_equal(wait_closed(&k), 1);
+        service_done(&s);
+        logger_finish(&k);
+        data = file_number(p->path, 0, NULL);
+        kept = check_numbered(data, "the disk is slower than the service");
+        assert_int_equal(kept.lines + kept.dropped, 60000);
+        assert_int_equal(kept.last, 59999);
+}
+
+/* A flood beyond the rate: as many lines as are allowed, and one that says how many were not, also when nothing comes after it. */
+static void test_rate(void **state) {
+        Keeper k = logger_start(RLIM_INFINITY);
+        Service s = service_make(1);
+        _cleanup_free_ char *data = NULL;
+        Place *p = *state;
+        Kept kept;
+
+        service_submit_open(&k, &s, p->path, (LogOpen) { .rate = 10, .burst = 100 });
+        write_numbered(&s, 0, 20000);
+        do {
+                free(data);
+                data = NULL;
+                (void) usleep(10000);
+                data = file_number(p->path, 0, NULL);
+        } while (!data || !strstr(data, "kingly: "));
+        service_end(&s);
+        assert_int_equal(wait_closed(&k), 1);
+        service_done(&s);
+        logger_finish(&k);
+        free(data);
+        data = file_number(p->path, 0, NULL);
+        kept = check_numbered(data, "more than 10 lines a second");
+        assert_true(kept.lines >= 100 && kept.lines < 10000);
+        assert_true(kept.notes >= 1);
+        assert_int_equal(kept.lines + kept.dropped, 20000);
+}
+
 /* Whatever comes over the socket, the descriptors are closed and the next packet is served. */
 static void test_bad_packets(void **state) {
         Keeper k = logger_start(RLIM_INFINITY);
@@ -542,7 +687,7 @@ static void test_bad_packets(void **state) {
         Service s;
 
         strcpy(good.open.path, p->path);
-        for (unsigned i = 0; i < 16; i++) {
+        for (unsigned i = 0; i < 18; i++) {
                 size_t size = sizeof(good), n_fds = 2;
                 LogPacket packet = good;
                 LogOpen *o = &packet.open;
@@ -566,6 +711,8 @@ static void test_bad_packets(void **state) {
                 case 13: o->rotate = 5; break;
                 case 14: o->compress = 3; break;
                 case 15: o->root_size = sizeof(o->path); break;
+                case 16: o->when_full = 3; break;
+                case 17: o->multiline = 2; break;
                 }
                 memcpy(big, &packet, sizeof(packet));
                 assert_int_equal(fd_send(k.sock, big, size, s.read, n_fds), 0);
@@ -595,6 +742,10 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(test_full_at_the_end, place_open, place_close),
                 cmocka_unit_test_setup_teardown(test_reopen, place_open, place_close),
                 cmocka_unit_test_setup_teardown(test_no_descriptors, place_open, place_close),
+                cmocka_unit_test_setup_teardown(test_drop_newest, place_open, place_close),
+                cmocka_unit_test_setup_teardown(test_drop_oldest, place_open, place_close),
+                cmocka_unit_test_setup_teardown(test_slow_disk, place_open, place_close),
+                cmocka_unit_test_setup_teardown(test_rate, place_open, place_close),
                 cmocka_unit_test_setup_teardown(test_bad_packets, place_open, place_close),
         };
 
