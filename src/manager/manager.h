@@ -60,6 +60,7 @@ struct Instance {
         const char *public_state;          /* last one told */
         struct { uint64_t run; usec_t at; uint64_t cpu_usec; double percent; Usage usage; } sample;   /* figures told last */
         LastUsage last;
+        struct { usec_t since, told; unsigned n; uint64_t ignored; } notes;   /* messages by sd_notify in this second */
         struct { uint64_t lines, rate; usec_t at, told; } flood;   /* of this run: what journald dropped; rate a second; when last (realtime), told */
         bool child : 1;                    /* the keeper's child (it reaps); otherwise watched by pidfd */
         bool queued : 1;                   /* in manager->queue */
@@ -126,10 +127,15 @@ struct Manager {
         unsigned in_flight;
         sd_event_source *pump;             /* deferred: starts, ordered stops, collection of what was to be removed */
 
-        int notify_fd;
-        char *notify_path;
-        sd_event_source *notify_source;
-        bool notify_wary;                  /* of the first datagram */
+        struct {
+                int fd;
+                char *path;
+                sd_event_source *source, *pause;
+                bool wary;                         /* of the first datagram */
+                usec_t window, spent;              /* when this window began, and our time that went into it */
+                uint64_t bad;
+                usec_t complained;
+        } notify;
 
         sd_event_source *retry;            /* of a store that failed */
         sd_event_source *books;            /* deferred: store, status upward, graveyard */

@@ -1,6 +1,8 @@
 /* Must stay true: a datagram stays in the socket, which the keeper holds, until what it says is recorded, so that no manager's death loses it; a
  * datagram is never answered by disconnecting or aborting; descriptors that come along are closed (which is also what
- * answers BARRIER=1, after all earlier datagrams have been handled); a sender that belongs to no instance changes nothing. */
+ * answers BARRIER=1, after all earlier datagrams have been handled); a sender that belongs to no instance changes nothing,
+ * and none changes another's (MAINPID= is not heard: whose process is main, the keeper knows); no flood of datagrams keeps us from anything else,
+ * and a service's own flood costs it its own messages alone. */
 #include <stdio.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -10,6 +12,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "manager/events.h"
 #include "manager/instance.h"
 #include "manager/link.h"
 #include "manager/notify.h"
@@ -17,6 +20,13 @@
 #define DATAGRAM_MAX 4096          /* PIPE_BUF, as systemd has it */
 #define STATUS_MAX 1024
 #define RECEIVE_BUFFER (8 * 1024 * 1024)
+/* What is heard of one instance in a second, and how often it is said that there was more. */
+#define HEARD_MAX 200
+#define FLOOD_TELL (60 * USEC_PER_SEC)
+/* Of each window we listen this long at most; senders wait meanwhile, as their socket's queue is full. */
+#define WINDOW (100 * USEC_PER_MSEC)
+#define WINDOW_BUDGET (25 * USEC_PER_MSEC)
+#define COMPLAIN_EVERY (10 * USEC_PER_SEC)
 
 void notify_track(Instance *i) {
         Manager *m = i->service->manager;
@@ -116,6 +126,36 @@ static void notify_apply(Manager *m, uint64_t run, char *text) {
         }
 }
 
+/* Whether the instance has not used up this second. Who says more is told of at the beginning and with what it cost at the next. */
+static bool heard(Instance *i) {
+        usec_t now = now_usec(CLOCK_MONOTONIC);
+
+        if (now >= usec_add(i->notes.since, USEC_PER_SEC)) {
+                i->notes.since = now;
+                i->notes.n = 0;
+        }
+        if (i->notes.n++ < HEARD_MAX)
+                return true;
+        i->notes.ignored++;
+        if (i->notes.told == 0 || now >= usec_add(i->notes.told, FLOOD_TELL)) {
+                event_emit(i->service->manager, i, NULL, EVENT_NOTIFY_FLOOD, "more than %d messages a second by sd_notify: %" PRIu64 " ignored so far",
+                           HEARD_MAX, i->notes.ignored);
+                i->notes.told = now;
+        }
+        return false;
+}
+
+/* Anybody may send anything; the log must not grow with it. */
+static void complain(Manager *m, const char *what) {
+        usec_t now = now_usec(CLOCK_MONOTONIC);
+
+        m->notify.bad++;
+        if (m->notify.complained && now < usec_add(m->notify.complained, COMPLAIN_EVERY))
+                return;
+        m->notify.complained = now;
+        log_warning("notify: ignoring a datagram %s (%" PRIu64 " bad ones so far)", what, m->notify.bad);
+}
+
 static void notify_datagram(Manager *m, char *text, size_t n, const struct ucred *sender) {
         Instance *i;
 
@@ -123,16 +163,16 @@ static void notify_datagram(Manager *m, char *text, size_t n, const struct ucred
                 n--;
         text[n] = 0;
         if (!sender || sender->pid <= 0 || memchr(text, 0, n)) {
-                log_warning("notify: ignoring a datagram without credentials or with a NUL in it");
+                complain(m, "without credentials or with a NUL in it");
                 return;
         }
         if (streq(text, "BARRIER=1"))
                 return;
         i = notify_sender(m, sender->pid);
-        if (i)
-                notify_apply(m, i->run, text);
-        else
+        if (!i)
                 log_debug("notify: pid %d belongs to no service of ours", sender->pid);
+        else if (heard(i))
+                notify_apply(m, i->run, text);
 }
 
 /* A manager that crashed may have done so on the datagram that is the first now: that one is taken before it is looked at. */
@@ -143,24 +183,10 @@ static bool crashed(const Manager *m) {
         return hung || (WIFSIGNALED(status) && WTERMSIG(status) != SIGKILL);
 }
 
-static int on_notify(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
-        union { struct cmsghdr header; char space[CMSG_SPACE(sizeof(struct ucred)) + CMSG_SPACE(sizeof(int) * 253)]; } control;
-        char text[DATAGRAM_MAX + 1];
-        struct iovec iov = { .iov_base = text, .iov_len = DATAGRAM_MAX };
-        struct msghdr h = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control };
+static void notify_receive(Manager *m, struct msghdr *h, char *text, size_t n) {
         struct ucred sender, *known = NULL;
-        Manager *m = userdata;
-        int peek = m->notify_wary ? 0 : MSG_PEEK;
-        ssize_t n = recvmsg(fd, &h, MSG_DONTWAIT | MSG_CMSG_CLOEXEC | peek);
 
-        m->notify_wary = false;
-        if (n < 0 && (errno == EAGAIN || errno == EINTR))
-                return 0;
-        if (n < 0) {
-                manager_problem(m, "notify socket: %s: services can no longer tell that they are ready", strerror(errno));
-                return sd_event_source_set_enabled(s, SD_EVENT_OFF);
-        }
-        for (struct cmsghdr *c = CMSG_FIRSTHDR(&h); c; c = CMSG_NXTHDR(&h, c)) {
+        for (struct cmsghdr *c = CMSG_FIRSTHDR(h); c; c = CMSG_NXTHDR(h, c)) {
                 if (c->cmsg_level != SOL_SOCKET)
                         continue;
                 if (c->cmsg_type == SCM_CREDENTIALS && c->cmsg_len == CMSG_LEN(sizeof sender)) {
@@ -170,13 +196,56 @@ static int on_notify(sd_event_source *s, int fd, uint32_t revents, void *userdat
                         for (size_t k = 0; k < (c->cmsg_len - CMSG_LEN(0)) / sizeof(int); k++)
                                 fd_close(((int *) (void *) CMSG_DATA(c))[k]);
         }
-        if (h.msg_flags & (MSG_TRUNC | MSG_CTRUNC))
-                log_warning("notify: ignoring a datagram of more than %d bytes", DATAGRAM_MAX);
+        if (h->msg_flags & MSG_TRUNC)
+                complain(m, "longer than 4096 bytes");
         else
                 notify_datagram(m, text, n, known);
+}
+
+static int on_window_over(sd_event_source *s, uint64_t usec, void *userdata) {
+        Manager *m = userdata;
+
+        m->notify.pause = sd_event_source_disable_unref(m->notify.pause);
+        return sd_event_source_set_enabled(m->notify.source, SD_EVENT_ON);
+}
+
+/* This window's share of our time is used up: the others come to their turn. */
+static int notify_spend(Manager *m, usec_t begun) {
+        usec_t now = now_usec(CLOCK_MONOTONIC);
+
+        if (begun >= usec_add(m->notify.window, WINDOW)) {
+                m->notify.window = begun;
+                m->notify.spent = 0;
+        }
+        m->notify.spent += now - begun;
+        if (m->notify.spent < WINDOW_BUDGET)
+                return 0;
+        if (sd_event_add_time(m->event, &m->notify.pause, CLOCK_MONOTONIC, usec_add(m->notify.window, WINDOW), 1, on_window_over, m) < 0)
+                return 0;
+        return sd_event_source_set_enabled(m->notify.source, SD_EVENT_OFF);
+}
+
+static int on_notify(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
+        union { struct cmsghdr header; char space[CMSG_SPACE(sizeof(struct ucred)) + CMSG_SPACE(sizeof(int) * 253)]; } control;
+        char text[DATAGRAM_MAX + 1];
+        struct iovec iov = { .iov_base = text, .iov_len = DATAGRAM_MAX };
+        struct msghdr h = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control };
+        usec_t begun = now_usec(CLOCK_MONOTONIC);
+        Manager *m = userdata;
+        int peek = m->notify.wary ? 0 : MSG_PEEK;
+        ssize_t n = recvmsg(fd, &h, MSG_DONTWAIT | MSG_CMSG_CLOEXEC | peek);
+
+        m->notify.wary = false;
+        if (n < 0 && (errno == EAGAIN || errno == EINTR))
+                return 0;
+        if (n < 0) {
+                manager_problem(m, "notify socket: %s: services can no longer tell that they are ready", strerror(errno));
+                return sd_event_source_set_enabled(s, SD_EVENT_OFF);
+        }
+        notify_receive(m, &h, text, (size_t) n);
         if (peek)
                 (void) recv(fd, NULL, 0, MSG_DONTWAIT);
-        return 0;
+        return notify_spend(m, begun);
 }
 
 static int notify_bind(Manager *m) {
@@ -200,32 +269,33 @@ static int notify_bind(Manager *m) {
         r = link_hold(m->link, "notify", fd);
         if (r < 0)
                 return r;
-        m->notify_fd = TAKE_FD(fd);
+        m->notify.fd = TAKE_FD(fd);
         return 0;
 }
 
 int notify_open(Manager *m) {
         int r;
 
-        m->notify_path = strdup(m->places.notify);
-        if (!m->notify_path)
+        m->notify.path = strdup(m->places.notify);
+        if (!m->notify.path)
                 return -ENOMEM;
-        m->notify_fd = link_take_held(m->link, "notify");
-        m->notify_wary = crashed(m);
-        if (m->notify_fd < 0) {
+        m->notify.fd = link_take_held(m->link, "notify");
+        m->notify.wary = crashed(m);
+        if (m->notify.fd < 0) {
                 r = notify_bind(m);
                 if (r < 0)
                         return r;
         }
-        r = sd_event_add_io(m->event, &m->notify_source, m->notify_fd, EPOLLIN, on_notify, m);
+        r = sd_event_add_io(m->event, &m->notify.source, m->notify.fd, EPOLLIN, on_notify, m);
         if (r < 0)
                 return r;
-        (void) sd_event_source_set_description(m->notify_source, "notify");
-        return sd_event_source_set_priority(m->notify_source, PRIORITY_NOTIFY);
+        (void) sd_event_source_set_description(m->notify.source, "notify");
+        return sd_event_source_set_priority(m->notify.source, PRIORITY_NOTIFY);
 }
 
 void notify_close(Manager *m) {
-        sd_event_source_disable_unref(m->notify_source);
-        fd_close(m->notify_fd);
-        free(m->notify_path);
+        sd_event_source_disable_unref(m->notify.source);
+        sd_event_source_disable_unref(m->notify.pause);
+        fd_close(m->notify.fd);
+        free(m->notify.path);
 }

@@ -57,7 +57,7 @@ static void remember_shutdown(Manager *m, int status) {
         char name[32];
 
         snprintf(name, sizeof name, SHUTDOWN_HELD "%d", status);
-        (void) link_hold(m->link, name, m->notify_fd);
+        (void) link_hold(m->link, name, m->notify.fd);
 }
 
 void shutdown_resume(Manager *m) {

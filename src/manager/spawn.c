@@ -183,7 +183,7 @@ static int start_environment(const Instance *i, char ***env) {
         hex_encode(id, i->invocation, sizeof i->invocation);
         r = strv_env_set(env, "INVOCATION_ID", id);
         if (r >= 0 && i->notifies)
-                r = strv_env_set(env, "NOTIFY_SOCKET", m->notify_path);
+                r = strv_env_set(env, "NOTIFY_SOCKET", m->notify.path);
         if (r >= 0 && s->watchdog) {
                 snprintf(usec, sizeof usec, "%" PRIu64, s->watchdog);
                 r = strv_env_set(env, "WATCHDOG_USEC", usec);

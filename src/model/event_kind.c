@@ -62,6 +62,9 @@ static const EventInfo kinds[_EVENT_KIND_MAX] = {
                 "journald dropped lines of it: N_DROPPED of them, beyond what its RateLimitBurst= allows in RateLimitIntervalSec= "
                 "(journald.conf(5)). They are lost. The journal is no home for so many lines: set log.to: file in the service, where "
                 "every line is kept, or make the service write less." },
+        [EVENT_NOTIFY_FLOOD] = { "notify-flood", "033f819ee5a54d0fb8cfd4092a01ea62", LOG_WARNING, SERVICE "says too much by sd_notify",
+                "It sends more messages a second than are heard; those beyond are ignored, whatever they say. Nobody else is kept from being "
+                "heard. A service says STATUS= when it changes, and WATCHDOG=1 twice in the time that the key watchdog gives." },
         [EVENT_KINGD] = { "kingd", "0f640222c16c4e789c59af164e0c1b4c", LOG_INFO, "Kingly has begun",
                 "kingd has begun. Services that ran on without it have been taken back." },
         [EVENT_APPLIED] = { "applied", "43d3f0c750ea4042b9189e485a74837d", LOG_NOTICE, "Kingly's services have been changed",

@@ -22,7 +22,9 @@ exec(os.environ["SCRIPT"])
 '''
 
 
-class Hostile(Scenario):
+class Guarded(Scenario):
+    """Whatever is done to it, the manager must be the same at the end."""
+
     def setUp(self):
         super().setUp()
         self.start_daemon()
@@ -70,6 +72,8 @@ class Hostile(Scenario):
                 found.append(pid)
         return found
 
+
+class Hostile(Guarded):
     # ---- words ----
 
     def test_every_parameter_of_every_method_with_every_wrong_type(self):
