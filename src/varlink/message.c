@@ -5,10 +5,23 @@
 #include "base/text.h"
 #include "varlink/varlink.h"
 
-static bool is_ascii(const char *p, size_t n) {
-        for (size_t i = 0; i < n; i++)
-                if ((uint8_t) p[i] >= 0x80)
+#define DIGITS_SAFE 18 /* as many fit into 64 bits with either sign */
+
+static size_t digits(const char *p, size_t n) {
+        size_t k = 0;
+
+        while (k < n && p[k] >= '0' && p[k] <= '9')
+                k++;
+        return k;
+}
+
+/* Whether json-c takes the message as it is, in all its versions. */
+static bool is_plain(const char *p, size_t n) {
+        for (size_t i = 0, k; i < n; i += MAX(k, (size_t) 1)) {
+                k = digits(p + i, n - i);
+                if (k > DIGITS_SAFE || (uint8_t) p[i] >= 0x80)
                         return false;
+        }
         return true;
 }
 
@@ -25,22 +38,44 @@ static char *escape(char *to, const char *p, size_t k) {
         return to + sprintf(to, "\\u%04x", c);
 }
 
-/* json-c 0.18, being strict, takes a byte above 127 for a control character where char is signed. So it is shown none. */
-static int to_ascii(const char *p, size_t n, char **ret, size_t *ret_size) {
+/* An integer that 64 bits cannot hold: k digits, `before` what stands in front of them, `after` behind. */
+static bool too_large(const char *p, size_t k, char before, char after) {
+        char number[32] = "-";
+
+        if (k <= DIGITS_SAFE || after == '.' || after == 'e' || after == 'E')
+                return false;
+        if (k > 20)
+                return true;
+        memcpy(number + 1, p, k);
+        errno = 0;
+        if (before == '-')
+                (void) strtoll(number, NULL, 10);
+        else
+                (void) strtoull(number + 1, NULL, 10);
+        return errno == ERANGE;
+}
+
+/* What json-c's versions disagree about is taken out of their hands. A byte above 127 is a control character to 0.18 where char is signed: it is
+ * written as an escape. An integer beyond 64 bits is cut to what fits by 0.16 and refused with the whole message by 0.18: it is made a
+ * floating-point number, which no field of ours takes for an integer. */
+static int rewrite(const char *p, size_t n, char **ret, size_t *ret_size) {
         char *to = malloc(3 * n + 1);        /* two bytes become six at worst */
-        bool backslash = false;
+        bool backslash = false, string = false;
 
         *ret = to;
         if (!to)
                 return -ENOMEM;
         for (size_t i = 0, k; i < n; i += k) {
-                k = (uint8_t) p[i] < 0x80 ? 1 : utf8_sequence(p + i, n - i);
+                k = (uint8_t) p[i] >= 0x80 ? utf8_sequence(p + i, n - i) : string ? 1 : MAX(digits(p + i, n - i), (size_t) 1);
                 if (k > 1 && backslash)
                         return -EBADMSG;        /* no escape of JSON, and must not become one */
-                if (k == 1)
-                        *to++ = p[i];
-                else
+                if ((uint8_t) p[i] >= 0x80)
                         to = escape(to, p + i, k);
+                else
+                        to = mempcpy(to, p + i, k);
+                if (!string && too_large(p + i, k, i > 0 ? p[i - 1] : 0, i + k < n ? p[i + k] : 0))
+                        to = mempcpy(to, "e0", 2);
+                string ^= p[i] == '"' && !backslash;
                 backslash = p[i] == '\\' && !backslash;
         }
         *to = '\0';
@@ -50,18 +85,18 @@ static int to_ascii(const char *p, size_t n, char **ret, size_t *ret_size) {
 
 int varlink_parse(const char *p, size_t n, json_object **ret) {
         _cleanup_json_ json_object *o = NULL;
-        _cleanup_free_ char *ascii = NULL;
+        _cleanup_free_ char *rewritten = NULL;
         struct json_tokener *t;
         bool complete;
         int r;
 
         if (n > VARLINK_REPLY_MAX || !utf8_valid(p, n))
                 return -EBADMSG;
-        if (!is_ascii(p, n)) {
-                r = to_ascii(p, n, &ascii, &n);
+        if (!is_plain(p, n)) {
+                r = rewrite(p, n, &rewritten, &n);
                 if (r < 0)
                         return r;
-                p = ascii;
+                p = rewritten;
         }
         t = json_tokener_new_ex(VARLINK_DEPTH_MAX);
         if (!t)

@@ -1,0 +1,160 @@
+"""Clients that send what is no message, too much, too slowly, never read, or come in crowds: others are served as ever, and memory stays bounded."""
+import json, os, select, socket, subprocess, sys, time
+from client import Client, Error
+from kingly import wait_for
+from test_hostile import Guarded
+
+STRANGER = 64881        # a user who may not even look
+CROWD = '''
+import os, socket, sys
+os.setgid(int(sys.argv[3])); os.setuid(int(sys.argv[3]))
+crowd = []
+for _ in range(int(sys.argv[2])):
+    s = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    s.connect(sys.argv[1])
+    s.setblocking(False)
+    crowd.append(s)
+print("here", flush=True)
+sys.stdin.read()
+'''
+
+
+class HostileClients(Guarded):
+    def memory(self):
+        if "ASAN_OPTIONS" in os.environ:
+            return 0                # its allocator keeps what was freed
+        fields = dict(l.split(":", 1) for l in open(f"/proc/{self.manager}/status").read().splitlines() if ":" in l)
+        return int(fields["VmRSS"].split()[0]) * 1024
+
+    def raw(self, timeout=60):
+        s = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        s.settimeout(timeout)
+        s.connect(os.path.join(self.home, "kingd.sock"))
+        self.addCleanup(s.close)
+        return s
+
+    def dropped(self, *pieces):
+        """Sends until the daemon has had enough: no answer, the end of the stream."""
+        s = self.raw()
+        try:
+            for p in pieces:
+                s.sendall(p)
+            self.assertEqual(s.recv(1), b"")
+        except (BrokenPipeError, ConnectionResetError):
+            pass
+
+    # ---- frames ----
+
+    def test_frames_that_are_none(self):
+        call = b'{"method":"io.kingly.Manager.Ping"'
+        before = self.memory()
+        for frame in (b"\0", b"garbage\0", b"[]\0", b"{\0", call + b"\0", call + b"}}\0", call + b',"x":"\xff\xfe"}\0', call + b',"x":"\xed\xa0\x80"}\0',
+                      call + b',"x":' + b"[" * 100000 + b"]" * 100000 + b"}\0", call + b',"x":' + b'{"a":' * 100000 + b"\0",
+                      call + b',"x":1e' + b"9" * 100000 + b"x}\0", b"{" * 1000000 + b"\0"):
+            self.dropped(frame)
+        self.dropped(*[b"x" * (1 << 20)] * 40)              # endless
+        self.assertLess(self.memory() - before, 64 << 20)
+        for number in ("1" * 30, "-" + "9" * 19, "9" * 100000):
+            s = self.raw()
+            s.sendall(b'{"method":"io.kingly.Manager.Events","parameters":{"limit":' + number.encode() + b"}}\0")
+            self.assertIn(b"InvalidInput", s.recv(1 << 16))
+        for n in range(1, len(call)):                       # cut anywhere
+            s = self.raw()
+            s.sendall(call[:n])
+            s.close()
+        self.ok("ping")
+
+    def test_a_frame_in_single_bytes_and_many_in_one_piece(self):
+        call = b'{"method":"io.kingly.Manager.Ping"}\0'
+        s = self.raw()
+        for k in range(len(call)):
+            s.sendall(call[k:k + 1])
+        self.assertEqual(s.recv(100), b'{"parameters":{}}\0')
+        s.sendall(call * 5000)
+        answers = b""
+        while answers.count(b"\0") < 5000:
+            answers += s.recv(1 << 16)
+        self.assertEqual(answers, b'{"parameters":{}}\0' * 5000)
+
+    # ---- those who do not read ----
+
+    def test_many_followers_that_never_read(self):
+        go = os.path.join(self.home, "go")
+        os.mkfifo(go)
+        talk = self.script("talk", f"#!/bin/sh\nread x < {go}\nexec seq -f '%07.0f {'x' * 500}' 20000\n")
+        self.apply({"talk": {"command": [talk], "restart": {"when": "never"}, "log": {"to": "file", "max_size": "100M"}}})
+        before = self.memory()
+        for n in range(20):
+            c = self.client()
+            c.send("Logs" if n % 2 else "Events", {"selectors": ["talk"], "follow": True}, more=True)
+        self.ok("ping")
+        with open(go, "w") as f:
+            f.write("go\n")
+        self.until("talk", state="exited")
+        c = self.client()
+        for _ in range(100):
+            c.call("Ping")
+        self.ok("stop", "talk")
+        self.assertLess(self.memory() - before, 100 << 20)  # 10 MiB of lines, ten readers: a mark of 1 MiB each, and what is on the way
+
+    def test_who_stops_in_the_middle_is_dropped(self):
+        """Half a message, and a whole answer that nobody fetches: both meet a deadline of thirty seconds."""
+        self.client().call("Apply", {"services": self.services(**{f"s{n}": {"command": "sleep 1000", "env": {"LONG": "x" * 2000}} for n in range(300)}), "start": False})
+        half = [self.raw() for _ in range(20)]
+        for s in half:
+            s.sendall(b'{"method":')
+        deaf = self.raw()
+        deaf.sendall(b'{"method":"io.kingly.Manager.Describe","parameters":{"selectors":["all"]}}\0' * 3)
+        begun = time.monotonic()
+        for s in half:
+            self.assertEqual(s.recv(1), b"")
+        self.assertGreater(time.monotonic() - begun, 20)
+        poll = select.poll()
+        poll.register(deaf, 0)
+        self.assertTrue(poll.poll(60000), "the deaf one is still there")
+
+    # ---- crowds ----
+
+    def test_a_crowd_of_another_user_locks_nobody_out(self):
+        if os.geteuid() != 0:
+            self.not_applicable("needs root to become another user")
+        before = self.memory()
+        crowds = [subprocess.Popen([sys.executable, "-c", CROWD, os.path.join(self.home, "kingd.sock"), "500", str(STRANGER + n)], stdin=subprocess.PIPE,
+                                   stdout=subprocess.PIPE, text=True) for n in range(3)]
+        for p in crowds:
+            self.addCleanup(p.communicate)
+            self.assertEqual(p.stdout.readline(), "here\n")
+        for _ in range(20):
+            self.ok("ping")
+        own = [self.client() for _ in range(200)]
+        for c in own:
+            c.call("Ping")
+        self.assertLess(self.memory() - before, 64 << 20)
+
+    def test_a_crowd_that_connects_and_leaves(self):
+        for _ in range(20):
+            crowd = [self.raw() for _ in range(100)]
+            for k, s in enumerate(crowd):
+                if k % 3 == 0:
+                    s.sendall(b'{"method":"io.kingly.Manager.List"}\0')
+                s.close()
+        self.ok("ping")
+        wait_for("all to be gone", lambda: len(os.listdir(f"/proc/{self.manager}/fd")) < 100)
+
+    def test_too_many_of_our_own_are_told_so(self):
+        def follow():
+            c = Client(self.home)
+            self.addCleanup(c.close)
+            c.send("Events", {"follow": True, "limit": 0}, more=True)
+            return c.answer()
+        refused = None
+        for _ in range(1100):
+            try:
+                follow()
+            except (Error, OSError) as e:
+                refused = e
+                break
+        if refused is not None:
+            self.assertIn("too many connections", str(refused))
+        wait_for("a turn", lambda: self.kingctl("ping").code == 0)
+        self.assertIsInstance(json.loads(self.ok("list", "-o", "json").out), list)
