@@ -279,7 +279,9 @@ const Verb verbs[] = {
                            "those of the journal alike. Without -n, a time or a filter: the last 20 of each instance; -n counts what the filters leave. "
                            "Here -n is the number of lines; the namespace is given as --namespace.\n\n"
                            "A TIME is \"10m\" or \"2 hours ago\", \"today\", \"yesterday 18:30\", \"09:00\", \"2026-01-31 08:00\", RFC 3339, or \"@SECONDS\" "
-                           "since the epoch. Lines of raw files have no time: there --since tells only files apart.\n\n"
+                           "since the epoch. Lines of raw files have no time: there --since tells only files apart. A LEVEL is emerg, alert, crit, err, "
+                           "warning, notice, info or debug. A line has the one of its prefix (<3>, as in sd-daemon(3)); without one, standard error "
+                           "counts as warning and standard output as info.\n\n"
                            "Colours that services write are left out, other control characters are shown as \\xNN, to whatever the output goes. --raw "
                            "passes all bytes on as they were written, -o raw without time and name as well.",
                 .examples = EXAMPLES({ "kingctl logs web -n 100", "the last hundred lines" },
@@ -297,12 +299,11 @@ const Verb verbs[] = {
                         { 'v', "invert", OPTION_FLAG, FIELD(invert), NULL, NULL, "lines that do not match --grep" },
                         { 0, "stream", OPTION_WORD, FIELD(stream), "STREAM", streams, "only standard output (out) or standard error (err)" },
                         { 'p', "priority", OPTION_STRING, FIELD(priority), "LEVEL", NULL,
-                          "lines that are at least so urgent: emerg, alert, crit, err, warning, notice, info, debug (that of a prefix such as <3>, else "
-                          "warning for standard error and info for standard output)" },
+                          "lines at least so urgent: emerg to debug, or 0 to 7" },
                         { 0, "after-cursor", OPTION_STRINGS, FIELD(cursors), "CURSOR", NULL,
                           "lines behind one that -o json printed; once for each instance" },
                         { 'o', "output", OPTION_CHOICE, FIELD(output), "FORMAT", log_formats,
-                          "text, json (one document), jsonl (one object a line) or raw (bytes as they were written)" },
+                          "text, json (an array), jsonl (one object a line) or raw (mere bytes)" },
                         { 0, "raw", OPTION_FLAG, FIELD(raw), NULL, NULL, "lines as they were written, with colours and control characters" },
                         { 0, "no-prefix", OPTION_FLAG, FIELD(no_prefix), NULL, NULL, "without time and name" }),
                 .run = verb_logs,

@@ -61,7 +61,7 @@ static int64_t days_since_epoch(unsigned year, unsigned month, unsigned day) {
         return era * 146097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719468;
 }
 
-static bool parse_stamp(const char *p, usec_t *ret) {
+usec_t line_time(const char *p) {
         unsigned year, month, day, hour, minute, second, micro;
         int64_t days;
 
@@ -69,10 +69,9 @@ static bool parse_stamp(const char *p, usec_t *ret) {
             !take_number(&p, 2, 'T', 1, 31, &day) || !take_number(&p, 2, ':', 0, 23, &hour) ||
             !take_number(&p, 2, ':', 0, 59, &minute) || !take_number(&p, 2, '.', 0, 60, &second) ||
             !take_number(&p, 6, 'Z', 0, 999999, &micro))
-                return false;
+                return 0;
         days = days_since_epoch(year, month, day);
-        *ret = (usec_t) days * USEC_PER_DAY + hour * USEC_PER_HOUR + minute * USEC_PER_MINUTE + second * USEC_PER_SEC + micro;
-        return true;
+        return (usec_t) days * USEC_PER_DAY + hour * USEC_PER_HOUR + minute * USEC_PER_MINUTE + second * USEC_PER_SEC + micro;
 }
 
 /* "@3": the number, and *p behind it. -1 where there is none. */
@@ -97,7 +96,8 @@ void line_parse(const char *p, size_t n, LogRecord *ret) {
         usec_t t;
 
         *ret = (LogRecord) { .instance = -1, .message = p, .size = n };
-        if (n < LINE_PREFIX_SIZE || !parse_stamp(p, &t))
+        t = n < LINE_PREFIX_SIZE ? 0 : line_time(p);
+        if (t == 0)
                 return;
         err = memcmp(word, " err", 4) == 0;
         if (!err && memcmp(word, " out", 4) != 0)

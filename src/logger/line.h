@@ -16,5 +16,7 @@ void line_stamp(char *to, usec_t realtime);
 /* Writes the whole prefix, no NUL, and returns its size: at most LINE_PREFIX_MAX. instance: -1 where the file is that of one instance. */
 size_t line_prefix(char *to, usec_t realtime, int stream, int32_t instance, bool cut);
 
+/* The time that a stamp of LINE_STAMP_SIZE bytes, followed by one more byte, says; 0: it is none. */
+usec_t line_time(const char *p);
 /* Takes a line (without its newline) apart; what has no valid prefix comes back whole, with time 0 and stream 0. */
 void line_parse(const char *p, size_t n, LogRecord *ret);

@@ -1,5 +1,6 @@
 /* From bytes of the file at hand to records. Must stay true: every call of log_reader_next() that returns a record consumes at least one
  * byte, so any file is read to its end; the buffer always has room for the longest piece. */
+#include "logger/json_read.h"
 #include "logger/reader_state.h"
 
 #include <stdio.h>
@@ -15,6 +16,7 @@ int log_reader_open(const char *path, int format, LogReader **ret) {
                 return -ENOMEM;
         r->file = r->seek.best = r->seek.at = LOG_FILE_NONE;
         r->format = format;
+        r->line_max = format == READER_JSON ? READER_JSON_MAX : READER_LINE_MAX;
         reader_watch_init(r);
         r->path = strdup(path);
         r->buffer = malloc(READER_BUFFER_SIZE);
@@ -42,14 +44,17 @@ LogReader *log_reader_free(LogReader *r) {
         return NULL;
 }
 
-static bool piece_record(LogReader *r, const char *p, size_t n, bool more, LogRecord *ret) {
+static bool piece_record(LogReader *r, char *p, size_t n, bool more, LogRecord *ret) {
         if (r->cut)
-                *ret = (LogRecord) { .realtime = r->head.realtime, .stream = r->head.stream, .message = p, .size = n, .partial = more };
-        else if (r->format == 0) {
+                *ret = (LogRecord) { .realtime = r->head.realtime, .stream = r->head.stream, .instance = r->head.instance, .message = p,
+                                     .size = n, .partial = more };
+        else if (r->format == READER_RAW)
+                *ret = (LogRecord) { .instance = -1, .message = p, .size = n, .partial = more };
+        else if (r->format != READER_JSON || !json_line_parse(p, n, ret)) {
+                /* A line of text too where the format was another one before. */
                 line_parse(p, n, ret);
                 ret->partial |= more;
-        } else
-                *ret = (LogRecord) { .message = p, .size = n, .partial = more };
+        }
         r->head = *ret;
         r->cut = more;
         /* Lines without a time go with those around them: dropped before the first that counts, kept after it. */
@@ -61,7 +66,7 @@ static bool piece_record(LogReader *r, const char *p, size_t n, bool more, LogRe
 
 /* Consumes n bytes as (a piece of) a line, and `skip` bytes behind them. False: passed over. */
 static bool take(LogReader *r, size_t n, size_t skip, bool more, LogRecord *ret) {
-        const char *p = r->buffer + r->start;
+        char *p = r->buffer + r->start;
 
         r->start += n + skip;
         r->searched = 0;
@@ -76,10 +81,10 @@ static int take_line(LogReader *r, LogRecord *ret) {
                 bool got;
 
                 newline = memchr(p + r->searched, '\n', n - r->searched);
-                if (newline && (size_t) (newline - p) <= READER_LINE_MAX)
+                if (newline && (size_t) (newline - p) <= r->line_max)
                         got = take(r, (size_t) (newline - p), 1, false, ret);
-                else if (n > READER_LINE_MAX)
-                        got = take(r, READER_LINE_MAX, 0, true, ret);
+                else if (n > r->line_max)
+                        got = take(r, r->line_max, 0, true, ret);
                 else {
                         r->searched = n;
                         return 0;

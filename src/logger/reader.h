@@ -1,6 +1,6 @@
 /* Reading log files back: the last N lines or those since a time, across rotated and compressed files, then following appends and rotations.
- * Never blocks: the caller (the manager's loop) asks for at most some records at a time. Lines of text format come back with time and stream;
- * raw lines, and lines of a text file that have no valid prefix, have time 0 and stream 0. */
+ * Never blocks: the caller (the manager's loop) asks for at most some records at a time. Lines of text and json
+ * format come back with time and stream; raw lines, and those without a valid prefix, have time 0 and stream 0. */
 #pragma once
 
 #include "base/macro.h"
@@ -18,7 +18,7 @@ typedef struct LogRecord {
 } LogRecord;
 
 typedef struct LogReader LogReader;
-/* format: 0 text, 1 raw. 0 also when the file does not exist yet. Without a seek reading starts with the oldest rotated file. */
+/* format: 0 text, 1 raw, 2 json (LogFormat of model/spec.h). 0 also when the file does not exist yet. Without a seek reading starts with the oldest rotated file. */
 int log_reader_open(const char *path, int format, LogReader **ret);
 LogReader *log_reader_free(LogReader *r);
 DEFINE_CLEANUP(LogReader *, log_reader_free);

@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 
 #include "base/fd.h"
+#include "logger/json_read.h"
 #include "logger/reader_state.h"
 
 #define BLOCK_SIZE (64 * 1024)
@@ -63,14 +64,24 @@ static int look_for_lines(LogReader *r, Seek *s, uint64_t *ret_offset) {
 
 /* ---- times ---- */
 
-const char *reader_find_stamp(const LogReader *r, const char *p, size_t n, bool inside, usec_t *ret_time, const char **ret_end) {
-        const char *end = p + n, *newline;
+static usec_t time_of(const LogReader *r, const char *p, size_t n) {
+        usec_t t = r->format == READER_JSON ? json_line_time(p, n) : 0;
         LogRecord record;
 
+        if (t > 0)
+                return t;
+        line_parse(p, n, &record);
+        return record.realtime;
+}
+
+const char *reader_find_stamp(const LogReader *r, const char *p, size_t n, bool inside, usec_t *ret_time, const char **ret_end) {
+        const char *end = p + n, *newline;
+
         for (; (newline = memchr(p, '\n', (size_t) (end - p))); p = newline + 1) {
-                line_parse(p, (size_t) (newline - p), &record);
-                if (!inside && record.realtime > 0) {
-                        *ret_time = record.realtime;
+                usec_t t = inside ? 0 : time_of(r, p, (size_t) (newline - p));
+
+                if (t > 0) {
+                        *ret_time = t;
                         return p;
                 }
                 inside = false;

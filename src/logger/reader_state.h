@@ -4,13 +4,16 @@
 
 #include <limits.h>
 
-#include "logger/unpack.h"
+#include "logger/json_line.h"
 #include "logger/line.h"
 #include "logger/reader.h"
+#include "logger/unpack.h"
 
-#define READER_LINE_MAX (LINE_MESSAGE_MAX + LINE_PREFIX_CUT_SIZE)    /* longer lines come in pieces */
 #define READER_RAW 1                                                 /* LogFormat of model/spec.h */
-#define READER_BUFFER_SIZE (192 * 1024)                              /* holds a line, and enough behind it for large reads */
+#define READER_JSON 2
+#define READER_LINE_MAX (LINE_MESSAGE_MAX + LINE_PREFIX_MAX)         /* longer lines come in pieces */
+#define READER_JSON_MAX JSON_LINE_MAX(1024, JSON_MESSAGE_MAX)        /* of a json file */
+#define READER_BUFFER_SIZE (256 * 1024)                              /* holds a line, and enough behind it for large reads */
 #define READER_WORK_MAX (4 * 1024 * 1024)                            /* bytes of an archive looked at in one call */
 
 /* A file of the chain. */
@@ -46,6 +49,7 @@ struct LogReader {
         char *path;              /* absolute or relative as given; the name behind the last slash is `name` */
         const char *name;
         int format;
+        size_t line_max;
 
         LogFileAt file;          /* the file at hand; none exists yet */
         Unpack *archive;        /* reads it, when it is one */

@@ -1,6 +1,9 @@
 /* A record as the API says it. Must stay true: what a service wrote can be had back byte for byte, though JSON carries text only. */
+#include <stdio.h>
+
 #include "base/text.h"
 #include "manager/api.h"
+#include "manager/instance.h"
 #include "manager/log_source.h"
 
 /* Bytes that are no text are shown as \xNN, and the whole message is said once more in hexadecimal. */
@@ -23,14 +26,17 @@ json_object *log_entry_json(LogSource *s) {
         json_object *o = json_object_new_object();
         _cleanup_free_ char *cursor = log_source_cursor(s);
         const LogRecord *r = &s->record;
+        int instance = MAX(r->instance, 0); /* a line of a merged file that was written before it was one */
+        char label[300];
 
         if (!o)
                 return NULL;
         json_set(o, "time_usec", r->realtime ? json_object_new_int64((int64_t) r->realtime) : NULL);
         json_set(o, "name", json_object_new_string(s->name));
         json_set(o, "namespace", json_object_new_string(s->ns));
-        json_set(o, "instance", json_object_new_int((int) s->instance));
-        json_set(o, "label", json_object_new_string(s->label));
+        json_set(o, "instance", json_object_new_int(instance));
+        snprintf(label, sizeof label, s->several ? "%s:%d" : "%s", s->name, instance);
+        json_set(o, "label", json_object_new_string(label));
         json_set(o, "stream", json_object_new_string(r->stream ? "err" : "out"));
         json_set(o, "priority", r->level ? json_object_new_int(r->level - 1) : NULL);
         json_set(o, "pid", r->pid > 0 ? json_object_new_int(r->pid) : NULL);
@@ -41,14 +47,15 @@ json_object *log_entry_json(LogSource *s) {
         return o;
 }
 
-json_object *log_origin_json(const LogSource *s) {
+json_object *log_origin_json(const Instance *i) {
         json_object *o = json_object_new_object();
+        char label[300];
 
         if (!o)
                 return NULL;
-        json_set(o, "name", json_object_new_string(s->name));
-        json_set(o, "namespace", json_object_new_string(s->ns));
-        json_set(o, "instance", json_object_new_int((int) s->instance));
-        json_set(o, "label", json_object_new_string(s->label));
+        json_set(o, "name", json_object_new_string(i->service->spec->name));
+        json_set(o, "namespace", json_object_new_string(i->service->spec->ns));
+        json_set(o, "instance", json_object_new_int((int) i->index));
+        json_set(o, "label", json_object_new_string(instance_label(i, label)));
         return o;
 }

@@ -1,6 +1,7 @@
 /* What a stream of logs is made of: parameters, selection, sources; those too that only come while somebody follows. */
 #include "base/strv.h"
 #include "base/text.h"
+#include "manager/api.h"
 #include "manager/log_stream.h"
 #include "manager/params.h"
 
@@ -24,19 +25,31 @@ static int parse_arguments(LogStream *s, json_object *p, KlError *reterr) {
         return 0;
 }
 
-static bool served(const LogStream *s, const Instance *i) {
+static LogSource *source_of(const LogStream *s, const Instance *i) {
         for (size_t k = 0; k < s->n; k++)
                 if (log_source_serves(s->sources[k], i))
-                        return true;
-        return false;
+                        return s->sources[k];
+        return NULL;
 }
 
+static int announce(LogStream *s, const Instance *i) {
+        if (!s->origins && !(s->origins = json_object_new_array()))
+                return -ENOMEM;
+        json_push(s->origins, log_origin_json(i));
+        return 1;
+}
+
+/* 1 when it is new here. */
 static int add_source(LogStream *s, const Instance *i, const LogStart *start) {
-        LogSource **list;
+        LogSource **list, *known = source_of(s, i);
         int r;
 
-        if (i->service->spec->log.to == LOG_TO_NONE || served(s, i))
+        if (i->service->spec->log.to == LOG_TO_NONE || (known && log_source_wants(known, i->index)))
                 return 0;
+        if (known) {
+                r = log_source_want(known, i->index);
+                return r < 0 ? r : announce(s, i);
+        }
         list = reallocarray(s->sources, s->n + 1, sizeof(LogSource *));
         if (!list)
                 return -ENOMEM;
@@ -45,7 +58,9 @@ static int add_source(LogStream *s, const Instance *i, const LogStart *start) {
         if (r < 0)
                 return r;
         s->n++;
-        return s->follow ? log_stream_watch(s, s->sources[s->n - 1]) : 0;
+        if (s->follow && (r = log_stream_watch(s, s->sources[s->n - 1])) < 0)
+                return r;
+        return announce(s, i);
 }
 
 static int add_selected(LogStream *s, char *const *selectors, KlError *reterr) {
@@ -106,8 +121,6 @@ static bool selected(const LogStream *s, const Instance *i) {
 void log_stream_join(LogStream *s, const Instance *i) {
         const LogStart now = {};
 
-        if (!s->follow || !selected(s, i) || served(s, i))
-                return;
-        if (add_source(s, i, &now) >= 0)
+        if (s->follow && selected(s, i) && add_source(s, i, &now) > 0)
                 (void) sd_event_source_set_enabled(s->turn, SD_EVENT_ON);
 }

@@ -5,13 +5,15 @@
 #include "manager/service.h"
 #include "manager/spawn.h"
 
+#define LOOKS_MAX 4096                /* at lines of others in a merged file, in one go */
+
 /* Others may write under the same identifier: a service of that name in another namespace, any program that calls itself so. Who was gone
  * before journald looked for its unit could be any instance: the first speaks for it. */
 static bool journal_entry_ours(const JournalRecord *j, void *userdata) {
         const LogSource *s = userdata;
-        const CellName name = { .ns = s->ns, .service = s->name, .instance = s->instance };
+        const CellName name = { .ns = s->ns, .service = s->name, .instance = s->wanted[0] };
 
-        return *j->unit ? cell_name_is_unit(&name, j->unit, j->slice) : s->instance == 0;
+        return *j->unit ? cell_name_is_unit(&name, j->unit, j->slice) : s->wanted[0] == 0;
 }
 
 /* The position within the cursor that is this source's, or NULL. */
@@ -59,18 +61,36 @@ static bool to_journal(const Instance *i) {
         return i->run ? i->journal : spawn_to_journal(i);
 }
 
+bool log_source_wants(const LogSource *s, uint32_t instance) {
+        for (size_t k = 0; k < s->n_wanted; k++)
+                if (s->wanted[k] == instance)
+                        return true;
+        return false;
+}
+
+int log_source_want(LogSource *s, uint32_t instance) {
+        uint32_t *list = reallocarray(s->wanted, s->n_wanted + 1, sizeof(*list));
+
+        if (!list)
+                return -ENOMEM;
+        s->wanted = list;
+        s->wanted[s->n_wanted++] = instance;
+        s->several = s->several || instance > 0;
+        return 0;
+}
+
 int log_source_open(const Instance *i, const LogStart *start, LogSource **ret) {
         _cleanup_(log_source_freep) LogSource *s = calloc(1, sizeof(LogSource));
         const ServiceSpec *spec = i->service->spec;
         const char *position;
-        char label[300];
         int r;
 
         if (!s)
                 return -ENOMEM;
-        *s = (LogSource) { .ns = strdup(spec->ns), .name = strdup(spec->name), .instance = i->index, .label = strdup(instance_label(i, label)),
-                           .key = text_printf("%s/%s:%u", spec->ns, spec->name, i->index) };
-        if (!s->ns || !s->name || !s->label || !s->key)
+        *s = (LogSource) { .ns = strdup(spec->ns), .name = strdup(spec->name), .several = i->service->n_instances > 1,
+                           .merged = !to_journal(i) && spec->log.merge };
+        s->key = s->merged ? text_printf("%s/%s", spec->ns, spec->name) : text_printf("%s/%s:%u", spec->ns, spec->name, i->index);
+        if (!s->ns || !s->name || !s->key || log_source_want(s, i->index) < 0)
                 return -ENOMEM;
         position = position_of(s, start->after);
         r = to_journal(i) ? open_journal(i, start, position, s) : open_file(i, start, position, s);
@@ -87,7 +107,7 @@ LogSource *log_source_free(LogSource *s) {
         journal_reader_free(s->journal);
         free(s->ns);
         free(s->name);
-        free(s->label);
+        free(s->wanted);
         free(s->key);
         free(s->path);
         free(s);
@@ -98,10 +118,10 @@ bool log_source_serves(const LogSource *s, const Instance *i) {
         const ServiceSpec *spec = i->service->spec;
         _cleanup_free_ char *path = NULL;
 
-        if (s->instance != i->index || !streq(s->name, spec->name) || !streq(s->ns, spec->ns) || to_journal(i) != !!s->journal)
+        if (!streq(s->name, spec->name) || !streq(s->ns, spec->ns) || to_journal(i) != !!s->journal)
                 return false;
         if (s->journal)
-                return true;
+                return s->wanted[0] == i->index;
         path = spawn_log_path(i);
         return streq(path, s->path) && s->format == spec->log.format;
 }
@@ -111,7 +131,7 @@ static int peek_journal(LogSource *s) {
         int r = journal_reader_next(s->journal, &j);
 
         if (r > 0)
-                s->record = (LogRecord) { .realtime = j.realtime, .stream = j.stream, .level = j.priority + 1, .pid = j.pid,
+                s->record = (LogRecord) { .realtime = j.realtime, .stream = j.stream, .instance = (int32_t) s->wanted[0], .level = j.priority + 1, .pid = j.pid,
                                           .message = j.message, .size = j.size };
         return r;
 }
@@ -129,17 +149,26 @@ static void take_level(LogRecord *r) {
 static bool ended(Manager *m, const LogSource *s) {
         const Service *service = service_find(m, s->ns, s->name);
 
-        return !service || s->instance >= service->n_instances || !lifecycle_alive(&service->instances[s->instance]->lc);
+        return !service || s->wanted[0] >= service->n_instances || !lifecycle_alive(&service->instances[s->wanted[0]]->lc);
 }
 
 static int peek_file(Manager *m, LogSource *s) {
-        int r = log_reader_next(s->file, &s->record);
+        int r;
 
-        if (r == 0 && s->format == LOG_FORMAT_RAW && ended(m, s))
-                r = log_reader_rest(s->file, &s->record);
-        if (r == 1 && s->format == LOG_FORMAT_TEXT)
-                take_level(&s->record);
-        return r;
+        for (unsigned n = 0; n < LOOKS_MAX; n++) {
+                r = log_reader_next(s->file, &s->record);
+                if (r == 0 && s->format == LOG_FORMAT_RAW && ended(m, s))
+                        r = log_reader_rest(s->file, &s->record);
+                if (r != 1)
+                        return r;
+                if (s->format == LOG_FORMAT_TEXT)
+                        take_level(&s->record);
+                if (!s->merged)
+                        s->record.instance = (int32_t) s->wanted[0];
+                if (s->record.instance < 0 || log_source_wants(s, (uint32_t) s->record.instance))
+                        return 1;
+        }
+        return LOG_READER_BUSY;
 }
 
 int log_source_peek(Manager *m, LogSource *s) {

@@ -1,15 +1,18 @@
-/* One instance's output as a sequence of records, wherever it went. */
+/* An instance's output, or that of all instances of a service in one file, as a sequence of records, wherever it went. */
 #pragma once
 
 #include "logger/journal.h"
 #include "manager/manager.h"
 
 typedef struct LogSource {
-        char *ns, *name, *label;
-        char *key;                       /* "namespace/name:instance", the first part of its cursors */
+        char *ns, *name;
+        char *key;                       /* the first part of its cursors: "namespace/name:instance", of a merged file "namespace/name" */
         char *path;                      /* of the file; NULL: the journal */
         int format;
-        unsigned instance;
+        bool merged;                     /* one file for all instances: each line names its own */
+        uint32_t *wanted;                /* instances; of a file of its own just that one */
+        size_t n_wanted;
+        bool several;                    /* instances are called "web:0" */
         LogReader *file;
         JournalReader *journal;
         LogRecord record;                /* the one read ahead */
@@ -30,8 +33,10 @@ typedef struct LogStart {
 int log_source_open(const Instance *i, const LogStart *start, LogSource **ret);
 LogSource *log_source_free(LogSource *s);
 DEFINE_CLEANUP(LogSource *, log_source_free);
-/* Whether it reads what this instance writes from its present run on. */
+/* Whether it reads the place that this instance writes to from its present run on, and whether its lines are wanted there. */
 bool log_source_serves(const LogSource *s, const Instance *i);
+bool log_source_wants(const LogSource *s, uint32_t instance);
+int log_source_want(LogSource *s, uint32_t instance);
 /* Makes sure a record is read ahead if there is one. What an instance that has ended left unfinished counts as its last line. 1, 0,
  * LOG_READER_BUSY, -errno. */
 int log_source_peek(Manager *m, LogSource *s);
@@ -40,4 +45,4 @@ char *log_source_cursor(LogSource *s);
 
 /* log_entry.c: the record read ahead as a LogEntry, and who writes here as a LogOrigin; NULL on OOM. */
 json_object *log_entry_json(LogSource *s);
-json_object *log_origin_json(const LogSource *s);
+json_object *log_origin_json(const Instance *i);

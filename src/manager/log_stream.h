@@ -13,7 +13,8 @@ struct LogStream {
         size_t n_selectors;
         LogStart start;
         LogSource **sources;
-        size_t n, n_announced;           /* of the sources, how many the client was told of */
+        size_t n;
+        json_object *origins;            /* those that the client was not told of yet; NULL: none */
         int stream;                      /* 0 out, 1 err, -1 both */
         bool follow;
         json_object *gathered;           /* without "more" */

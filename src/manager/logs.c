@@ -25,6 +25,7 @@ static LogStream *stream_free(LogStream *s) {
         free(s->selectors);
         free(s->ns);
         json_object_put(s->gathered);
+        json_object_put(s->origins);
         varlink_call_watch(s->call, NULL, NULL, NULL);
         varlink_call_unref(s->call);
         free(s);
@@ -111,7 +112,7 @@ static void add_notices(LogStream *s, json_object *reply) {
 
 /* With who writes, as far as the client has not been told. */
 static json_object *reply_of(LogStream *s, json_object *entries) {
-        json_object *o = json_object_new_object(), *origins;
+        json_object *o = json_object_new_object();
 
         if (!o) {
                 json_object_put(entries);
@@ -119,12 +120,8 @@ static json_object *reply_of(LogStream *s, json_object *entries) {
         }
         json_set(o, "entries", entries);
         add_notices(s, o);
-        if (s->n_announced == s->n)
-                return o;
-        origins = json_object_new_array();
-        for (; origins && s->n_announced < s->n; s->n_announced++)
-                json_push(origins, log_origin_json(s->sources[s->n_announced]));
-        json_set(o, "origins", origins);
+        if (s->origins)
+                json_set(o, "origins", TAKE_PTR(s->origins));
         return o;
 }
 
@@ -151,7 +148,7 @@ static int on_turn(sd_event_source *source, void *userdata) {
         end = gather(s, entries, RECORDS_A_TURN);
         if (end && !s->follow)
                 return end_stream(s, entries);
-        if (json_object_array_length(entries) > 0 || s->n_announced < s->n)
+        if (json_object_array_length(entries) > 0 || s->origins)
                 (void) varlink_notify(s->call, reply_of(s, entries));
         else
                 json_object_put(entries);
