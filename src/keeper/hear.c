@@ -82,6 +82,11 @@ static void on_pong(Keeper *k, const void *packet, int *fds) {
         pulse_answered(k);
 }
 
+static void on_reopen(Keeper *k, const void *packet, int *fds) {
+        if (k->logger.pid > 0)
+                (void) kill(k->logger.pid, SIGHUP); /* not reaped yet, so the number is still its own */
+}
+
 static void on_shutdown(Keeper *k, const void *packet, int *fds) {
         keeper_close(k, ((const WireShutdown *) packet)->status);
 }
@@ -100,6 +105,7 @@ static const struct {
         { WIRE_DROP, on_drop },
         { WIRE_SHUTDOWN, on_shutdown },
         { WIRE_READY, on_ready },
+        { WIRE_REOPEN, on_reopen },
         { WIRE_PONG, on_pong },
 };
 

@@ -53,6 +53,7 @@ static const WireRule rules[] = {
         { WIRE_DROP, "DROP", sizeof(WireHold), 0, check_name },
         { WIRE_SHUTDOWN, "SHUTDOWN", sizeof(WireShutdown), 0, NULL },
         { WIRE_READY, "READY", sizeof(WireHeader), 0, NULL },
+        { WIRE_REOPEN, "REOPEN", sizeof(WireHeader), 0, NULL },
         { WIRE_PONG, "PONG", sizeof(WireHeader), 0, NULL },
         { WIRE_SPAWNED, "SPAWNED", sizeof(WireSpawned), 0, check_run },
         { WIRE_EXECED, "EXECED", sizeof(WireRun), 0, check_run },

@@ -36,6 +36,7 @@ typedef enum WireType {
         WIRE_DROP,           /* WireHold: close it */
         WIRE_SHUTDOWN,       /* WireShutdown: exit with this status */
         WIRE_READY,          /* WireHeader: the manager serves; whoever started us in the background may go on */
+        WIRE_REOPEN,         /* WireHeader: SIGHUP for the logger, which opens its files anew */
         WIRE_PONG,           /* WireHeader: the answer to PING, as soon as the manager's loop comes round */
         /* keeper → manager */
         WIRE_SPAWNED = 64,   /* WireSpawned: a child exists (gated or on its way to exec) */

@@ -6,6 +6,7 @@
 #include "kingctl/log_tail.h"
 #include "kingctl/log_view.h"
 #include "kingctl/reply.h"
+#include "kingctl/settle.h"
 #include "kingctl/verbs.h"
 
 #define LINES_DEFAULT 20
@@ -174,7 +175,25 @@ static int run_init(LogRun *run, Ctl *ctl, char **args) {
         return log_view_init(&run->view, ctl, strv_length(args) > 1);
 }
 
-int verb_logs(Ctl *ctl, char **args) {
+/* Files are named one by one, so that nothing is emptied by a selector left out. */
+static int flush(Ctl *ctl, char **args) {
+        Settle s = { .ctl = ctl, .done = "log emptied" };
+        int r;
+
+        if (!*args)
+                return ctl_usage(ctl, "logs --flush: name the services whose logs shall be emptied, or all");
+        r = ctl_connect(ctl, CONNECT_ONLY);
+        return r < 0 ? r : settle_call(&s, "FlushLogs", ctl_selectors(ctl, args, false));
+}
+
+static int reopen(Ctl *ctl) {
+        _cleanup_json_ json_object *reply = NULL;
+        int r = ctl_connect(ctl, CONNECT_ONLY);
+
+        return r < 0 ? r : ctl_call(ctl, "ReopenLogs", NULL, &reply);
+}
+
+static int show(Ctl *ctl, char **args) {
         LogRun run;
         int r = run_init(&run, ctl, args);
 
@@ -190,4 +209,10 @@ int verb_logs(Ctl *ctl, char **args) {
         log_view_done(&run.view);
         json_object_put(run.after);
         return r;
+}
+
+int verb_logs(Ctl *ctl, char **args) {
+        if (ctl->options.flush)
+                return flush(ctl, args);
+        return ctl->options.reopen ? reopen(ctl) : show(ctl, args);
 }

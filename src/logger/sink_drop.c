@@ -30,7 +30,7 @@ void sink_drop(Sink *s, const char *p, size_t n, usec_t realtime, DropReason rea
         if (n == 0)
                 return;
         if (d->bytes == 0)
-                *d = (Dropped) { .since = realtime, .reason = reason };
+                *d = (Dropped) { .since = realtime, .tell_at = reason == DROP_RATE ? s->refill : 0, .reason = reason };
         d->bytes += n;
         d->until = MAX(d->until, realtime);
         for (const char *end = p + n; p < end && (p = memchr(p, '\n', (size_t) (end - p))); p++)
@@ -53,9 +53,7 @@ void sink_discard(Sink *s, SinkStream *st, const char *p, size_t n, usec_t realt
 }
 
 usec_t sink_tell_at(const Sink *s) {
-        if (s->dropped.bytes == 0)
-                return USEC_INFINITY;
-        return s->dropped.reason == DROP_RATE ? s->refill : 0;
+        return s->dropped.bytes == 0 ? USEC_INFINITY : s->dropped.tell_at;
 }
 
 static void explain(const Sink *s, char *to, size_t size) {

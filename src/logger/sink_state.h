@@ -8,6 +8,7 @@
 typedef struct Dropped {
         uint64_t lines, bytes;        /* lines: their ends */
         usec_t since, until;          /* CLOCK_REALTIME */
+        usec_t tell_at;               /* CLOCK_REALTIME: not before, so that a flood is told of once a second */
         DropReason reason;            /* the first */
 } Dropped;
 

@@ -57,6 +57,7 @@ static const VarlinkEntry methods[] = {
         { "Delete", api_delete, true },    { "List", api_list, false },       { "Describe", api_describe, false },
         { "Logs", api_logs, false },       { "Events", api_events, false },   { "Doctor", api_doctor, false },
         { "Signal", api_signal, true },    { "Reset", api_reset, true },      { "Environment", api_environment, true },
+        { "FlushLogs", api_flush_logs, true }, { "ReopenLogs", api_reopen_logs, true },
         { "Scale", api_scale, true },      { "Shutdown", api_shutdown, true }, {},
 };
 

@@ -20,6 +20,8 @@ int api_signal(VarlinkCall *call, json_object *parameters, void *userdata);
 int api_reset(VarlinkCall *call, json_object *parameters, void *userdata);
 int api_environment(VarlinkCall *call, json_object *parameters, void *userdata);
 int api_scale(VarlinkCall *call, json_object *parameters, void *userdata);
+int api_flush_logs(VarlinkCall *call, json_object *parameters, void *userdata);
+int api_reopen_logs(VarlinkCall *call, json_object *parameters, void *userdata);
 int api_apply(VarlinkCall *call, json_object *parameters, void *userdata);
 int api_events(VarlinkCall *call, json_object *parameters, void *userdata);
 int api_logs(VarlinkCall *call, json_object *parameters, void *userdata);

@@ -1,9 +1,11 @@
-/* Signal, Reset, Environment: what is done to or asked of instances without a change of their goal, and answered at once. */
+/* Signal, Reset, FlushLogs, Environment: what is done to or asked of instances without a change of their goal, and answered at once. */
 #include "base/strv.h"
 #include "manager/api.h"
 #include "manager/books.h"
 #include "manager/events.h"
 #include "manager/instance.h"
+#include "manager/link.h"
+#include "manager/log_flush.h"
 #include "manager/params.h"
 #include "manager/spawn.h"
 #include "manager/wait.h"
@@ -93,6 +95,32 @@ int api_reset(VarlinkCall *call, json_object *parameters, void *userdata) {
         int r = params_selection(userdata, parameters, &s, &e);
 
         return r < 0 ? api_fail(call, &e, r) : each(call, &s, act_reset, NULL);
+}
+
+/* ---- FlushLogs, ReopenLogs ---- */
+
+static int act_flush(Instance *i, const void *argument, char **ret_error) {
+        return log_flush(i, ret_error);
+}
+
+int api_flush_logs(VarlinkCall *call, json_object *parameters, void *userdata) {
+        _cleanup_selection_ Selection s = {};
+        _cleanup_error_ KlError e = {};
+        Manager *m = userdata;
+        int r = params_selection(m, parameters, &s, &e);
+
+        if (r < 0)
+                return api_fail(call, &e, r);
+        r = each(call, &s, act_flush, NULL);
+        (void) link_reopen(m->link);
+        return r;
+}
+
+int api_reopen_logs(VarlinkCall *call, json_object *parameters, void *userdata) {
+        Manager *m = userdata;
+        int r = link_reopen(m->link);
+
+        return r < 0 ? r : varlink_reply(call, NULL);
 }
 
 /* ---- Environment ---- */

@@ -131,6 +131,11 @@ int link_drop(Link *l, const char *name) {
         return link_send(l, &p, sizeof p, -EBADF);
 }
 
+int link_reopen(Link *l) {
+        WireHeader p = { WIRE_REOPEN, sizeof p };
+        return link_send(l, &p, sizeof p, -EBADF);
+}
+
 int link_ready(Link *l) {
         WireHeader p = { WIRE_READY, sizeof p };
         return link_send(l, &p, sizeof p, -EBADF);

@@ -21,6 +21,7 @@ int link_ack(Link *l, uint64_t run);
 int link_signal(Link *l, uint64_t run, int sig, int target);
 int link_hold(Link *l, const char *name, int fd);
 int link_drop(Link *l, const char *name);          /* the opposite */
+int link_reopen(Link *l);                          /* the logger shall open its files anew */
 int link_ready(Link *l);                           /* we serve: a kingd in the background lets its starter go */
 /* The last word, after all that is queued; may block for as long as the keeper takes to read it. */
 void link_goodbye(Link *l, int status);
