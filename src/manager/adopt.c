@@ -179,7 +179,7 @@ static int adopt_living(Instance *i, const StoredRun *v) {
         else if (!i->lc.main_alive || adopt_orphan(i, v) < 0)
                 adopt_nothing(i);
         /* Ordered, and not begun. */
-        if (i->lc.restart_pending && i->lc.state >= LC_STARTING && i->lc.state <= LC_RELOADING)
+        if (i->lc.restart_pending && i->lc.state >= LC_PLACING && i->lc.state <= LC_RELOADING)
                 instance_event(i, EV_RESTART);
         return 0;
 }

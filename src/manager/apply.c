@@ -87,9 +87,29 @@ int apply_store(Manager *m, const ServiceSpec *spec, StoredService v) {
         return store_put_service(m->store, &v);
 }
 
+/* The restart that a change means is durable with the change: else a manager that dies in between would leave the old command running as if it
+ * were the new one. */
+static int store_restarts(const Service *s) {
+        int r = 0;
+
+        for (size_t k = 0; k < s->n_instances && r >= 0; k++)
+                if (lifecycle_alive(&s->instances[k]->lc) && !s->instances[k]->removing) {
+                        s->instances[k]->restart_due = true;
+                        r = books_write_instance(s->instances[k]);
+                }
+        return r;
+}
+
+static void forget_restarts(Manager *m) {
+        for (size_t k = 0; k < m->n_order; k++)
+                for (size_t n = 0; n < m->order[k]->n_instances; n++)
+                        m->order[k]->instances[n]->restart_due = false;
+}
+
 static int store_item(Manager *m, const PlanItem *item, const char *origin, bool start) {
         Service *s = item->old_spec ? service_find(m, item->old_spec->ns, item->old_spec->name) : NULL;
         StoredService v = { .origin = origin ?: s ? s->origin : "" };
+        int r;
 
         if (item->verb == PLAN_REMOVE)
                 return store_delete_service(m->store, item->old_spec->ns, item->old_spec->name);
@@ -98,7 +118,8 @@ static int store_item(Manager *m, const PlanItem *item, const char *origin, bool
         v.wanted = s ? s->wanted : start && item->new_spec->autostart;
         v.generation = s ? s->generation : 0;
         v.position = s ? s->position : m->next_position++;
-        return apply_store(m, item->new_spec, v);
+        r = apply_store(m, item->new_spec, v);
+        return r >= 0 && item->verb == PLAN_RESTART && s->wanted ? store_restarts(s) : r;
 }
 
 static int store_plan(Manager *m, const Plan *plan, const char *origin, bool start, KlError *reterr) {
@@ -115,6 +136,8 @@ static int store_plan(Manager *m, const Plan *plan, const char *origin, bool sta
                 r = store_commit(m->store, reterr);
         else
                 store_rollback(m->store);
+        if (r < 0)
+                forget_restarts(m);
         return r < 0 && !reterr->message ? store_error(m->store, r, reterr) : r;
 }
 
@@ -226,10 +249,9 @@ static int perform_change(Performing *p, const PlanItem *item) {
         }
         if (item->live)
                 apply_live(p->manager, s);
-        if (item->verb == PLAN_RESTART && s->wanted)
-                for (size_t k = 0; k < s->n_instances; k++)
-                        if (lifecycle_alive(&s->instances[k]->lc) && !s->instances[k]->removing)
-                                instance_order(s->instances[k], EV_RESTART);
+        for (size_t k = 0; k < s->n_instances; k++)
+                if (s->instances[k]->restart_due && !s->instances[k]->removing)
+                        instance_order(s->instances[k], EV_RESTART);
         /* What the operator stopped stays stopped; what failed gets another chance because somebody applies the file, not because we
          * began anew. */
         if (p->manager->loading && item->verb == PLAN_KEEP)

@@ -89,17 +89,18 @@ static bool remembered(const Instance *i) {
         return s->wanted || i->lc.state != LC_STOPPED;
 }
 
-static int write_instance(Instance *i, const char *boot) {
+int books_write_instance(Instance *i) {
         const Service *s = i->service;
         char id[33];
         StoredRun v = { .ns = s->spec->ns, .name = s->spec->name, .instance = i->index, .run = i->run, .generation = i->generation,
-                        .invocation_id = id, .pid = i->main.pid, .start_time = i->main.start_time, .boot_id = boot,
+                        .invocation_id = id, .pid = i->main.pid, .start_time = i->main.start_time, .boot_id = s->manager->boot_id,
                         .isolation = isolate_kind_name(isolate_kind(s->manager->isolate)), .where = i->cell ? cell_where(i->cell) : "",
                         .since_realtime = i->since_realtime, .lc = i->lc, .stop_due = i->stop_deferred,
                         .watchdog = i->watchdog_interval, .status = i->status, .hint = i->hint };
 
         if (!remembered(i))
                 return store_delete_run(s->manager->store, v.ns, v.name, i->index);
+        v.lc.restart_pending = v.lc.restart_pending || i->restart_due;
         /* Should the daemon end before its shutdown is complete, the next one begins what the goal says. */
         if (s->manager->shutdown == SHUTDOWN_STOP_ALL) {
                 v.lc.wanted = v.lc.restart_pending = true;
@@ -120,7 +121,7 @@ static int write_all(Manager *m) {
                 if (s->dirty && (r = store_set_generation(m->store, s->spec->ns, s->spec->name, s->generation)) < 0)
                         return r;
                 for (size_t n = 0; n < s->n_instances; n++)
-                        if (s->instances[n]->dirty && (r = write_instance(s->instances[n], m->boot_id)) < 0)
+                        if (s->instances[n]->dirty && (r = books_write_instance(s->instances[n])) < 0)
                                 return r;
         }
         return events_write(m);

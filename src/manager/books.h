@@ -8,6 +8,7 @@ void books_mark_instance(Instance *i);
 int books_ack(Manager *m, uint64_t run);           /* acknowledge to the keeper once its end is recorded */
 bool books_buried(const Manager *m, const Cell *cell);
 void books_bury(Manager *m, Cell *cell);           /* remove the cell when there is time; takes it */
+int books_write_instance(Instance *i);             /* its row, in the store's open transaction */
 /* Now; durable: it survives power loss as well. -EAGAIN while the store has failed and is not to be tried again yet; a failure is told and
  * what is marked stays so. */
 int books_write(Manager *m, bool durable);

@@ -359,9 +359,9 @@ void instance_resume(Instance *i) {
 }
 
 void instance_order(Instance *i, LcEvent e) {
-        if (i->stop_deferred)
+        if (i->stop_deferred || i->restart_due)
                 books_mark_instance(i);
-        i->stop_deferred = false;
+        i->stop_deferred = i->restart_due = false;
         instance_event(i, e);
 }
 

@@ -71,6 +71,7 @@ struct Instance {
         bool notifies : 1;                 /* this run was given NOTIFY_SOCKET */
         bool journal : 1;                  /* this run's output goes to the journal */
         bool stop_deferred : 1;            /* stop waits until its dependents are down */
+        bool restart_due : 1;              /* what was applied means a restart, which comes next */
         bool selected : 1;                 /* within selection_resolve() only */
 };
 

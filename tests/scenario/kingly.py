@@ -31,6 +31,19 @@ def start_time(pid):
     return open(f"/proc/{pid}/stat").read().rsplit(")", 1)[1].split()[19]
 
 
+def children(pid):
+    return list(map(int, open(f"/proc/{pid}/task/{pid}/children").read().split()))
+
+
+def named(pid, name):
+    def program(p):
+        try:
+            return os.path.basename(os.readlink(f"/proc/{p}/exe"))
+        except FileNotFoundError:      # a zombie, or gone by now
+            return None
+    return [p for p in children(pid) if program(p) == name]
+
+
 def wait_for(what, condition, patience=None):
     """The condition's first true value, or a failure that says what was awaited."""
     end = time.monotonic() + (patience or PATIENCE)

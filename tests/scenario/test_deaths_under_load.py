@@ -1,7 +1,7 @@
 """The manager and the logger are killed again and again while services log numbered lines and others crash; afterwards the services' own books
 tell whether a line, an exit or a process was lost. KINGLY_KILLS kills (a few by default, hundreds in tests/soak/deaths), KINGLY_SEED."""
 import json, os, random, signal, statistics, subprocess, time
-from kingly import BIN, Scenario, alive, wait_for
+from kingly import BIN, Scenario, alive, named, wait_for
 
 KILLS = int(os.environ.get("KINGLY_KILLS", "6"))
 LOGGING = int(os.environ.get("KINGLY_LOGGING", "30"))
@@ -89,8 +89,7 @@ class DeathsUnderLoad(Scenario):
         self.assertEqual(self.check("manager", self.kill_again_and_again(self.manager)), (0, 0))
 
     def logger(self):
-        return wait_for("the logger", lambda: [p for p in map(int, open(f"/proc/{self.daemon.pid}/task/{self.daemon.pid}/children").read().split())
-                                               if open(f"/proc/{p}/comm").read() == "kingd-logger\n"])[0]
+        return wait_for("the logger", lambda: named(self.daemon.pid, "kingd-logger"))[0]
 
     def test_logger(self):
         self.start_load()

@@ -146,6 +146,23 @@ signal.pause()
         self.assertIn("does not answer", self.daemon_log())
         self.assertIn("because it did not answer", " ".join(e["message"] for e in self.events() if e["kind"] == "replaced"))
 
+    def test_apply_is_done_whole_or_not_at_all(self):
+        """Whatever the moment: a command that was changed runs, or the client is told and asks again."""
+        chance = random.Random(SEED)
+        self.start_daemon()
+        for n in range(6):
+            services = {f"s{k}": {"command": ["sleep", str(1000 + n)], "env": {"SCENARIO_HOME": self.home}} for k in range(20)}
+            path = self.file("apply.json", json.dumps({"services": services}))
+            manager = self.manager()
+            client = subprocess.Popen([os.path.join(BIN, "kingctl"), "apply", "-q", "-f", path], env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+            time.sleep(chance.random() * 0.08)
+            os.kill(manager, signal.SIGKILL)
+            out, _ = client.communicate(timeout=120)
+            self.assertEqual(client.returncode, 0, f"round {n}, seed {SEED}: {out}\n{self.daemon_log()}")
+            rows = self.list()
+            self.assertEqual({(r["state"], open(f"/proc/{r['pid']}/cmdline").read()) for r in rows}, {("running", f"sleep\0{1000 + n}\0")}, f"round {n}, seed {SEED}")
+            self.assertEqual(len(rows), 20)
+
     def test_starts_are_neither_lost_nor_doubled(self):
         chance = random.Random(SEED)
         print(f"KINGLY_SEED={SEED}")

@@ -1,19 +1,6 @@
 """What outlives what: state over restarts of the daemon, services over the death of manager, logger and keeper."""
 import json, os, signal, subprocess
-from kingly import BIN, Scenario, alive, start_time, wait_for
-
-
-def children(pid):
-    return list(map(int, open(f"/proc/{pid}/task/{pid}/children").read().split()))
-
-
-def named(pid, name):
-    def program(p):
-        try:
-            return os.path.basename(os.readlink(f"/proc/{p}/exe"))
-        except FileNotFoundError:      # a zombie, or gone by now
-            return None
-    return [p for p in children(pid) if program(p) == name]
+from kingly import BIN, Scenario, alive, children, named, start_time, wait_for
 
 
 class Survival(Scenario):
