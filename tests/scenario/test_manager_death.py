@@ -20,6 +20,7 @@ class ManagerDeath(Scenario):
         return f"{self.home}/{name}"
 
     def test_every_deadly_signal(self):
+        self.environment["ASAN_OPTIONS"] = os.environ.get("ASAN_OPTIONS", "") + ":handle_segv=0"      # it is ours
         self.start_daemon()
         self.apply({"a": {"command": "sleep 1000", "instances": 2}})
         before = [r["pid"] for r in self.list()]
