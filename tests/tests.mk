@@ -107,11 +107,12 @@ check-faults: test-programs
 
 # ---- long runs ----
 # On a machine that has nothing: the commands of the README in a bare Debian root. As root; downloads what a newcomer's machine would.
-# Then hours of faults, chaos and endurance; SOAK_MINUTES each.
+# Then what a restart, a fault or a death could break, over hours; SOAK_MINUTES each.
 SOAK_MINUTES ?= 60
 .PHONY: soak-faults
-soak: deps soak-faults
+soak: deps
 	@tests/soak/bare-root run deps install check
+	@$(MAKE) --no-print-directory soak-faults
 soak-faults: test-programs
 	@$(call chaotic,session) tests/fault/walk --all --seconds $$(($(SOAK_MINUTES) * 60))
 	@$(call chaotic,session) tests/chaos/run --seconds $$(($(SOAK_MINUTES) * 60))
