@@ -61,26 +61,26 @@ static void print_check(const Ctl *ctl, json_object *checks, size_t i) {
         json_object *check = json_object_array_get_idx(checks, i);
         const char *hint = field_text(check, "hint");
         bool ok = field_bool(check, "ok");
+        Paragraph p = { .f = stdout, .width = terminal_width(stdout), .indent = 4, .colour = ctl->colour };
 
         for (size_t k = 0; k < i; k++)
                 if (same_answer(json_object_array_get_idx(checks, k), check))
                         return;
-        print_coloured(stdout, ctl->colour, ok ? COLOUR_GREEN : COLOUR_RED, ok ? "ok " : "no ");
-        fputc(' ', stdout);
-        print_coloured(stdout, ctl->colour, COLOUR_BOLD, field_text(check, "name"));
+        paragraph_add(&p, ok ? COLOUR_GREEN : COLOUR_RED, ok ? "ok" : "no");
+        paragraph_add(&p, COLOUR_NONE, "  ");
+        paragraph_add(&p, COLOUR_BOLD, field_text(check, "name"));
         for (size_t k = i + 1; k < array_length(checks); k++) {
                 if (!same_answer(json_object_array_get_idx(checks, k), check))
                         continue;
-                fputs(", ", stdout);
-                print_coloured(stdout, ctl->colour, COLOUR_BOLD, field_text(json_object_array_get_idx(checks, k), "name"));
+                paragraph_add(&p, COLOUR_NONE, ", ");
+                paragraph_add(&p, COLOUR_BOLD, field_text(json_object_array_get_idx(checks, k), "name"));
         }
-        fputs(": ", stdout);
-        print_text(stdout, field_text(check, "message"));
-        fputc('\n', stdout);
+        paragraph_add(&p, COLOUR_NONE, ": ");
+        paragraph_add(&p, COLOUR_NONE, field_text(check, "message"));
+        paragraph_break(&p, *hint);
         if (*hint) {
-                fputs("    ", stdout);
-                print_coloured(stdout, ctl->colour, COLOUR_DIM, hint);
-                fputc('\n', stdout);
+                paragraph_add(&p, COLOUR_DIM, hint);
+                paragraph_break(&p, false);
         }
 }
 

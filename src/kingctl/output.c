@@ -75,6 +75,35 @@ void print_coloured(FILE *f, bool on, Colour c, const char *s) {
         fputs(colour_end(on), f);
 }
 
+void paragraph_break(Paragraph *p, bool another) {
+        fputc('\n', p->f);
+        p->column = another ? p->indent : 0;
+        p->blanks = 0;
+        fprintf(p->f, "%*s", (int) p->column, "");
+}
+
+/* Word by word, each with the blanks before it, which may be those of an earlier piece: a line's end stands in their place. */
+void paragraph_add(Paragraph *p, Colour c, const char *text) {
+        _cleanup_free_ char *escaped = text_escape(text, strlen(text));
+        bool colour = p->colour && c != COLOUR_NONE;
+        char *rest = escaped, *word;
+
+        fputs(colour_begin(colour, c), p->f);
+        while ((word = strsep(&rest, " "))) {
+                size_t columns = utf8_columns(word);
+
+                if (p->width > 0 && p->blanks > 0 && columns > 0 && p->column > p->indent && p->column + p->blanks + columns > p->width)
+                        paragraph_break(p, true);
+                if (columns > 0) {
+                        fprintf(p->f, "%*s%s", (int) p->blanks, "", word);
+                        p->column += p->blanks + columns;
+                        p->blanks = 0;
+                }
+                p->blanks += rest != NULL;
+        }
+        fputs(colour_end(colour), p->f);
+}
+
 /* JSON has C0 controls escaped already; DEL and C1 (U+0080 to U+009F, C2 80 to C2 9F) stand as they are and only inside strings, where an
  * escape means the same. */
 static void print_json_text(const char *s) {

@@ -38,6 +38,19 @@ void print_text(FILE *f, const char *s);
 /* The same in a colour. */
 void print_coloured(FILE *f, bool on, Colour c, const char *s);
 
+/* A paragraph that grows by pieces: lines break at blanks, those after the first begin with `indent` blanks, and only a word that is longer than
+ * a line, or a piece that goes on with a word (a colon), makes one longer than `width` columns (0: never broken). `column` is where the
+ * line is at, before `blanks` that are not written yet. */
+typedef struct Paragraph {
+        FILE *f;
+        size_t width, indent, column, blanks;
+        bool colour;
+} Paragraph;
+/* Adds text, escaped, in a colour. */
+void paragraph_add(Paragraph *p, Colour c, const char *text);
+/* Ends the line and, where it is wanted, begins another one of the same paragraph, at the indent. */
+void paragraph_break(Paragraph *p, bool another);
+
 /* A document on stdout. An array is printed as one document or, as OUTPUT_JSONL, as one line an element. */
 void print_json(int format, json_object *o);
 /* One object without a line break in it. */

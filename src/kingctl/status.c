@@ -90,11 +90,12 @@ static void print_faults(const Ctl *ctl, json_object *status) {
         json_object *problems = field_array(status, "problems");
 
         for (size_t i = 0; i < array_length(problems); i++) {
+                Paragraph p = { .f = stdout, .width = terminal_width(stdout), .indent = strlen("fault: "), .colour = ctl->colour };
                 const char *s = json_object_get_string(json_object_array_get_idx(problems, i));
 
-                print_coloured(stdout, ctl->colour, COLOUR_RED, "fault: ");
-                print_text(stdout, s ? s : "");
-                fputc('\n', stdout);
+                paragraph_add(&p, COLOUR_RED, "fault: ");
+                paragraph_add(&p, COLOUR_NONE, s ? s : "");
+                paragraph_break(&p, false);
         }
 }
 

@@ -6,6 +6,7 @@
 #include <cmocka.h>
 
 #include "base/text.h"
+#include "kingctl/output.h"
 #include "kingctl/reply.h"
 #include "kingctl/table.h"
 
@@ -52,6 +53,40 @@ static void cuts_to_width(void **state) {
         tiny = printed(t, 5, false);
         assert_string_equal(tiny, "NAME        N  WHE\u2026\n"
                                   "a-ver\u2026  12345  som\u2026\n");
+}
+
+static char *paragraph(size_t width, const char *const *pieces) {
+        char *text = NULL;
+        size_t n;
+        FILE *f = open_memstream(&text, &n);
+        Paragraph p = { .f = f, .width = width, .indent = 4 };
+
+        for (; *pieces; pieces++)
+                paragraph_add(&p, COLOUR_BOLD, *pieces);
+        paragraph_break(&p, false);
+        fclose(f);
+        return text;
+}
+
+/* Blanks between pieces are where a line may end; a comma stays with its word; what is too long is longer. */
+static void paragraphs_break_at_blanks(void **state) {
+        static const char *const pieces[] = { "ok", "  ", "limits.cpu", ", ", "limits.tasks", ": ", "enforced\033 by /a/very/long/path  here", NULL };
+        static const struct {
+                size_t width;
+                const char *text;
+        } cases[] = {
+                { 0, "ok  limits.cpu, limits.tasks: enforced\\x1b by /a/very/long/path  here\n" },
+                { 100, "ok  limits.cpu, limits.tasks: enforced\\x1b by /a/very/long/path  here\n" },
+                { 29, "ok  limits.cpu, limits.tasks:\n    enforced\\x1b by\n    /a/very/long/path  here\n" },
+                { 27, "ok  limits.cpu,\n    limits.tasks:\n    enforced\\x1b by\n    /a/very/long/path  here\n" },
+                { 10, "ok  limits.cpu,\n    limits.tasks:\n    enforced\\x1b\n    by\n    /a/very/long/path\n    here\n" },
+        };
+
+        for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+                _cleanup_free_ char *text = paragraph(cases[i].width, pieces);
+
+                assert_string_equal(text, cases[i].text);
+        }
 }
 
 /* No row is wider than asked while there is something to cut, and nothing is lost without an ellipsis. */
@@ -162,6 +197,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(aligns),
                 cmocka_unit_test(cuts_to_width),
+                cmocka_unit_test(paragraphs_break_at_blanks),
                 cmocka_unit_test(random_tables_fit),
                 cmocka_unit_test(cells_are_escaped),
                 cmocka_unit_test(ellipsis),
