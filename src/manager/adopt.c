@@ -273,6 +273,7 @@ int adopt_all(Manager *m, KlError *reterr) {
         if (r < 0)
                 return kl_error_set(reterr, r, KL_E_FAILED, "cannot read the state in %s: %s", m->places.store, strerror(-r));
         end_strangers(m);
+        (void) store_delete_orphans(m->store);      /* of services whose deletion was cut short */
         ready_adopted(m);
         service_recheck_all(m);
         (void) sd_event_source_set_enabled(m->pump, SD_EVENT_ONESHOT);      /* stops that were due */

@@ -117,6 +117,12 @@ int store_delete_run(Store *s, const char *ns, const char *name, unsigned instan
         return WRITE(s, STATEMENT_DELETE_RUN, TEXT(ns), TEXT(name), NUMBER(instance));
 }
 
+int store_delete_orphans(Store *s) {
+        int r = store_relax(s);
+
+        return r < 0 ? r : store_execute(s, STATEMENT_DELETE_ORPHANS, NULL, 0);
+}
+
 typedef struct RunContext {
         int (*each)(void *userdata, const StoredRun *v);
         void *userdata;

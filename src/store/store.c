@@ -31,6 +31,8 @@ static const char *const statement_texts[_STATEMENT_MAX] = {
                               " since, run_since, ready_since, deadline, stop_due, watchdog, status, hint)"
                               " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [STATEMENT_DELETE_RUN] = "DELETE FROM run WHERE ns = ? AND name = ? AND instance = ?",
+        [STATEMENT_DELETE_ORPHANS] =
+                "DELETE FROM run WHERE NOT EXISTS (SELECT 1 FROM service WHERE service.ns = run.ns AND service.name = run.name)",
         [STATEMENT_EACH_RUN] =
                 "SELECT ns, name, instance, run, generation, invocation_id, pid, start_time, boot_id, isolation, location, since_realtime,"
                 " state, flags, restarts, attempts, reason, exit_code, exit_signal, since, run_since, ready_since, deadline, stop_due,"

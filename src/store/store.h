@@ -63,6 +63,7 @@ typedef struct StoredRun {
 } StoredRun;
 int store_put_run(Store *s, const StoredRun *v);                      /* one per (ns, name, instance): replaces */
 int store_delete_run(Store *s, const char *ns, const char *name, unsigned instance);
+int store_delete_orphans(Store *s);                                   /* runs whose service was deleted */
 int store_each_run(Store *s, int (*each)(void *userdata, const StoredRun *v), void *userdata);
 
 typedef struct StoredEvent {

@@ -212,6 +212,13 @@ static void order_replacement_deletion(void **state) {
         run.name = "b";
         assert_int_equal(store_put_run(s, &run), 0);
         assert_int_equal(runs_in(s), 3);
+        assert_int_equal(store_delete_orphans(s), 0);
+        assert_int_equal(runs_in(s), 1);
+        run.name = "web";
+        assert_int_equal(store_put_run(s, &run), 0);
+        run.instance = 0;
+        assert_int_equal(store_put_run(s, &run), 0);
+        assert_int_equal(runs_in(s), 3);
         assert_int_equal(store_delete_run(s, "shop", "web", 1), 0);
         assert_int_equal(store_delete_run(s, "shop", "web", 1), 0);
         assert_int_equal(runs_in(s), 2);
