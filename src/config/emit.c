@@ -123,10 +123,13 @@ static int collection(const SpecKey *k, const ServiceSpec *s, json_object **ret)
         static json_object *(*const emitters[_KEY_TYPE_MAX])(const SpecKey *, const ServiceSpec *) = {
                 [KEY_PATHS] = list_of_strings, [KEY_COMMAND] = command,       [KEY_ENV] = env,     [KEY_DEPENDS] = depends,
                 [KEY_DEVICES_SIZE] = devices,  [KEY_DEVICES_COUNT] = devices, [KEY_CODES] = codes, [KEY_CAPABILITIES] = list_of_strings,
+                [KEY_WORDS] = list_of_strings,
         };
 
-        /* No list of capabilities is not the empty list, which takes them all away. */
+        /* No list of capabilities is not the empty list, which takes them all away; and no command is not one without words. */
         *ret = NULL;
+        if (k->type == KEY_WORDS && !*(char *const *const *) field_of(k, s))
+                return 0;
         if (k->type == KEY_CAPABILITIES && !s->capabilities_set)
                 return 0;
         *ret = emitters[k->type](k, s);

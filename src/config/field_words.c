@@ -68,13 +68,17 @@ static int copy_words(const FieldReader *f, const SpecKey *k, const Node *n, cha
 }
 
 int field_read_command(const FieldReader *f, const SpecKey *k, const Node *n) {
+        if (f->spec->shell && n->kind != NODE_MAP)
+                return read_shell_line(f, k, n);
+        return field_read_words(f, k, n);
+}
+
+int field_read_words(const FieldReader *f, const SpecKey *k, const Node *n) {
         _cleanup_strv_ char **argv = NULL;
         int r;
 
         if (n->kind == NODE_MAP)
                 return field_wrong(f, k, n);
-        if (f->spec->shell)
-                return read_shell_line(f, k, n);
         r = n->kind == NODE_SCALAR ? split_words(f, k, n, &argv) : copy_words(f, k, n, &argv);
         if (r < 0 || !argv)
                 return r;

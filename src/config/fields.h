@@ -29,6 +29,7 @@ size_t field_items(const Node *n, Node *const **ret, Node *const *self);
 int field_absolute(const FieldReader *f, const SpecKey *k, const Node *n, const char *path, char **ret);
 
 int field_read_command(const FieldReader *f, const SpecKey *k, const Node *n);
+int field_read_words(const FieldReader *f, const SpecKey *k, const Node *n);      /* the same without a shell */
 int field_read_env(const FieldReader *f, const SpecKey *k, const Node *n);
 int field_read_paths(const FieldReader *f, const SpecKey *k, const Node *n);
 int field_read_depends(const FieldReader *f, const SpecKey *k, const Node *n);

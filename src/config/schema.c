@@ -1,5 +1,7 @@
 /* Owns the JSON Schema of kingly.yaml. What a type looks like is a table here; everything else comes from spec_keys[]. A schema is for
  * editors: completion and early hints. It lets ${VAR} stand everywhere and leaves the rules over several keys to `kingctl check`. */
+#include <stdio.h>
+
 #include "base/text.h"
 #include "config/config.h"
 #include "config/json_build.h"
@@ -29,6 +31,7 @@ static const char *const type_schemas[_KEY_TYPE_MAX] = {
         [KEY_PATH] = "{\"type\":\"string\"}",
         [KEY_PATHS] = "{\"anyOf\":[{\"type\":\"string\"},{\"type\":\"array\",\"items\":{\"type\":\"string\"}}]}",
         [KEY_COMMAND] = "{\"anyOf\":[" TEXT "," TEXTS "]}",
+        [KEY_WORDS] = "{\"anyOf\":[" TEXT "," TEXTS "]}",
         [KEY_ENV] = "{\"anyOf\":[{\"type\":\"object\",\"propertyNames\":" PATTERN(
                 "^[A-Za-z_][A-Za-z0-9_]*$") ",\"additionalProperties\":{\"type\":[\"string\",\"number\",\"boolean\",\"null\"]}},"
                                             "{\"type\":\"array\",\"items\":" PATTERN("^[A-Za-z_][A-Za-z0-9_]*=") "}]}",
@@ -59,6 +62,51 @@ static json_object *one_of(const SpecKey *k) {
         return o && json_add(o, "enum", words(k->names)) == 0 ? TAKE_PTR(o) : NULL;
 }
 
+/* A closed object whose properties are filled by the caller through *ret_properties (borrowed). */
+static json_object *closed_object(json_object **ret_properties) {
+        _cleanup_json_ json_object *o = json_object_new_object();
+
+        if (!o || add_text(o, "type", "object") < 0 || json_add(o, "additionalProperties", json_object_new_boolean(false)) < 0)
+                return NULL;
+        *ret_properties = json_object_new_object();
+        return json_add(o, "properties", *ret_properties) == 0 ? TAKE_PTR(o) : NULL;
+}
+
+static json_object *type_schema(const SpecKey *k);
+
+/* The other key of the group that a word of this one may bring along, as `to: {exec: COMMAND}`; NULL: none. */
+static const SpecKey *brought_along(const SpecKey *k) {
+        const char *dot = strchr(k->path, '.');
+
+        for (const char *const *word = k->names; dot && *word; word++) {
+                char path[64];
+                const SpecKey *other;
+
+                snprintf(path, sizeof path, "%.*s.%s", (int) (dot - k->path), k->path, *word);
+                other = spec_key_find(path);
+                if (other)
+                        return other;
+        }
+        return NULL;
+}
+
+/* A word, or where one brings another key along, a map of the two. */
+static json_object *word_or_map(const SpecKey *k) {
+        const SpecKey *other = brought_along(k);
+        _cleanup_json_ json_object *o = NULL, *any = NULL, *map = NULL;
+        json_object *properties;
+
+        if (!other)
+                return one_of(k);
+        o = json_object_new_object();
+        any = json_object_new_array();
+        map = closed_object(&properties);
+        if (!o || !any || !map || json_add(properties, strchr(other->path, '.') + 1, type_schema(other)) < 0 ||
+            json_append(any, one_of(k)) < 0 || json_append(any, TAKE_PTR(map)) < 0)
+                return NULL;
+        return json_add(o, "anyOf", TAKE_PTR(any)) == 0 ? TAKE_PTR(o) : NULL;
+}
+
 /* A map of services to words, or a list of services. */
 static json_object *depends(const SpecKey *k) {
         _cleanup_json_ json_object *o = json_object_new_object(), *map = json_object_new_object(), *any = json_object_new_array();
@@ -80,7 +128,7 @@ static json_object *type_schema(const SpecKey *k) {
         if (k->type == KEY_DEPENDS)
                 return depends(k);
         if (k->type == KEY_ENUM)
-                return one_of(k);
+                return word_or_map(k);
         o = json_tokener_parse(type_schemas[k->type]);
         if (!o)
                 return NULL;
@@ -103,7 +151,7 @@ static json_object *or_variable(json_object *type) {
 }
 
 static bool takes_any_text(KeyType t) {
-        return t == KEY_STRING || t == KEY_NAME || t == KEY_PATH || t == KEY_PATHS || t == KEY_COMMAND;
+        return t == KEY_STRING || t == KEY_NAME || t == KEY_PATH || t == KEY_PATHS || t == KEY_COMMAND || t == KEY_WORDS;
 }
 
 /* Numbers and booleans as such, everything else as text. */
@@ -127,16 +175,6 @@ static json_object *key_schema(const SpecKey *k) {
         if (k->fallback && json_add(o, "default", default_value(k)) < 0)
                 return NULL;
         return TAKE_PTR(o);
-}
-
-/* A closed object whose properties are filled by the caller through *ret_properties (borrowed). */
-static json_object *closed_object(json_object **ret_properties) {
-        _cleanup_json_ json_object *o = json_object_new_object();
-
-        if (!o || add_text(o, "type", "object") < 0 || json_add(o, "additionalProperties", json_object_new_boolean(false)) < 0)
-                return NULL;
-        *ret_properties = json_object_new_object();
-        return json_add(o, "properties", *ret_properties) == 0 ? TAKE_PTR(o) : NULL;
 }
 
 static int add_key(json_object *properties, const SpecKey *k) {

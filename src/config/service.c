@@ -45,6 +45,22 @@ static int group_expected(const FieldReader *f, const char *group, const Node *v
                                node_words(value, words));
 }
 
+/* `to: {exec: COMMAND}` stands for `to: exec` and `exec: COMMAND`, where the word is one of the key's and names another key of the group. */
+static const SpecKey *place_word(const char *group, const SpecKey *k, const Node *value, const Node **places) {
+        _cleanup_free_ char *path = NULL;
+        const SpecKey *other;
+
+        if (k->type != KEY_ENUM || value->kind != NODE_MAP || value->n != 1 || !strv_contains((char *const *) k->names, value->pairs[0].key->text))
+                return NULL;
+        path = text_printf("%s.%s", group, value->pairs[0].key->text);
+        other = path ? spec_key_find(path) : NULL;
+        if (!other)
+                return NULL;
+        places[k - spec_keys] = value->pairs[0].key;
+        places[other - spec_keys] = value->pairs[0].value;
+        return other;
+}
+
 static int place_group(const FieldReader *f, const char *group, const Node *map, const Node **places) {
         int r;
 
@@ -59,6 +75,8 @@ static int place_group(const FieldReader *f, const char *group, const Node *map,
 
                 if (!path)
                         return -ENOMEM;
+                if (k && place_word(group, k, p->value, places))
+                        continue;
                 if (k)
                         places[k - spec_keys] = p->value;
                 else {
@@ -111,6 +129,8 @@ int service_read(const FieldReader *f, ServiceOrigin origin, const Node *map, co
                 if (r < 0)
                         return r;
         }
+        if (places[spec_key_find("log.exec") - spec_keys] && !places[spec_key_find("log.to") - spec_keys])
+                f->spec->log.to = LOG_TO_EXEC;
         /* What the command means depends on `shell`, wherever that stands. */
         return command ? field_read(f, command, places[command - spec_keys]) : 0;
 }

@@ -7,6 +7,7 @@
 #include "config/config.h"
 #include "manager/adopt.h"
 #include "manager/books.h"
+#include "manager/collector.h"
 #include "manager/events.h"
 #include "manager/flood.h"
 #include "manager/instance.h"
@@ -178,6 +179,8 @@ static int adopt_living(Instance *i, const StoredRun *v) {
                 adopt_child(i, c);
         else if (!i->lc.main_alive || adopt_orphan(i, v) < 0)
                 adopt_nothing(i);
+        if (lifecycle_alive(&i->lc))
+                collector_adopt(i);
         /* Ordered, and not begun. */
         if (i->lc.restart_pending && i->lc.state >= LC_PLACING && i->lc.state <= LC_RELOADING)
                 instance_event(i, EV_RESTART);

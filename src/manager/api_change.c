@@ -117,6 +117,8 @@ static int obey(VarlinkCall *call, json_object *parameters, Manager *m, const Or
         Change c;
         int r = change_parse(m, parameters, &c, &e);
 
+        if (r >= 0 && !order->wanted)
+                r = selection_add_collectors(&c.selection);
         if (r < 0)
                 return api_fail(call, &e, r);
         warning = remember_order(m, &c.selection, order->wanted);
@@ -162,6 +164,8 @@ int api_delete(VarlinkCall *call, json_object *parameters, void *userdata) {
                                          c.selection.items[k]->service->spec->name, c.selection.items[k]->service->n_instances);
                         kl_error_hint(&e, "change `instances` in its file to have fewer");
                 }
+        if (r >= 0)
+                r = selection_add_collectors(&c.selection);
         if (r >= 0)
                 r = store_deletion(m, &c.selection, &e);
         if (r < 0) {

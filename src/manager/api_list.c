@@ -188,6 +188,8 @@ static json_object *log_json(const Instance *i) {
 
         if (i->service->spec->log.to == LOG_TO_NONE)
                 return json_object_new_string("none");
+        if (i->service->spec->log.to == LOG_TO_EXEC)
+                return json_object_new_string("exec");
         if (spawn_to_journal(i))
                 return json_object_new_string("journal");
         path = spawn_log_path(i);

@@ -13,6 +13,7 @@
 #include "manager/recover.h"
 #include "manager/state.h"
 #include "manager/wait.h"
+#include "model/collect.h"
 #include "model/depend.h"
 
 static int present_specs(Manager *m, SpecList *ret) {
@@ -237,7 +238,6 @@ static int take_origin(Service *s, const char *origin) {
 
 static int perform_change(Performing *p, const PlanItem *item) {
         Service *s = service_find(p->manager, item->old_spec->ns, item->old_spec->name);
-        size_t before = s->n_instances;
         int r;
 
         if (item->verb != PLAN_KEEP) {
@@ -256,8 +256,7 @@ static int perform_change(Performing *p, const PlanItem *item) {
          * began anew. */
         if (p->manager->loading && item->verb == PLAN_KEEP)
                 return 0;
-        if (s->wanted && p->start && (item->verb == PLAN_RESTART || s->n_instances > before || item->verb == PLAN_KEEP ||
-                                      item->verb == PLAN_SCALE)) {
+        if (s->wanted && p->start) {
                 p->starts[p->n_starts++] = s;
                 return touch(p->touched, s);
         }
@@ -344,6 +343,8 @@ int apply_specs(Manager *m, SpecList *desired, const char *origin, bool prune, b
         int r;
 
         r = present_specs(m, &present);
+        if (r >= 0)
+                r = collect_expand(desired, &present, reterr);
         if (r >= 0)
                 r = check_union(m, desired, reterr);
         if (r >= 0)

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "manager/books.h"
+#include "manager/collector.h"
 #include "manager/events.h"
 #include "manager/instance.h"
 #include "manager/journal_events.h"
@@ -22,7 +23,8 @@ int instance_new(Service *s, unsigned index, Instance **ret) {
 
         if (!i)
                 return -ENOMEM;
-        *i = (Instance) { .service = s, .index = index, .main = PIDREF_NULL, .since_realtime = now_usec(CLOCK_REALTIME) };
+        *i = (Instance) { .service = s, .index = index, .main = PIDREF_NULL, .input = { -EBADF, -EBADF },
+                           .since_realtime = now_usec(CLOCK_REALTIME) };
         lifecycle_init(&i->lc);
         i->public_state = lifecycle_public_state(i->lc.state);
         *ret = i;
@@ -48,6 +50,7 @@ Instance *instance_free(Instance *i) {
         sd_event_source_disable_unref(i->watchdog);
         sd_event_source_disable_unref(i->adopted);
         pidref_done(&i->main);
+        collector_free(i);
         cell_free(i->cell);
         free(i->status);
         free(i->hint);
@@ -167,6 +170,8 @@ int instance_signal(Instance *i, int sig, StopScope scope) {
 static void act_signal_stop(Instance *i, LcInput *next) {
         const ServiceSpec *s = i->service->spec;
 
+        if (collector_end_input(i))
+                return;
         (void) instance_signal(i, s->stop.signal, s->stop.scope);
         (void) instance_signal(i, SIGCONT, s->stop.scope);
 }

@@ -42,9 +42,9 @@ static int announce(LogStream *s, const Instance *i) {
 /* 1 when it is new here. */
 static int add_source(LogStream *s, const Instance *i, const LogStart *start) {
         LogSource **list, *known = source_of(s, i);
-        int r;
+        int to = i->service->spec->log.to, r;
 
-        if (i->service->spec->log.to == LOG_TO_NONE || (known && log_source_wants(known, i->index)))
+        if (to == LOG_TO_NONE || to == LOG_TO_EXEC || (known && log_source_wants(known, i->index)))
                 return 0;
         if (known) {
                 r = log_source_want(known, i->index);

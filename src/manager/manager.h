@@ -61,6 +61,7 @@ struct Instance {
         struct { uint64_t run; usec_t at; uint64_t cpu_usec; double percent; Usage usage; } sample;   /* figures told last */
         LastUsage last;
         struct { usec_t since, told; unsigned n; uint64_t ignored; } notes;   /* messages by sd_notify in this second */
+        struct { int read, write; } input;  /* of a collector: our ends of its pipe, or -EBADF */
         struct { uint64_t lines, rate; usec_t at, told; } flood;   /* of this run: what journald dropped; rate a second; when last (realtime), told */
         bool child : 1;                    /* the keeper's child (it reaps); otherwise watched by pidfd */
         bool queued : 1;                   /* in manager->queue */

@@ -3,6 +3,7 @@
 
 #include "base/strv.h"
 #include "base/text.h"
+#include "manager/collector.h"
 #include "manager/service.h"
 
 void selection_done(Selection *s) {
@@ -130,4 +131,30 @@ int selection_resolve(Manager *m, char *const *selectors, const char *ns, Select
         *ret = found;
         found = (Selection) {};
         return 0;
+}
+
+/* All of the service is marked as selected. */
+static bool selected_whole(const Service *s) {
+        for (size_t k = 0; k < s->n_instances; k++)
+                if (!s->instances[k]->selected && !s->instances[k]->removing)
+                        return false;
+        return true;
+}
+
+int selection_add_collectors(Selection *s) {
+        size_t n = s->n;
+        int r = 0;
+
+        for (size_t k = 0; k < n; k++)
+                s->items[k]->selected = true;
+        for (size_t k = 0; k < n && r >= 0; k++) {
+                const Service *service = s->items[k]->service;
+                Service *collector = service->spec->log.to == LOG_TO_EXEC && selected_whole(service) ? collector_of(service) : NULL;
+
+                for (size_t c = 0; collector && c < collector->n_instances && r >= 0; c++)
+                        r = selection_add(s, collector->instances[c]);
+        }
+        for (size_t k = 0; k < s->n; k++)
+                s->items[k]->selected = false;
+        return r;
 }

@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "base/text.h"
+#include "manager/collector.h"
 #include "manager/instance.h"
 #include "manager/service.h"
 #include "model/depend.h"
@@ -105,7 +106,10 @@ int service_scale(Service *s, unsigned n) {
         }
         for (size_t k = 0; k < s->n_instances; k++) {
                 s->instances[k]->removing = k >= n;
-                if (k >= n)
+                /* A collector outlives the one that it reads, to the last line. */
+                if (k >= n && s->spec && s->spec->collects)
+                        s->instances[k]->stop_deferred = true;
+                else if (k >= n)
                         instance_event(s->instances[k], EV_STOP);
         }
         (void) sd_event_source_set_enabled(s->manager->pump, SD_EVENT_ONESHOT);
@@ -138,6 +142,7 @@ bool service_collect(Service *s) {
 
                 if (s->manager->store)
                         (void) store_delete_run(s->manager->store, s->spec->ns, s->spec->name, i->index);
+                collector_forget(i);
                 instance_free(i);
                 s->manager->set_changed = true;
         }
@@ -146,6 +151,8 @@ bool service_collect(Service *s) {
         /* Again: while it went down its runs were written. */
         if (s->manager->store)
                 (void) store_delete_service(s->manager->store, s->spec->ns, s->spec->name);
+        for (size_t k = 0; k < s->n_instances; k++)
+                collector_forget(s->instances[k]);
         service_free(s);
         return true;
 }

@@ -48,3 +48,5 @@ void selection_done(Selection *s);
 /* web · web:0 · ns/web · @ns · glob · all. -ENOENT with "did you mean" in reterr when a selector matches nothing; all on an empty set is
  * fine. */
 int selection_resolve(Manager *m, char *const *selectors, const char *ns, Selection *ret, KlError *reterr);
+/* The collectors of services that are in the selection with all their instances: they stop and go with them. 0 or -ENOMEM. */
+int selection_add_collectors(Selection *s);

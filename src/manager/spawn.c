@@ -10,6 +10,7 @@
 #include "base/text.h"
 #include "logger/journal.h"
 #include "logger/log_wire.h"
+#include "manager/collector.h"
 #include "manager/flood.h"
 #include "manager/instance.h"
 #include "manager/link.h"
@@ -21,10 +22,11 @@
 typedef struct Descriptors {
         int fds[8];          /* borrowed, in wire order */
         size_t n;
-        int out, err, ready; /* owned */
+        int in, out, err, ready; /* owned */
 } Descriptors;
 
 static void descriptors_done(Descriptors *d) {
+        fd_close(d->in);
         fd_close(d->out);
         fd_close(d->err);
         fd_close(d->ready);
@@ -82,6 +84,14 @@ static int add_log(Instance *i, Descriptors *d, LogOpen *log, uint32_t *flags, K
 
         if (s->log.to == LOG_TO_NONE)
                 return 0;
+        if (s->log.to == LOG_TO_EXEC) {
+                r = collector_writer(i, &d->out, reterr);
+                if (r < 0)
+                        return r;
+                d->err = fd_dup(d->out);
+                *flags |= SPAWN_FD_STDOUT | SPAWN_FD_STDERR;
+                return MIN(d->err, 0);
+        }
         if (spawn_to_journal(i)) {
                 r = journal_stream(s->name, LOG_INFO, &d->out);
                 if (r >= 0)
@@ -219,6 +229,13 @@ static int compose(Instance *i, const Identity *id, Descriptors *d, const WireSp
         add_descriptor(d, cell_cgroup_fd(i->cell));
         if (d->n)
                 builder.packet->flags |= SPAWN_FD_CGROUP;
+        if (s->collects) {
+                r = collector_reader(i, &d->in);
+                if (r < 0)
+                        return kl_error_set(reterr, r, KL_E_FAILED, "cannot make the pipe that it reads: %s", strerror(-r));
+                builder.packet->flags |= SPAWN_FD_STDIN;
+                add_descriptor(d, d->in);
+        }
         add_descriptor(d, d->out);
         add_descriptor(d, d->err);
         if (s->ready_by == READY_FD) {
@@ -249,7 +266,7 @@ static bool transient(int r) {
 }
 
 int spawn_send(Instance *i, bool *ret_permanent, KlError *reterr) {
-        _cleanup_(descriptors_done) Descriptors d = { .out = -EBADF, .err = -EBADF, .ready = -EBADF };
+        _cleanup_(descriptors_done) Descriptors d = { .in = -EBADF, .out = -EBADF, .err = -EBADF, .ready = -EBADF };
         const WireSpawn *packet;
         Identity id;
         size_t size;

@@ -135,7 +135,7 @@ static int set_kingly(const Instance *i, char ***env) {
         if ((r = strv_env_set(env, "KINGLY_SERVICE", s->name)) < 0 || (r = strv_env_set(env, "KINGLY_NAMESPACE", s->ns)) < 0 ||
             (r = strv_env_set(env, "KINGLY_INSTANCE", index)) < 0 || (r = strv_env_set(env, "NODE_APP_INSTANCE", index)) < 0)
                 return r;
-        return 0;
+        return s->collects ? strv_env_set(env, "KINGLY_COLLECTS", s->collects) : 0;
 }
 
 #define SOURCE_MAPS "--enable-source-maps"

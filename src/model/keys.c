@@ -11,7 +11,7 @@ static const char *const ready_ways[] = { "start", "notify", "fd", NULL };
 static const char *const io_classes[] = { "none", "realtime", "best-effort", "idle", NULL };
 static const char *const restart_whens[] = { "always", "on-failure", "never", NULL };
 static const char *const stop_scopes[] = { "all", "group", "main", NULL };
-static const char *const log_targets[] = { "auto", "journal", "file", "none", NULL };
+static const char *const log_targets[] = { "auto", "journal", "file", "none", "exec", NULL };
 static const char *const log_formats[] = { "text", "raw", "json", NULL };
 static const char *const log_rotates[] = { "none", "hourly", "daily", "weekly", "monthly", NULL };
 static const char *const log_full[] = { "block", "drop-oldest", "drop-newest", NULL };
@@ -68,6 +68,11 @@ const SpecKey spec_keys[] = {
           .help = "Services that come first, each with what is waited for: started (its command executes), ready, or completed (it has "
                   "exited with success). A service of another namespace is written namespace/name. Stopping goes the other way round.",
           .example = "{db: ready, migrate: completed}" },
+
+        { "collects", KEY_STRING, FIELD(collects), .effect = EFFECT_RESTART,
+          .help = "Name of a service of this namespace whose log.to is exec: instance N of this one has what instance N of that one writes as "
+                  "its standard input. Made by itself for log.to: {exec: COMMAND}; write it to give a collector limits or a policy of its own.",
+          .example = "web" },
 
         { "ready.by", KEY_ENUM, FIELD(ready_by), ready_ways, .fallback = "start", .effect = EFFECT_RESTART,
           .help = "What tells that a simple service is ready. start: its command executes. notify: it sends READY=1 to NOTIFY_SOCKET (see "
@@ -199,8 +204,14 @@ const SpecKey spec_keys[] = {
 
         { "log.to", KEY_ENUM, FIELD(log.to), log_targets, .fallback = "auto", .effect = EFFECT_RESTART,
           .help = "Where its output goes: the systemd journal, files in the log directory, or nowhere. auto: the journal where one "
-                  "listens, else files.",
+                  "listens, else files. exec, written {exec: COMMAND}: a program that reads it, as in {exec: [svlogd, -tt, .]}.",
           .example = "file" },
+        { "log.exec", KEY_WORDS, FIELD(log.exec), .effect = EFFECT_NONE,
+          .help = "The collector, most shortly written as log.to: {exec: COMMAND}: a program whose standard input is what this service writes, "
+                  "both streams together. It becomes a service of its own, NAME-log, one instance for each of this service, with the same user, "
+                  "directory and environment; KINGLY_COLLECTS names whom it reads. It is there before this service starts, is restarted when it ends, "
+                  "and when this service stops it is ended by the end of its input. Meanwhile the output waits in a pipe: nothing is lost.",
+          .example = "[logger, -t, shop]" },
         { "log.format", KEY_ENUM, FIELD(log.format), log_formats, .fallback = "text", .effect = EFFECT_RESTART,
           .help = "Form of log files. text: each line after its time and stream. json: each line an object with time, stream, service, "
                   "instance, pid and message. raw: the bytes as the service wrote them.",

@@ -2,6 +2,7 @@
  * than the strongest effect among the changes. */
 #include "model/plan.h"
 
+#include "model/collect.h"
 #include "model/spec_index.h"
 
 static const char *const verb_names[_PLAN_VERB_MAX] = {
@@ -88,7 +89,7 @@ static int plan_desired(Plan *p, const SpecList *present, const SpecList *desire
         return r;
 }
 
-static int plan_removals(Plan *p, const SpecList *present, const SpecList *desired, const bool *kept) {
+static int plan_removals(Plan *p, const SpecList *present, const SpecList *desired, const bool *kept, bool prune) {
         _cleanup_(map_freep) Map *namespaces = map_new_string();
         int r;
 
@@ -100,7 +101,7 @@ static int plan_removals(Plan *p, const SpecList *present, const SpecList *desir
                         return r;
         }
         for (size_t i = 0; i < present->n; i++)
-                if (!kept[i] && map_get(namespaces, present->items[i]->ns))
+                if (!kept[i] && ((prune && map_get(namespaces, present->items[i]->ns)) || collect_orphaned(present->items[i], desired)))
                         p->items[p->n++] = (PlanItem) { .verb = PLAN_REMOVE, .old_spec = present->items[i] };
         return 0;
 }
@@ -115,8 +116,8 @@ int plan_make(const SpecList *present, const SpecList *desired, bool prune, Plan
         if (!p.items || !kept)
                 return -ENOMEM;
         r = plan_desired(&p, present, desired, kept);
-        if (r >= 0 && prune)
-                r = plan_removals(&p, present, desired, kept);
+        if (r >= 0)
+                r = plan_removals(&p, present, desired, kept, prune);
         if (r < 0)
                 return r;
         *ret = TAKE_GENERIC(p, (Plan) {});

@@ -20,6 +20,6 @@ void plan_done(Plan *p);
 #define _cleanup_plan_ _cleanup_(plan_done)
 
 /* Items in the order of `desired`, then removals. prune: present services that are absent from `desired` are removed, but only those in a
- * namespace that `desired` mentions. */
+ * namespace that `desired` mentions. A collector whose service has another log.to goes in any case. */
 int plan_make(const SpecList *present, const SpecList *desired, bool prune, Plan *ret);
 const char *plan_verb_name(PlanVerb v);  /* "add" "keep" … */

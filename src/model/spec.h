@@ -12,7 +12,7 @@ typedef enum ServiceType { SERVICE_SIMPLE, SERVICE_ONESHOT } ServiceType;
 typedef enum ReadyBy { READY_START, READY_NOTIFY, READY_FD } ReadyBy;
 typedef enum RestartWhen { RESTART_ALWAYS, RESTART_ON_FAILURE, RESTART_NEVER } RestartWhen;
 typedef enum StopScope { STOP_ALL, STOP_GROUP, STOP_MAIN } StopScope;
-typedef enum LogTarget { LOG_TO_AUTO, LOG_TO_JOURNAL, LOG_TO_FILE, LOG_TO_NONE } LogTarget;
+typedef enum LogTarget { LOG_TO_AUTO, LOG_TO_JOURNAL, LOG_TO_FILE, LOG_TO_NONE, LOG_TO_EXEC } LogTarget;
 typedef enum LogFormat { LOG_FORMAT_TEXT, LOG_FORMAT_RAW, LOG_FORMAT_JSON, _LOG_FORMAT_MAX } LogFormat;
 typedef enum LogRotate { LOG_ROTATE_NONE, LOG_ROTATE_HOURLY, LOG_ROTATE_DAILY, LOG_ROTATE_WEEKLY, LOG_ROTATE_MONTHLY, _LOG_ROTATE_MAX } LogRotate;
 typedef enum LogCompress { LOG_COMPRESS_NONE, LOG_COMPRESS_ZSTD, LOG_COMPRESS_GZIP, _LOG_COMPRESS_MAX } LogCompress;
@@ -55,6 +55,7 @@ typedef struct ServiceSpec {
         bool source_maps;               /* --enable-source-maps in NODE_OPTIONS */
         char **env_files;               /* absolute; a leading '-' lets it be missing */
         DependencyList depends;
+        char *collects;                 /* name of the service, in the same namespace, whose output is our input; or NULL */
 
         int ready_by;                   /* ReadyBy */
         usec_t ready_timeout;           /* USEC_INFINITY: none */
@@ -93,6 +94,7 @@ typedef struct ServiceSpec {
 
         struct {
                 int to;                                       /* LogTarget */
+                char **exec;                                  /* LOG_TO_EXEC: argv of the collector, or NULL where another service is it */
                 int format;                                   /* LogFormat, files only */
                 bool multiline;                               /* json: a stack trace is one message */
                 bool merge;                                   /* one file for all instances */
@@ -118,7 +120,7 @@ typedef struct SpecList { ServiceSpec **items; size_t n; } SpecList;
 
 typedef enum KeyType {
         KEY_STRING, KEY_NAME, KEY_BOOL, KEY_INT32, KEY_UINT32, KEY_UINT64, KEY_SPAN, KEY_SIZE, KEY_PERCENT, KEY_FACTOR, KEY_OCTAL,
-        KEY_ENUM, KEY_SIGNAL, KEY_INSTANCES, KEY_PATH, KEY_PATHS, KEY_COMMAND, KEY_ENV, KEY_DEPENDS, KEY_DEVICES_SIZE, KEY_DEVICES_COUNT,
+        KEY_ENUM, KEY_SIGNAL, KEY_INSTANCES, KEY_PATH, KEY_PATHS, KEY_COMMAND, KEY_WORDS, KEY_ENV, KEY_DEPENDS, KEY_DEVICES_SIZE, KEY_DEVICES_COUNT,
         KEY_CODES, KEY_CAPABILITIES,   /* KEY_NAME: a user or group, by name or number */
         _KEY_TYPE_MAX
 } KeyType;

@@ -167,6 +167,18 @@ static bool ends_like_an_instance(const char *name) {
         return dot && dot[1] != '\0' && dot[1 + strspn(dot + 1, "0123456789")] == '\0';
 }
 
+static int check_collects(const ServiceSpec *s, const char **ret_key, KlError *reterr) {
+        if (!s->collects)
+                return 0;
+        if (!name_valid(s->collects))
+                return FAULT("collects", "collects: \"%s\" is not the name of a service", s->collects);
+        if (streq(s->collects, s->name))
+                return FAULT("collects", "collects: %s cannot read what it writes itself", s->name);
+        if (s->log.to == LOG_TO_EXEC)
+                return FAULT("log.to", "log.to: a collector has none of its own");
+        return 0;
+}
+
 static int check_log(const ServiceSpec *s, const char **ret_key, KlError *reterr) {
         if (s->log.merge && s->log.format == LOG_FORMAT_RAW)
                 return FAULT("log.merge", "log.merge: nothing in a raw file tells the instances apart; choose log.format: text or json");
@@ -200,6 +212,7 @@ int spec_validate(const ServiceSpec *s, const char **ret_key, KlError *reterr) {
         static int (*const rules[])(const ServiceSpec *, const char **, KlError *) = {
                 check_names, check_command, check_paths,  check_env,     check_depends,
                 check_type,  check_limits,  check_devices, check_restart, check_log,
+                check_collects,
                 check_capabilities,
         };
         int r;

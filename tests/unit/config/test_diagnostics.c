@@ -70,6 +70,9 @@ static const Case cases[] = {
           "f:1:37: error: `limits.memory_restart` is not available in this version of Kingly\n" },
         { "f", "services: {a: {command: x, stop: SIGINT}}\n",
           "f:1:34: error: stop: expected keys (signal, timeout, scope), not \"SIGINT\"\n" },
+        { "f", "services: {a: {command: x, log: {to: {exec: {a: b}}}}}\n", NULL },
+        { "f", "services: {a: {command: x, log: {to: {file: x}}}}\n", NULL },
+        { "f", "services: {a: {command: x, collects: a}}\n", "f:1:38: error: collects: a cannot read what it writes itself\n" },
         { "f", "services: {a: {command: x, name: b, namespace: c}}\n",
           "f:1:28: error: `name` does not stand here: a service's name is its key under `services:`\n"
           "f:1:37: error: `namespace` does not stand here: it is a key of the file as a whole\n" },

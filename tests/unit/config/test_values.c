@@ -22,6 +22,29 @@ static ServiceSpec *service(const SpecList *specs, const char *name) {
         return s;
 }
 
+static void test_collector(void **state) {
+        _cleanup_spec_list_ SpecList specs = {};
+
+        load_good("services:\n"
+                  "  map: {command: x, log: {to: {exec: [svlogd, .]}, format: raw}}\n"
+                  "  line: {command: x, log: {to: {exec: \"./collect 'a b'\"}}}\n"
+                  "  flat: {command: x, log: {to: exec, exec: [y]}}\n"
+                  "  alone: {command: x, log: {exec: [y]}}\n"
+                  "  other: {command: x, log: {to: exec}}\n"
+                  "  mine: {command: x, collects: other}\n",
+                  &specs);
+        assert_int_equal(service(&specs, "map")->log.to, LOG_TO_EXEC);
+        assert_int_equal(service(&specs, "map")->log.format, LOG_FORMAT_RAW);
+        expect_words(service(&specs, "map")->log.exec, "svlogd|.");
+        expect_words(service(&specs, "line")->log.exec, "/srv/shop/collect|a b");
+        assert_int_equal(service(&specs, "flat")->log.to, LOG_TO_EXEC);
+        expect_words(service(&specs, "flat")->log.exec, "y");
+        assert_int_equal(service(&specs, "alone")->log.to, LOG_TO_EXEC);
+        assert_int_equal(service(&specs, "other")->log.to, LOG_TO_EXEC);
+        assert_null(service(&specs, "other")->log.exec);
+        assert_string_equal(service(&specs, "mine")->collects, "other");
+}
+
 static void test_command(void **state) {
         _cleanup_spec_list_ SpecList specs = {};
 
@@ -209,7 +232,7 @@ static void test_namespaces(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_command),   cmocka_unit_test(test_env),     cmocka_unit_test(test_paths),
+                cmocka_unit_test(test_command), cmocka_unit_test(test_collector),   cmocka_unit_test(test_env),     cmocka_unit_test(test_paths),
                 cmocka_unit_test(test_defaults),  cmocka_unit_test(test_scalars), cmocka_unit_test(test_anchors),
                 cmocka_unit_test(test_variables), cmocka_unit_test(test_json),    cmocka_unit_test(test_namespaces),
         };
