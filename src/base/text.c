@@ -214,6 +214,38 @@ bool hex_decode(const char *text, uint8_t *out, size_t n) {
         return true;
 }
 
+int base64_digit(char c) {
+        if (c >= 'A' && c <= 'Z')
+                return c - 'A';
+        if (c >= 'a' && c <= 'z')
+                return c - 'a' + 26;
+        if (c >= '0' && c <= '9')
+                return c - '0' + 52;
+        return c == '+' ? 62 : c == '/' ? 63 : -1;
+}
+
+char *base64_decode(const char *text) {
+        _cleanup_free_ char *out = malloc(strlen(text) / 4 * 3 + 4);
+        uint32_t bits = 0;
+        unsigned n = 0;
+        char *to = out;
+
+        if (!out)
+                return NULL;
+        for (; *text && *text != '='; text++) {
+                int d = base64_digit(*text);
+
+                if (d < 0)
+                        return NULL;
+                bits = bits << 6 | (uint32_t) d;
+                n += 6;
+                if (n >= 8)
+                        *to++ = (char) (bits >> (n -= 8));
+        }
+        *to = '\0';
+        return TAKE_PTR(out);
+}
+
 bool name_valid(const char *s) {
         size_t n = s ? strlen(s) : 0;
 

@@ -31,6 +31,11 @@ void hex_encode(char *out, const uint8_t *bytes, size_t n);
 /* True when text is exactly 2 * n hexadecimal digits; else out is undefined. */
 bool hex_decode(const char *text, uint8_t *out, size_t n);
 
+/* The value of a digit of Base64 (RFC 4648, 4), or -1. */
+int base64_digit(char c);
+/* Decodes up to the end or the first '='; malloc'ed, with a NUL behind it. NULL for anything that is no Base64, and on OOM. */
+char *base64_decode(const char *text);
+
 /* Service and namespace names: 1..128 of [A-Za-z0-9_.-], not starting with '.' or '-', no "..", no '@' or ':' (selectors use those). */
 bool name_valid(const char *s);
 

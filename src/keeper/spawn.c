@@ -22,15 +22,6 @@ static void gate_ended(Keeper *k, Child *c) {
         logs_submit(k, c);
 }
 
-/* Nobody would learn what becomes of the child, so nothing may. */
-static void gate_lost(Keeper *k, Child *c, int error) {
-        c->failed = true;
-        c->error = error;
-        c->stage = STAGE_GATE;
-        gate_close(k, c);
-        (void) pidref_signal(&c->process, SIGKILL);
-}
-
 static void gate_drain(Keeper *k, Child *c) {
         while (c->gate.fd >= 0) {
                 ChildReport p;
@@ -40,10 +31,6 @@ static void gate_drain(Keeper *k, Child *c) {
                         continue;
                 if (n < 0 && errno == EAGAIN)
                         return;
-                if (n < 0) {
-                        gate_lost(k, c, errno);
-                        return;
-                }
                 if (n != sizeof(p)) {
                         gate_ended(k, c);
                         return;
@@ -105,7 +92,7 @@ static SpawnStage stage_of_clone(int cgroup, int error) {
         return cgroup >= 0 ? STAGE_CGROUP : STAGE_CLONE;
 }
 
-/* In the keeper, after clone(2). */
+/* In the keeper, after clone(2). Without a watch on its gate nobody would learn what becomes of the child. */
 static void child_born(Keeper *k, Child *c, pid_t pid) {
         ProcessStat stat;
         int r;
@@ -116,8 +103,13 @@ static void child_born(Keeper *k, Child *c, pid_t pid) {
                 c->process.start_time = stat.start_time;
         say(k, c, SAY_SPAWNED);
         r = poller_add(&k->poller, &c->gate, 0); /* EPOLLHUP is always reported, and the end is all that matters */
-        if (r < 0)
-                gate_lost(k, c, -r);
+        if (r < 0) {
+                c->failed = true;
+                c->error = -r;
+                c->stage = STAGE_GATE;
+                gate_close(k, c);
+                (void) pidref_signal(&c->process, SIGKILL);
+        }
 }
 
 static int child_clone(Keeper *k, Child *c, ChildSetup *setup, const int *fds, SpawnStage *ret_stage) {

@@ -3,6 +3,7 @@
 
 #include "base/strv.h"
 #include "kingctl/log_filter.h"
+#include "kingctl/log_map.h"
 #include "kingctl/log_tail.h"
 #include "kingctl/log_view.h"
 #include "kingctl/reply.h"
@@ -41,6 +42,7 @@ typedef struct LogRun {
         char **selectors;
         LogView view;
         LogFilter filter;
+        LogMap *map;             /* with --source-maps */
         LogTail *tail;           /* while the last lines are looked for; else NULL: all is printed as it comes */
         usec_t since, until;     /* 0: not given */
         uint64_t limit;          /* lines of each origin, of those that the filter leaves */
@@ -81,9 +83,18 @@ static json_object *parameters_of(LogRun *run, usec_t since, uint64_t lines, boo
         return r < 0 ? NULL : TAKE_PTR(p);
 }
 
+static void map_message(LogRun *run, json_object *entry) {
+        _cleanup_free_ char *mapped = log_map_message(run->map, field_text(entry, "message"));
+
+        if (mapped)
+                (void) json_add_string(entry, "message", mapped);
+}
+
 static void take_entry(void *userdata, json_object *entry) {
         LogRun *run = userdata;
 
+        if (run->map)
+                map_message(run, entry);
         if (run->tail)
                 (void) log_tail_add(run->tail, entry);
         else if (log_filter_wants(&run->filter, entry))
@@ -172,6 +183,8 @@ static int run_init(LogRun *run, Ctl *ctl, char **args) {
         run->limit = o->lines;
         if (run->limit == NO_LIMIT && !o->since && !o->cursors && log_filter_open(&run->filter))
                 run->limit = LINES_DEFAULT;
+        if (o->source_maps && log_map_new(&run->map) < 0)
+                return ctl_oom(ctl);
         return log_view_init(&run->view, ctl, strv_length(args) > 1);
 }
 
@@ -205,6 +218,7 @@ static int show(Ctl *ctl, char **args) {
                 r = last ? print_last(&run) : stream(&run, run.since, run.limit, ctl->options.follow, NULL);
                 log_view_end(&run.view);
         }
+        log_map_free(run.map);
         log_filter_done(&run.filter);
         log_view_done(&run.view);
         json_object_put(run.after);

@@ -306,6 +306,8 @@ const Verb verbs[] = {
                           "text, json (an array), jsonl (one object a line) or raw (mere bytes)" },
                         { 0, "raw", OPTION_FLAG, FIELD(raw), NULL, NULL, "lines as they were written, with colours and control characters" },
                         { 0, "no-prefix", OPTION_FLAG, FIELD(no_prefix), NULL, NULL, "without time and name" },
+                        { 0, "source-maps", OPTION_FLAG, FIELD(source_maps), NULL, NULL,
+                          "positions in traces of Node as those of the sources" },
                         { 0, "flush", OPTION_FLAG, FIELD(flush), NULL, NULL,
                           "print nothing: empty the log files of those named and remove what was put aside of them" },
                         { 0, "reopen", OPTION_FLAG, FIELD(reopen), NULL, NULL,

@@ -42,6 +42,13 @@ class SourceMaps(Scenario):
     def test_without(self):
         self.assertNotIn("shop.ts", self.trace())
 
+    def test_what_was_written_without_is_mapped_by_logs(self):
+        self.assertIn(f"{self.program}:1:", self.trace())
+        trace = "\n".join(self.messages("app", "-n", "100", "--source-maps"))
+        self.assertRegex(trace, rf"at sell \({self.source}:7:\d+\)")
+        self.assertIn(f"{self.source}:42:", trace)
+        self.assertIn(f"{self.source}:42:", self.ok("logs", "app", "-g", "shop.ts:42", "--source-maps").out)
+
     def test_options_of_its_own_stay(self):
         self.assertIn(f"{self.source}:7:", self.trace(source_maps=True, env={"NODE_OPTIONS": "--stack-trace-limit=1"}))
         self.assertNotIn(f"{self.source}:42:", "\n".join(l for l in self.messages("app", "-n", "100") if l.lstrip().startswith("at ")))
