@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "config/config.h"
+#include "base/text.h"
 #include "kingctl/verbs.h"
 
 /* Text of one line. A macro line takes short words that start with a capital for macros, so text goes on lines of its own. */
@@ -63,9 +64,10 @@ static void print_paragraphs(const char *s) {
 }
 
 static void print_sentence(const char *s) {
-        fputc(*s >= 'a' && *s <= 'z' ? *s - 'a' + 'A' : *s, stdout);
-        print_roff(s + 1, strlen(s + 1), false);
-        fputs(".\n", stdout);
+        _cleanup_free_ char *sentence = text_printf("%c%s.", *s >= 'a' && *s <= 'z' ? *s - 'a' + 'A' : *s, s + 1);
+
+        if (sentence)
+                print_paragraph(sentence, strlen(sentence));
 }
 
 static void print_options(const Option *options) {
