@@ -53,7 +53,7 @@ static void on_list(Keeper *k, const void *packet, int *fds) {
 static void on_ack(Keeper *k, const void *packet, int *fds) {
         Child *c = child_of(k, ((const WireRun *) packet)->run, "ACK");
 
-        if (!c || c->state != CHILD_EXITED)
+        if (!c || (c->state != CHILD_EXITED && c->state != CHILD_ORPHAN))
                 return;
         c->acknowledged = true;
         child_settle(k, c);

@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 
@@ -36,7 +37,7 @@ static int path_beside_us(char *ret, size_t size, const char *name) {
 int helper_init(Helper *h, const char *name, const char *path) {
         int r;
 
-        *h = (Helper) { .name = name, .wire.fd = -EBADF, .restart_at = USEC_INFINITY, .retry_at = USEC_INFINITY };
+        *h = (Helper) { .name = name, .wire.fd = -EBADF, .extra = -EBADF, .restart_at = USEC_INFINITY, .retry_at = USEC_INFINITY };
         if (path)
                 return (size_t) snprintf(h->path, sizeof(h->path), "%s", path) < sizeof(h->path) ? 0 : -ENAMETOOLONG;
         r = path_beside_us(h->path, sizeof(h->path), name);
@@ -74,6 +75,16 @@ static int make_pair(int *ret_ours, int *ret_theirs) {
         return 0;
 }
 
+/* The wire becomes `to`, the extra descriptor the next one; what lies above is closed by execve(2). */
+static int arrange(int wire, int extra, int to) {
+        int above = extra >= 0 ? fcntl(extra, F_DUPFD_CLOEXEC, to + 2) : -EBADF;
+
+        if ((extra >= 0 && above < 0) || (wire == to ? fcntl(wire, F_SETFD, 0) < 0 : dup2(wire, to) < 0) ||
+            (above >= 0 && dup2(above, to + 1) < 0))
+                return -errno;
+        return close_range((unsigned) to + (above >= 0 ? 2 : 1), ~0U, CLOSE_RANGE_CLOEXEC) < 0 && errno != ENOSYS ? -errno : 0;
+}
+
 /* In the child. What names our pid in the environment must name the helper's instead. */
 static _Noreturn void execute(const Helper *h, char *const *given, int wire, int fd_in_child, const ChildDefaults *d) {
         char *alone[] = { (char *) h->path, NULL }, **argv = given ? (char **) given : alone;
@@ -81,11 +92,13 @@ static _Noreturn void execute(const Helper *h, char *const *given, int wire, int
 
         child_reset_signals(d);
         (void) setsid();
-        if (wire == fd_in_child ? fcntl(wire, F_SETFD, 0) < 0 : dup2(wire, fd_in_child) < 0) {
+        /* One whose keeper dies before this takes effect sees the end of its wire. */
+        if (h->mortal)
+                (void) prctl(PR_SET_PDEATHSIG, SIGKILL);
+        if (arrange(wire, h->extra, fd_in_child) < 0) {
                 log_errno(LOG_ERR, errno, "cannot arrange the descriptors of %s", h->name);
                 _exit(EXIT_FAILURE);
         }
-        (void) close_range((unsigned) fd_in_child + 1, ~0U, CLOSE_RANGE_CLOEXEC);
         snprintf(pid, sizeof(pid), "%i", getpid());
         if (getenv("WATCHDOG_PID"))
                 (void) setenv("WATCHDOG_PID", pid, true);

@@ -11,6 +11,8 @@ typedef struct Helper {
         char path[PATH_MAX];
         pid_t pid;                      /* 0: does not run */
         PollSource wire;                /* our end of the pair, non-blocking, or fd -EBADF; .ready is the owner's to set before a start */
+        int extra;                      /* a descriptor that it finds behind its end of the pair, or -EBADF */
+        bool mortal;                    /* killed by the kernel when the keeper dies: two of them would be in each other's way */
         bool full;                      /* a packet did not go out: EPOLLOUT is awaited, or retry_at */
         bool deaf;                      /* nothing is read from it for now */
         usec_t retry_at;                /* the kernel was short of memory or of descriptors in flight: USEC_INFINITY, or when to try again */

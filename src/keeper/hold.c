@@ -2,12 +2,9 @@
  * learns of both in the same way. */
 #include "keeper/hold.h"
 
-#include <fcntl.h>
 #include <stdio.h>
 
 #include "base/fd.h"
-#include "base/log.h"
-#include "base/span.h"
 
 static Held *find(Hold *h, const char *name) {
         for (size_t i = 0; i < HOLD_MAX; i++)
@@ -29,6 +26,8 @@ int hold_put(Hold *h, const char *name, int fd) {
         }
         snprintf(held->name, sizeof(held->name), "%s", name);
         held->fd = fd;
+        held->stored = false;
+        h->changed = true;
         return 0;
 }
 
@@ -44,6 +43,13 @@ void hold_drop(Hold *h, const char *name) {
 
         if (!held || *name == '\0')
                 return;
+        held->fd = fd_close(held->fd);
+        h->changed = true;
+        if (!held->stored)
+                hold_forget(held);
+}
+
+void hold_forget(Held *held) {
         fd_close(held->fd);
         *held = (Held) { .fd = -EBADF };
 }
@@ -51,19 +57,7 @@ void hold_drop(Hold *h, const char *name) {
 void hold_done(Hold *h) {
         for (size_t i = 0; i < HOLD_MAX; i++)
                 if (h->slots[i].name[0])
-                        hold_drop(h, h->slots[i].name);
-}
-
-/* Cuts the next name off a list separated by colons. */
-static void next_name(const char **list, int fd, char *ret, size_t size) {
-        size_t n = *list ? strcspn(*list, ":") : 0;
-
-        if (n > 0 && n < size)
-                snprintf(ret, size, "%.*s", (int) n, *list);
-        else
-                snprintf(ret, size, "fd%i", fd);
-        if (*list)
-                *list = (*list)[n] ? *list + n + 1 : NULL;
+                        hold_forget(h->slots + i);
 }
 
 static void make_unique(Hold *h, char *name, size_t size) {
@@ -73,24 +67,14 @@ static void make_unique(Hold *h, char *name, size_t size) {
                 snprintf(name + at, size - at, "#%u", i);
 }
 
-void hold_adopt(Hold *h) {
-        const char *pid = getenv("LISTEN_PID"), *count = getenv("LISTEN_FDS"), *names = getenv("LISTEN_FDNAMES");
-        uint64_t for_pid, n;
+int hold_inherit(Hold *h, const char *name, int fd) {
+        char unique[sizeof(h->slots[0].name)];
+        int r;
 
-        if (pid && count && parse_u64(pid, &for_pid) >= 0 && for_pid == (uint64_t) getpid() && parse_u64(count, &n) >= 0)
-                for (int fd = 3; n > 0 && fd < INT32_MAX; n--, fd++) {
-                        char name[64];
-                        int r;
-
-                        if (fcntl(fd, F_SETFD, FD_CLOEXEC) < 0)
-                                break;
-                        next_name(&names, fd, name, sizeof(name));
-                        make_unique(h, name, sizeof(name));
-                        r = hold_put(h, name, fd);
-                        if (r < 0)
-                                log_errno(LOG_WARNING, r, "cannot hold the descriptor \"%s\" that was passed to us", name);
-                }
-        (void) unsetenv("LISTEN_PID");
-        (void) unsetenv("LISTEN_FDS");
-        (void) unsetenv("LISTEN_FDNAMES");
+        snprintf(unique, sizeof(unique), "%s", name);
+        make_unique(h, unique, sizeof(unique));
+        r = hold_put(h, unique, fd);
+        if (r >= 0)
+                find(h, unique)->stored = true;
+        return r;
 }

@@ -5,19 +5,23 @@
 
 #define HOLD_MAX 256
 
+/* A descriptor with a name: one that is held, or one that an earlier keeper left. */
 typedef struct Held {
         char name[64];                  /* "": the slot is free */
-        int fd;
+        int fd;                         /* -EBADF: dropped, and the vault is still to be told */
+        bool stored;                    /* the vault has it */
 } Held;
 
-typedef struct Hold { Held slots[HOLD_MAX]; } Hold;
+typedef struct Hold {
+        bool changed;                   /* since the vault was told */
+        Held slots[HOLD_MAX];
+} Hold;
 
 /* Takes the descriptor in every case; one of the same name is closed. -ENOSPC: HOLD_MAX are held already. */
 int hold_put(Hold *h, const char *name, int fd);
 int hold_get(const Hold *h, const char *name);          /* borrowed, or -ENOENT */
+/* As hold_put(), but the second of one name becomes "NAME#2", and the vault is taken to have it. */
+int hold_inherit(Hold *h, const char *name, int fd);
 void hold_drop(Hold *h, const char *name);
+void hold_forget(Held *held);           /* frees the slot of one that was dropped, now that the vault knows */
 void hold_done(Hold *h);
-
-/* Puts the descriptors that systemd passed (sd_listen_fds(3): LISTEN_PID, LISTEN_FDS, LISTEN_FDNAMES) here, the second of one name as "NAME#2",
- * and removes those variables. A name that is missing is "fd3", "fd4", …. */
-void hold_adopt(Hold *h);

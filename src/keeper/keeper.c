@@ -1,9 +1,11 @@
 /* The loop of kingd: what it becomes at its start, signals, the reaping of everything that dies, restarts, and the end. Must stay true: SIGCHLD
  * leads to wait4(2) for every zombie, known or orphaned; nothing here waits for anybody; nothing allocates once the loop runs. */
-#include "keeper/state.h"
+#include "keeper/heirlooms.h"
+#include "keeper/resume.h"
 
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/mman.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 
@@ -20,11 +22,13 @@ static const int relayed[] = { SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2, SIGWIN
 void keeper_ready(Keeper *k, int status) {
         if (k->options->ready && !k->ready_called)
                 k->options->ready(status);
+        vault_ready_to_start(k);
         k->ready_called = true;
 }
 
 void keeper_close(Keeper *k, int status) {
         logs_flush(k);
+        vault_abandon(k);
         k->closing = true;
         k->status = status;
         k->close_by = usec_add(now_usec(CLOCK_MONOTONIC), CLOSE_PATIENCE);
@@ -79,6 +83,8 @@ static void reap(Keeper *k) {
                         manager_ended(k, status);
                 else if (pid == k->logger.pid)
                         logger_ended(k, status);
+                else if (pid == k->vault.keeper_of.pid)
+                        vault_ended(k, status);
                 else if ((c = table_by_pid(&k->table, pid)))
                         child_ended(k, c, status, &usage);
                 else
@@ -179,6 +185,7 @@ static int find_helpers(Keeper *k) {
                 return log_errno(LOG_ERR, r, "cannot find kingd-manager beside kingd nor as %s", k->manager.path);
         k->manager.wire = (PollSource) { .fd = -EBADF, .priority = PRIORITY_MANAGER, .ready = hear_ready };
         k->manager.restart_at = 0;
+        k->manager.mortal = true;
         r = helper_init(&k->logger, "kingd-logger", k->options->logger);
         if (r < 0 && r != -ENOENT)
                 return log_errno(LOG_ERR, r, "cannot look for kingd-logger");
@@ -189,12 +196,18 @@ static int find_helpers(Keeper *k) {
 }
 
 static int set_up(Keeper *k) {
+        _cleanup_free_ Held *items = NULL;
+        bool limits;
+        size_t n;
         int r;
 
         r = open_standard(&k->defaults.null_fd);
         if (r < 0)
                 return r;
-        hold_adopt(&k->hold);
+        r = heirlooms_from_environment(&items, &n);
+        if (r < 0)
+                return log_errno(LOG_ERR, r, "cannot take what was passed to us");
+        limits = r > 0;
         /* What somebody leaked to us must not reach services. */
         (void) close_range(STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC);
         r = find_helpers(k);
@@ -209,6 +222,13 @@ static int set_up(Keeper *k) {
         if (r < 0)
                 return log_errno(LOG_ERR, r, "cannot set up the event loop");
         set_defaults(k);
+        r = vault_open(k);
+        if (r < 0)
+                log_errno(LOG_WARNING, r, "nobody keeps our descriptors: log pipes of services would not survive us");
+        resume(k, items, n, limits);
+        /* There before the logger is, so that one after the other has the same. */
+        if (k->logger.extra < 0)
+                k->logger.extra = memfd_create("kingly-logger", MFD_CLOEXEC);
         return 0;
 }
 
@@ -223,6 +243,8 @@ static void tear_down(Keeper *k) {
         }
         table_done(&k->table);
         pulse_done(k);
+        vault_done(k);
+        fd_close(k->logger.extra);
         hold_done(&k->hold);
         poller_done(&k->poller);
         fd_close(k->signals.fd);
@@ -241,16 +263,21 @@ static void start_due(Keeper *k) {
         }
         if (k->pulse.at <= now)
                 pulse_due(k);
+        if (k->vault.keeper_of.restart_at <= now)
+                vault_start(k);
         if (k->logger.restart_at <= now)
                 k->logger.restart_at = USEC_INFINITY; /* from here on logs_flush() starts it as soon as there is work */
         if (k->manager.retry_at <= now)
                 helper_writable(&k->manager, &k->poller);
         if (k->logger.retry_at <= now)
                 helper_writable(&k->logger, &k->poller);
+        if (k->vault.keeper_of.retry_at <= now)
+                helper_writable(&k->vault.keeper_of, &k->poller);
 }
 
 static usec_t time_left(const Keeper *k) {
-        const usec_t deadlines[] = { k->manager.restart_at, k->logger.restart_at, k->manager.retry_at, k->logger.retry_at, k->close_by, k->pulse.at };
+        const usec_t deadlines[] = { k->manager.restart_at, k->logger.restart_at, k->manager.retry_at, k->logger.retry_at, k->close_by, k->pulse.at,
+                                      k->vault.keeper_of.restart_at, k->vault.keeper_of.retry_at };
         usec_t now = now_usec(CLOCK_MONOTONIC), next = USEC_INFINITY;
 
         for (size_t i = 0; i < ARRAY_SIZE(deadlines); i++)
@@ -269,6 +296,7 @@ static int keeper_loop(Keeper *k) {
                 start_due(k);
                 say_flush(k);
                 logs_flush(k);
+                vault_flush(k);
                 helper_listen(&k->manager, &k->poller, !k->refusal_due);
                 r = poller_wait(&k->poller, time_left(k));
                 if (r < 0)
@@ -286,6 +314,8 @@ int keeper_run(const KeeperOptions *o) {
         k->close_by = USEC_INFINITY;
         pulse_init(k);
         k->signals.fd = k->defaults.null_fd = k->poller.fd = k->manager.wire.fd = k->logger.wire.fd = -EBADF;
+        k->table.fd = k->logger.extra = k->vault.keeper_of.wire.fd = -EBADF;
+        k->vault.keeper_of.restart_at = k->vault.keeper_of.retry_at = USEC_INFINITY;
         r = set_up(k);
         if (r >= 0)
                 r = keeper_loop(k);

@@ -110,6 +110,7 @@ static bool hear_logger(Keeper *k) {
                 return true;
         }
         logs_close(c);
+        vault_child(k, c);
         child_settle(k, c);
         return true;
 }

@@ -1,10 +1,12 @@
 /* kingd: the options that are the keeper's own, and the way into the background. Every other option is the manager's, which gets them all. */
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 
 #include "base/fd.h"
 #include "base/log.h"
+#include "keeper/heir.h"
 #include "keeper/keeper.h"
 
 static int arg_ready_fd = -EBADF;
@@ -96,13 +98,17 @@ int main(int argc, char **argv) {
         int r;
 
         log_open("kingd", LOG_INFO);
+        (void) prctl(PR_SET_NAME, "kingd"); /* an heir executes /proc/self/exe */
+        if (argc > 1 && streq(argv[1], "--heir"))
+                return heir_run(argv);
         for (int i = 1; i < argc && !streq(argv[i], "--"); i++) {
                 for (size_t n = 0; n < ARRAY_SIZE(printers); n++)
                         if (streq(argv[i], printers[n].option))
                                 return printers[n].print();
                 background = background || streq(argv[i], "--daemonize");
         }
-        if (background) {
+        options.heir = background;
+        if (background && !getenv("KINGLY_HEIRLOOMS")) {
                 r = daemonize();
                 if (r < 0)
                         return log_errno(LOG_ERR, r, "cannot go to the background"), EXIT_FAILURE;

@@ -150,7 +150,7 @@ static int list_held(Keeper *k) {
                 WireHold p = { .h = { WIRE_HELD, sizeof(p) } };
                 int r;
 
-                if (!held->name[0])
+                if (!held->name[0] || held->fd < 0)
                         continue;
                 memcpy(p.name, held->name, sizeof(p.name));
                 r = send_manager(k, &p, &held->fd, 1);

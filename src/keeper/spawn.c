@@ -51,7 +51,7 @@ static void gate_ready(PollSource *s, uint32_t events) {
 }
 
 void child_settle(Keeper *k, Child *c) {
-        if (c->acknowledged && !c->queued[QUEUE_SAY] && !c->queued[QUEUE_LOG] && c->log_fds[0] < 0)
+        if (c->acknowledged && !c->queued[QUEUE_SAY] && !c->queued[QUEUE_LOG] && !c->queued[QUEUE_STORE] && c->log_fds[0] < 0)
                 table_remove(&k->table, c);
 }
 
@@ -61,6 +61,7 @@ static void child_failed(Keeper *k, Child *c, int error, SpawnStage stage) {
         c->error = error;
         c->stage = stage;
         logs_close(c);
+        vault_child(k, c);
         say(k, c, SAY_FAILED);
 }
 
@@ -102,6 +103,7 @@ static void child_born(Keeper *k, Child *c, pid_t pid) {
         if (process_stat(pid, &stat) >= 0)
                 c->process.start_time = stat.start_time;
         say(k, c, SAY_SPAWNED);
+        vault_child(k, c);
         r = poller_add(&k->poller, &c->gate, 0); /* EPOLLHUP is always reported, and the end is all that matters */
         if (r < 0) {
                 c->failed = true;

@@ -9,6 +9,7 @@
 #include "keeper/keeper.h"
 #include "keeper/pulse.h"
 #include "keeper/table.h"
+#include "keeper/vault.h"
 
 #define CONTAINER_OF(p, type, member) ((type *) (void *) ((char *) (p) - offsetof(type, member)))
 
@@ -21,6 +22,7 @@ struct Keeper {
         uint64_t nofile_soft;
         PollSource signals;
         Helper manager, logger;
+        Vault vault;
         uint32_t alive;                 /* children not reaped yet */
 
         /* the conversation with the manager */

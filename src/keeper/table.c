@@ -3,19 +3,47 @@
  * has not reaped that pid. */
 #include "keeper/table.h"
 
+#include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
+
+#include "base/fd.h"
 
 /* Chains of the two indices; few, because random runs touch all of their pages. */
 #define INDEX_SIZE 4096
 
-static size_t table_bytes(uint32_t capacity) {
-        return capacity * (sizeof(Child) + WIRE_LOG_MAX) + 2 * INDEX_SIZE * sizeof(uint32_t);
+/* The header's page, the entries, their logs, the indices; only the first three are of interest to another keeper. */
+#define HEADER_SIZE 4096
+
+static size_t logs_at(uint32_t capacity) {
+        return HEADER_SIZE + capacity * sizeof(Child);
 }
 
-static void *map_table(uint32_t capacity) {
-        size_t n = table_bytes(capacity);
-        void *p = mmap(NULL, n, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+static size_t indices_at(uint32_t capacity) {
+        return logs_at(capacity) + (size_t) capacity * WIRE_LOG_MAX;
+}
 
+static size_t table_bytes(uint32_t capacity) {
+        return indices_at(capacity) + 2 * INDEX_SIZE * sizeof(uint32_t);
+}
+
+static void place(Table *t, uint8_t *p, uint32_t capacity) {
+        t->header = (TableHeader *) p;
+        t->children = (Child *) (p + HEADER_SIZE);
+        t->logs = (uint8_t(*)[WIRE_LOG_MAX]) (p + logs_at(capacity));
+        t->by_run = (uint32_t *) (p + indices_at(capacity));
+        t->by_pid = t->by_run + INDEX_SIZE;
+        t->capacity = capacity;
+}
+
+static void *map_table(int fd, uint32_t capacity) {
+        size_t n = table_bytes(capacity);
+        void *p = MAP_FAILED;
+
+        if (fd >= 0 && ftruncate(fd, (off_t) n) >= 0)
+                p = mmap(NULL, n, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, 0);
+        else if (fd < 0)
+                p = mmap(NULL, n, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
         if (p == MAP_FAILED)
                 return NULL;
         /* A child needs nothing of it, and copying the page tables of a large one would slow every clone(2). */
@@ -27,26 +55,53 @@ static void *map_table(uint32_t capacity) {
 #define CAPACITY_MIN 1024
 
 int table_init(Table *t, uint32_t capacity) {
-        uint8_t *p = map_table(capacity);
+        int fd = memfd_create("kingly-table", MFD_CLOEXEC);
+        uint8_t *p = map_table(fd, capacity);
 
         while (!p && capacity / 2 >= CAPACITY_MIN) {
                 capacity /= 2;
-                p = map_table(capacity);
+                p = map_table(fd, capacity);
         }
-        if (!p)
+        if (!p) {
+                fd_close(fd);
                 return -ENOMEM;
-        *t = (Table) { .children = (Child *) p, .capacity = capacity };
-        p += capacity * sizeof(Child);
-        t->by_run = (uint32_t *) p;
-        t->by_pid = t->by_run + INDEX_SIZE;
-        t->logs = (uint8_t(*)[WIRE_LOG_MAX]) (t->by_pid + INDEX_SIZE);
+        }
+        *t = (Table) { .fd = fd };
+        place(t, p, capacity);
+        *t->header = (TableHeader) { .magic = TABLE_MAGIC, .version = TABLE_VERSION, .capacity = capacity };
         return 0;
 }
 
 void table_done(Table *t) {
-        if (t->children)
-                (void) munmap(t->children, table_bytes(t->capacity));
-        *t = (Table) {};
+        if (t->header) {
+                (void) munmap(t->header, table_bytes(t->capacity));
+                fd_close(t->fd);
+        }
+        *t = (Table) { .fd = -EBADF };
+}
+
+int table_view(int fd, Table *ret) {
+        TableHeader h;
+        struct stat st;
+        uint8_t *p;
+
+        if (pread(fd, &h, sizeof(h), 0) != sizeof(h) || h.magic != TABLE_MAGIC || fstat(fd, &st) < 0)
+                return -EBADMSG;
+        if (h.version != TABLE_VERSION)
+                return -EPROTO;
+        if (h.capacity > TABLE_CAPACITY || h.top > h.capacity || (uint64_t) st.st_size < table_bytes(h.capacity))
+                return -EBADMSG;
+        p = mmap(NULL, table_bytes(h.capacity), PROT_READ, MAP_SHARED, fd, 0);
+        if (p == MAP_FAILED)
+                return -errno;
+        *ret = (Table) { .fd = -EBADF };
+        place(ret, p, h.capacity);
+        ret->top = h.top;
+        return 0;
+}
+
+void table_unview(Table *t) {
+        table_done(t);
 }
 
 /* Runs are random, but a manager's word for it is not enough to trust the low bits alone. */
@@ -70,11 +125,12 @@ Child *table_add(Table *t, uint64_t run) {
                 c = t->children + t->free - 1;
                 t->free = c->next_run;
         } else if (t->top < t->capacity)
-                c = t->children + t->top++;
+                c = t->children + t->top;
         else
                 return NULL;
         *c = (Child) { .run = run, .process = PIDREF_NULL, .gate = { .fd = -EBADF }, .log_fds = { -EBADF, -EBADF }, .next_run = *bucket };
         *bucket = number_of(t, c);
+        t->top = t->header->top = MAX(t->top, number_of(t, c));
         t->used++;
         return c;
 }

@@ -1,5 +1,6 @@
-/* The children of the keeper: a table of fixed capacity in anonymous memory that is touched only as far as it was ever used. Nothing here
- * allocates after table_init(), and the memory is not copied into children. */
+/* The children of the keeper: a table of fixed capacity in shared memory (memfd_create(2)) that is touched only as far as it was ever used.
+ * Nothing here allocates after table_init(), and the memory is not copied into children. The descriptor of the memory outlives the keeper in its
+ * vault, so the table is at the same time what the next keeper learns everything from: resume.c reads it. */
 #pragma once
 
 #include "keeper/wire.h"
@@ -8,41 +9,65 @@
 
 #define TABLE_CAPACITY 65536
 
-/* Beyond the states that the wire shows (CHILD_GATED … CHILD_EXITED). */
-enum { CHILD_FAILED = CHILD_EXITED + 1 };       /* nothing executes, the process (if there was one) is reaped, FAILED is not said yet */
+/* Beyond the states that the wire shows (CHILD_GATED … CHILD_ORPHAN). */
+enum { CHILD_FAILED = CHILD_ORPHAN + 1 };       /* nothing executes, the process (if there was one) is reaped, FAILED is not said yet */
 
 /* What the manager has not been told yet, said in this order. */
 enum { SAY_SPAWNED = 1 << 0, SAY_EXECED = 1 << 1, SAY_FAILED = 1 << 2, SAY_EXITED = 1 << 3 };
 
-typedef enum ChildQueueKind { QUEUE_SAY, QUEUE_LOG, _QUEUE_MAX } ChildQueueKind;
+typedef enum ChildQueueKind { QUEUE_SAY, QUEUE_LOG, QUEUE_STORE, _QUEUE_MAX } ChildQueueKind;
 
 typedef struct Child Child;
 struct Child {
+        /* What another keeper reads, perhaps of another version: see TABLE_VERSION. */
         uint64_t run;                   /* 0: the slot is free */
         uint8_t invocation[16];
-        PidRef process;                 /* pid 0 once it is reaped */
+        PidRef process;                 /* pid 0 once it is reaped, or when it is no child of ours */
         int32_t pid;                    /* kept for the messages */
         uint8_t state;                  /* CHILD_* */
-        uint8_t say;                    /* SAY_* */
         bool acknowledged;              /* only its log is still of interest */
         bool exec_near;                 /* the set-up is done, the end of the gate means that the command executes */
         bool failed;                    /* error and stage are set */
-        bool queued[_QUEUE_MAX];
-        uint32_t next[_QUEUE_MAX];
-        uint32_t next_run, next_pid;    /* chains of the two indices; next_run also of the free slots */
         int32_t error;
         uint32_t stage;
+        uint32_t log_size;              /* 0: no log pipes */
+        WireExited exit;
+
+        /* Ours alone. */
+        uint8_t say;                    /* SAY_* */
+        bool queued[_QUEUE_MAX];
+        bool log_sent;
+        bool stored;                    /* the vault has the log pipes */
+        uint32_t next[_QUEUE_MAX];
+        uint32_t next_run, next_pid;    /* chains of the two indices; next_run also of the free slots */
         PollSource gate;                /* our end, or -EBADF */
         void *owner;                    /* the Keeper, for the gate's callback */
-        WireExited exit;
         int log_fds[2];                 /* read ends, or -EBADF */
-        uint32_t log_size;              /* 0: no log pipes */
-        bool log_sent;
 };
+
+/* The part of a Child that the next keeper reads. Whoever changes it, or TableHeader, or WIRE_LOG_MAX, or the meaning of a state, counts
+ * TABLE_VERSION up: a keeper that meets another version leaves the old one in place (reexec) or starts with what the manager's store knows. */
+#define CHILD_KEPT offsetof(Child, say)
+#define TABLE_MAGIC UINT64_C(0x6b696e676c793031)
+#define TABLE_VERSION 1
+
+typedef struct TableHeader {
+        uint64_t magic;
+        uint32_t version;
+        uint32_t capacity, top;
+        int32_t keeper;                 /* whose children these are: pid and start time of the process, which outlives execve(2) */
+        uint64_t keeper_start;
+        /* What children get that the keeper changed for itself: the next one must not take it for what it found. */
+        uint64_t nofile_soft, nofile_hard;
+        uint32_t nofile_raised;
+        char oom_score_adj[12];         /* "": as it is */
+} TableHeader;
 
 typedef struct ChildQueue { uint32_t head, tail; } ChildQueue;
 
 typedef struct Table {
+        int fd;                         /* of the memory; -EBADF where the kernel has none to give, then it dies with us */
+        TableHeader *header;
         Child *children;
         uint8_t (*logs)[WIRE_LOG_MAX];
         uint32_t *by_run, *by_pid;      /* chains by hash: index + 1, 0 ends them */
@@ -53,6 +78,10 @@ typedef struct Table {
 /* At most TABLE_CAPACITY entries, fewer where so much address space is not to be had. 0 or -ENOMEM. */
 int table_init(Table *t, uint32_t capacity);
 void table_done(Table *t);              /* descriptors of the entries are left alone */
+
+/* Maps what table_init() of another keeper made, to be read and nothing else. -EPROTO: another version; -EBADMSG: no table. Undone by table_unview(). */
+int table_view(int fd, Table *ret);
+void table_unview(Table *t);
 
 Child *table_add(Table *t, uint64_t run);                       /* NULL: full. The run must not be there yet */
 void table_remove(Table *t, Child *c);                          /* must stand in no queue */

@@ -31,7 +31,7 @@ static int check_signal(const void *packet) {
 static int check_child(const void *packet) {
         const WireChild *p = packet;
 
-        return p->run == 0 || p->state < CHILD_GATED || p->state > CHILD_EXITED ? -EBADMSG : 0;
+        return p->run == 0 || p->state < CHILD_GATED || p->state > CHILD_ORPHAN ? -EBADMSG : 0;
 }
 
 typedef struct WireRule {

@@ -15,7 +15,7 @@
 #include "base/macro.h"
 #include "base/error.h"
 
-#define WIRE_VERSION 1
+#define WIRE_VERSION 2
 #define WIRE_MAX (160 * 1024)         /* bytes a packet; env + argv of a service must fit */
 #define WIRE_FDS_MAX 64               /* descriptors a packet */
 #define WIRE_GROUPS_MAX 64
@@ -31,7 +31,7 @@ typedef enum WireType {
         WIRE_RELEASE,        /* WireRun: let a gated child go on */
         WIRE_SIGNAL,         /* WireSignal */
         WIRE_LIST,           /* WireHeader: answered by WIRE_CHILD…, WIRE_HELD…, WIRE_LIST_END */
-        WIRE_ACK,            /* WireRun: the exit is recorded, forget the run */
+        WIRE_ACK,            /* WireRun: the exit is recorded (or the orphan taken up), forget the run */
         WIRE_HOLD,           /* WireHold + 1 fd: keep this descriptor over the manager's death; same name replaces */
         WIRE_DROP,           /* WireHold: close it */
         WIRE_SHUTDOWN,       /* WireShutdown: exit with this status */
@@ -149,13 +149,17 @@ typedef struct WireExited {
         uint64_t exited_monotonic;     /* usec */
 } WireExited;
 
-enum { CHILD_GATED = 1, CHILD_STARTING, CHILD_EXECUTING, CHILD_EXITED };
+enum {
+        CHILD_GATED = 1, CHILD_STARTING, CHILD_EXECUTING,
+        CHILD_EXITED,                  /* followed by its WIRE_EXITED */
+        CHILD_ORPHAN,                  /* of a keeper before this one, which cannot signal it nor learn its status. ACK when it is recorded, as of an exit */
+};
 typedef struct WireChild {
         WireHeader h;
         uint64_t run;
         uint8_t invocation[16];
         int32_t pid;
-        uint32_t state;                /* CHILD_EXITED is followed by its WIRE_EXITED */
+        uint32_t state;                /* CHILD_* */
         uint64_t start_time;
 } WireChild;
 

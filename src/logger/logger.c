@@ -233,7 +233,7 @@ static int set_up(Logger *l) {
 
 /* ---- the end ---- */
 
-/* The last words of a pipe whose writer may live on: what is in it now, and the start of a line that was never ended. */
+/* What a pipe holds now; its writer may live on, and the keeper after ours have the pipe from the vault. */
 static void finish_pipe(LogPipe *p) {
         size_t budget = PIPE_REST, n;
         int r;
@@ -244,7 +244,7 @@ static void finish_pipe(LogPipe *p) {
         /* Where the file still cannot be written, what was not read stays in the pipe for whoever holds it. */
         while (r >= 0 && !p->eof && budget > 0 && (n = pipe_read(p)) > 0)
                 budget -= MIN(budget, n);
-        p->eof = true;
+        p->leave = true;
         r = pipe_retry(p);
         if (r < 0)
                 log_errno(LOG_ERR, r, "%zu bytes of output for %s are lost", (size_t) p->kept_size + p->stream.open_size,

@@ -1,6 +1,7 @@
 /* kingd-logger: copies the output of services into rotated files. Started by kingd, which talks to it over descriptor LOG_WIRE_FD. */
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 
@@ -33,6 +34,21 @@ static uint64_t quota_from_environment(void) {
         return quota;
 }
 
+/* A logger whose keeper died may still be at work on the pipes that this one will get: it must be gone first. The lock belongs to a description
+ * of our own and ends with us. */
+static void take_turn(void) {
+        char path[32];
+        int fd, r;
+
+        snprintf(path, sizeof(path), "/proc/self/fd/%i", LOG_NOTES_FD);
+        fd = open(path, O_RDWR | O_CLOEXEC);
+        if (fd < 0)
+                return;
+        do
+                r = flock(fd, LOCK_EX);
+        while (r < 0 && errno == EINTR);
+}
+
 int main(int argc, char **argv) {
         int r;
 
@@ -46,6 +62,7 @@ int main(int argc, char **argv) {
                 return EXIT_USAGE;
         }
         (void) fcntl(LOG_WIRE_FD, F_SETFD, FD_CLOEXEC);
+        take_turn();
         (void) umask(0027);
         (void) chdir("/"); /* keeps no file system from being unmounted */
         r = raise_nofile(NULL);

@@ -204,7 +204,9 @@ int pipe_retry(LogPipe *p) {
         if (p->gap)
                 sink_gap(&p->stream, p->gap_inside);
         p->gap = false;
-        return p->eof ? sink_end(sink, &p->stream, now_usec(CLOCK_REALTIME)) : 0;
+        if (p->eof)
+                return sink_end(sink, &p->stream, now_usec(CLOCK_REALTIME));
+        return p->leave ? sink_leave(sink, &p->stream, now_usec(CLOCK_REALTIME)) : 0;
 }
 
 void pipe_resume(LogPipe *p) {

@@ -153,6 +153,11 @@ int sink_flush(Sink *s, SinkStream *st, usec_t realtime) {
         return st->pending ? sink_write_lines(s, st, "", 0, EVENT_LINES, realtime) : 0;
 }
 
+int sink_leave(Sink *s, SinkStream *st, usec_t realtime) {
+        st->leaving = true;
+        return sink_end(s, st, realtime);
+}
+
 int sink_end(Sink *s, SinkStream *st, usec_t realtime) {
         return st->format == LOG_FORMAT_RAW ? 0 : sink_write_lines(s, st, "", 0, EVENT_ALL, realtime);
 }

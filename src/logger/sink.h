@@ -39,6 +39,7 @@ typedef struct SinkStream {
         uint8_t format;
         bool merged, multiline;
         bool pending;            /* a complete line is kept because the next one may continue it: sink_flush() after a while */
+        bool leaving;            /* an unfinished line is to be a piece: another logger will read what follows */
         /* private */
         bool torn;               /* the end of what is kept was dropped */
         bool skip;               /* what comes next is the end of a line whose beginning was dropped */
@@ -62,6 +63,8 @@ void sink_configure(Sink *s, const SinkOptions *o);      /* new limits and owner
 #define SINK_CHUNK_MAX (128 * 1024)
 int sink_write(Sink *s, SinkStream *st, const char *p, size_t n, usec_t realtime);
 int sink_flush(Sink *s, SinkStream *st, usec_t realtime);  /* writes complete lines that are kept. Errors as sink_write */
+/* The stream goes on, but not with us: an open line is written as a piece. Errors as sink_write. */
+int sink_leave(Sink *s, SinkStream *st, usec_t realtime);
 int sink_end(Sink *s, SinkStream *st, usec_t realtime);  /* end of file on the stream: completes an open line. Errors as sink_write */
 
 /* What is not written is counted, and the file says so: "kingly: 12 lines (1.2K) were not kept, from … to …: REASON". */

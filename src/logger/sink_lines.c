@@ -73,10 +73,16 @@ static inline bool next_line(const char *p, size_t n, size_t max, EventEnd end, 
 /* What comes next from byte `at` on. False: it is not complete yet. */
 static inline bool next_piece(const Batch *b, size_t at, Event *ret) {
         SinkStream *st = b->stream;
+        const char *p = b->data + at;
+        bool found;
 
         if (st->multiline)
-                return event_next(b->data + at, b->size - at, message_max(st), b->end, ret, &st->pending);
-        return next_line(b->data + at, b->size - at, message_max(st), b->end, ret);
+                found = event_next(p, b->size - at, message_max(st), b->end, ret, &st->pending);
+        else
+                found = next_line(p, b->size - at, message_max(st), b->end, ret);
+        if (found && st->leaving && p[ret->eaten - 1] != '\n')
+                ret->cut = true;
+        return found;
 }
 
 static inline size_t piece_bound(const Batch *b, const Event *e) {

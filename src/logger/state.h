@@ -28,6 +28,7 @@ typedef struct LogPipe {
         PollSource source;            /* first: its callback gets this address. fd -EBADF: ended, and all of it written */
         SinkStream stream;
         Run *run;
+        bool leave;                   /* another logger will read on */
         bool eof;                     /* nothing more to read, but not all is written */
         bool gap, gap_inside;         /* bytes were dropped after what is kept; the last of them no newline */
         uint32_t kept_size;
@@ -91,7 +92,8 @@ size_t pipe_read(LogPipe *p);
 void pipe_keep(LogPipe *p, size_t n, usec_t at);
 /* The file cannot be written and the service shall not wait: what the pipe holds is dropped, the newest or the oldest. */
 void pipe_drop(LogPipe *p);
-/* Writes what was kept of a pipe. 0, or -errno: as full as before. */
+/* Writes what was kept of a pipe. 0, or -errno: as full as before. When the logger ends but the pipe does not, the beginning of a line is written
+ * too, as a piece. */
 int pipe_retry(LogPipe *p);
 /* Reads on, or closes, after pipe_retry(). May free the run and its target. */
 void pipe_resume(LogPipe *p);

@@ -53,6 +53,16 @@ static LinkChild *keeper_child(Manager *m, const StoredRun *v) {
         return NULL;
 }
 
+/* A keeper that inherited it from another knows no more of it than we do, except which process it was. */
+static void take_orphan(Manager *m, LinkChild *c, StoredRun *v) {
+        c->taken = true;
+        if (v->pid == 0) {
+                v->pid = c->pid;
+                v->start_time = c->start_time;
+        }
+        (void) link_ack(m->link, c->run);
+}
+
 static int adopt_cell(Manager *m, const StoredRun *v, Instance *i, Cell **ret) {
         CellName name = { .ns = v->ns, .service = v->name, .instance = v->instance, .generation = v->generation };
         PidRef main = { .pid = v->pid, .fd = -EBADF, .start_time = v->start_time };
@@ -157,12 +167,15 @@ static void adopt_nothing(Instance *i) {
         instance_event(i, EV_GONE);
 }
 
-static int adopt_living(Instance *i, const StoredRun *v) {
+static int adopt_living(Instance *i, const StoredRun *stored) {
         Manager *m = i->service->manager;
         Service *s = i->service;
+        StoredRun seen = *stored, *v = &seen;
         LinkChild *c = keeper_child(m, v);
         int r;
 
+        if (c && c->state == CHILD_ORPHAN)
+                take_orphan(m, TAKE_PTR(c), v);
         i->run = v->run;
         i->notifies = s->spec->ready_by == READY_NOTIFY || s->spec->watchdog;
         i->journal = spawn_to_journal(i);
@@ -234,6 +247,16 @@ static void end_stranger_members(Manager *m, const LinkChild *c) {
         books_bury(m, cell);
 }
 
+static void end_stranger(Manager *m, const LinkChild *c) {
+        _cleanup_pidref_ PidRef p = PIDREF_NULL;
+
+        log_warning("pid %d is of a run that the state does not know: ending it", c->pid);
+        if (c->state != CHILD_ORPHAN)
+                (void) link_signal(m->link, c->run, SIGKILL, WIRE_TO_GROUP);
+        else if (c->start_time && pidref_open(c->pid, c->start_time, &p) >= 0)
+                (void) pidref_signal(&p, SIGKILL);
+}
+
 /* Runs that the store does not know: started in the last moment before a crash. They are ended rather than run twice. */
 static void end_strangers(Manager *m) {
         LinkChild *children;
@@ -244,11 +267,9 @@ static void end_strangers(Manager *m) {
                 if (children[k].taken)
                         continue;
                 end_stranger_members(m, children + k);
-                if (!children[k].exited) {
-                        log_warning("pid %d is of a run that the state does not know: ending it", children[k].pid);
-                        (void) link_signal(m->link, children[k].run, SIGKILL, WIRE_TO_GROUP);
-                }
-                if (children[k].exited)
+                if (!children[k].exited)
+                        end_stranger(m, children + k);
+                if (children[k].exited || children[k].state == CHILD_ORPHAN)
                         (void) link_ack(m->link, children[k].run);
         }
         link_list_done(m->link);

@@ -13,6 +13,13 @@
 
 #define FRESH_USEC (500 * USEC_PER_MSEC)
 
+/* On CLOCK_MONOTONIC. One that an earlier manager started ran before this one's lifecycle began to count. */
+static usec_t running_since(const Instance *i, usec_t now) {
+        usec_t realtime = now_usec(CLOCK_REALTIME), lived = realtime > i->since_realtime ? realtime - i->since_realtime : 0;
+
+        return MIN(i->lc.run_since, now > lived ? now - lived : 0);
+}
+
 /* Percent of one core since the last sample, or since the run began. */
 static void sample(Instance *i) {
         usec_t now = now_usec(CLOCK_MONOTONIC), base;
@@ -21,7 +28,7 @@ static void sample(Instance *i) {
 
         if (i->sample.run == i->run && now - i->sample.at < FRESH_USEC)
                 return;
-        base = i->sample.run == i->run ? i->sample.at : i->lc.run_since;
+        base = i->sample.run == i->run ? i->sample.at : running_since(i, now);
         if (i->sample.run != i->run)
                 before = 0;
         if (!i->cell || !lifecycle_alive(&i->lc) || cell_usage(i->cell, false, &usage) < 0)

@@ -215,7 +215,8 @@ static int take_lock(Manager *m, KlError *reterr) {
                 return r;
         }
         n = snprintf(text, sizeof text, "%d\n", link_keeper(m->link));
-        if (ftruncate(fd, 0) < 0 || pwrite(fd, text, n, 0) != n)
+        /* Whoever reads it meanwhile sees a number, the old one or ours. */
+        if (pwrite(fd, text, n, 0) != n || ftruncate(fd, n) < 0)
                 log_warning("cannot write %s: %m", m->places.pid_file);
         r = link_hold(m->link, "lock", fd);
         fd_close(fd);

@@ -166,7 +166,7 @@ const SpecKey spec_keys[] = {
 
         { "restart.when", KEY_ENUM, FIELD(restart.when), restart_whens, .fallback = "always", .effect = EFFECT_NONE,
           .help = "Whether a service that ended by itself is started again. on-failure: after an exit code other than 0, a signal, a "
-                  "timeout or the watchdog. A stop by the operator is never followed by a restart.",
+                  "timeout, the watchdog, or an end that nobody saw because kingd was dead as well. A stop by the operator is never followed by a restart.",
           .example = "on-failure" },
         { "restart.delay", KEY_SPAN, FIELD(restart.delay), .max = 365 * (int64_t) USEC_PER_DAY, .fallback = "100ms", .effect = EFFECT_NONE,
           .help = "Wait before the first restart in a row; 0 restarts at once.",

@@ -202,7 +202,7 @@ static void test_check_of_the_small_packets(void **state) {
         assert_int_equal(wire_check(&hold, sizeof(hold), 1), -EBADMSG);
 
         assert_int_equal(wire_check(&child, sizeof(child), 0), 0);
-        child.state = 5;
+        child.state = CHILD_ORPHAN + 1;
         assert_int_equal(wire_check(&child, sizeof(child), 0), -EBADMSG);
 
         assert_int_equal(wire_check(&unknown, sizeof(unknown), 2), 0);

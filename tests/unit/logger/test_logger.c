@@ -393,7 +393,7 @@ static void test_drain(void **state) {
         for (unsigned i = 0; i < 3000; i++)
                 assert_true(dprintf(s.write[0], "line %u\n", i) > 0);
         assert_int_equal(fd_write_all(s.write[0], "unfinished", 10), 0);
-        assert_int_equal(buffer_append(&expected, "out unfinished\n", 15), 0);
+        assert_int_equal(buffer_append(&expected, "out+ unfinished\n", 16), 0);
         k = logger_start(RLIM_INFINITY);
         service_submit(&k, &s, p->path, 0, 0, 1);
         logger_finish(&k);

@@ -1,0 +1,117 @@
+/* Must stay true: what is passed on is close-on-exec again as soon as it has arrived; a list that makes no sense is as good as none. */
+#include "keeper/heirlooms.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/span.h"
+
+#define PACKED "KINGLY_HEIRLOOMS"
+
+int heirlooms_pack(const Held *items, size_t n) {
+        int fd = memfd_create("kingly-heirlooms", 0), r;
+        char text[16];
+
+        if (fd < 0)
+                return -errno;
+        r = fd_write_all(fd, items, n * sizeof(Held));
+        for (size_t i = 0; i < n && r >= 0; i++)
+                if (fcntl(items[i].fd, F_SETFD, 0) < 0)
+                        r = -errno;
+        snprintf(text, sizeof(text), "%i", fd);
+        if (r >= 0 && setenv(PACKED, text, true) < 0)
+                r = -errno;
+        if (r < 0)
+                fd_close(fd);
+        return r;
+}
+
+static int unpack(int fd, Held **ret, size_t *ret_n) {
+        struct stat st;
+        Held *items;
+        size_t n;
+
+        if (fstat(fd, &st) < 0 || st.st_size % sizeof(Held) != 0)
+                return -EBADMSG;
+        n = (size_t) st.st_size / sizeof(Held);
+        items = malloc((size_t) st.st_size + 1);
+        if (!items)
+                return -ENOMEM;
+        if (pread(fd, items, (size_t) st.st_size, 0) != st.st_size) {
+                free(items);
+                return -EBADMSG;
+        }
+        *ret_n = 0;
+        for (size_t i = 0; i < n; i++)
+                if (memchr(items[i].name, '\0', sizeof(items[i].name)) && fcntl(items[i].fd, F_SETFD, FD_CLOEXEC) >= 0)
+                        items[(*ret_n)++] = items[i];
+        *ret = items;
+        return 0;
+}
+
+/* Cuts the next name off a list separated by colons. */
+static void next_name(const char **list, int fd, char *ret, size_t size) {
+        size_t n = *list ? strcspn(*list, ":") : 0;
+
+        if (n > 0 && n < size)
+                snprintf(ret, size, "%.*s", (int) n, *list);
+        else
+                snprintf(ret, size, "fd%i", fd);
+        if (*list)
+                *list = (*list)[n] ? *list + n + 1 : NULL;
+}
+
+static uint64_t passed(void) {
+        const char *pid = getenv("LISTEN_PID"), *count = getenv("LISTEN_FDS");
+        uint64_t for_pid, n;
+
+        if (!pid || !count || parse_u64(pid, &for_pid) < 0 || for_pid != (uint64_t) getpid() || parse_u64(count, &n) < 0)
+                return 0;
+        return MIN(n, (uint64_t) INT32_MAX - 3);
+}
+
+static int from_systemd(Held **ret, size_t *ret_n) {
+        const char *names = getenv("LISTEN_FDNAMES");
+        uint64_t left = passed();
+        size_t most = 0;
+        Held *items;
+
+        while (most < left && fcntl((int) most + 3, F_SETFD, FD_CLOEXEC) >= 0)
+                most++;
+        items = calloc(most + 1, sizeof(Held));
+        if (!items)
+                return -ENOMEM;
+        for (size_t i = 0; i < most; i++) {
+                items[i].fd = (int) i + 3;
+                next_name(&names, items[i].fd, items[i].name, sizeof(items[i].name));
+        }
+        *ret = items;
+        *ret_n = most;
+        return 0;
+}
+
+int heirlooms_from_environment(Held **ret, size_t *ret_n) {
+        const char *packed = getenv(PACKED);
+        uint64_t fd;
+        int r;
+
+        if (packed && parse_u64(packed, &fd) >= 0 && fd < INT32_MAX) {
+                r = unpack((int) fd, ret, ret_n);
+                fd_close((int) fd);
+                if (r < 0)
+                        log_errno(LOG_ERR, r, "cannot read what another keeper left");
+                *ret = r < 0 ? NULL : *ret;
+                *ret_n = r < 0 ? 0 : *ret_n;
+                r = 1;
+        } else
+                r = from_systemd(ret, ret_n);
+        (void) unsetenv(PACKED);
+        (void) unsetenv("LISTEN_PID");
+        (void) unsetenv("LISTEN_FDS");
+        (void) unsetenv("LISTEN_FDNAMES");
+        return r;
+}

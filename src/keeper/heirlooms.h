@@ -1,0 +1,17 @@
+/* Descriptors on their way from one keeper to the next, whatever brings them: systemd's file descriptor store, the heir (heir.h), or execve(2). */
+#pragma once
+
+#include "keeper/hold.h"
+
+/* The names of the vault that are not the manager's. Of a run's log pipes: "log-", its number in 16 hexadecimal digits, "-0" or "-1". */
+#define HEIRLOOM_TABLE "table-"         /* and a number that grows: the last one is the one that counts */
+#define HEIRLOOM_LOG "log-"
+#define HEIRLOOM_NOTES "notes"          /* the logger's */
+
+/* What came with our start: packed by another keeper, or passed by systemd (sd_listen_fds(3): LISTEN_PID, LISTEN_FDS, LISTEN_FDNAMES; a name
+ * that is missing is "fd3", "fd4", …). The variables are removed, the array is the caller's. -ENOMEM, 0, or 1 when it was a keeper: then limits and OOM
+ * score of this process are that keeper's own. */
+int heirlooms_from_environment(Held **ret, size_t *ret_n);
+
+/* Prepares execve(2): the descriptors lose FD_CLOEXEC, their list goes into a memory file that a variable of our environment names. */
+int heirlooms_pack(const Held *items, size_t n);

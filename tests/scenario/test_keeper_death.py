@@ -1,0 +1,113 @@
+"""The keeper dies, and nobody notices: the heir takes its place with everything that it held."""
+import json, os, signal, subprocess
+from kingly import BIN, Scenario, alive, start_time, wait_for
+from test_survival import named
+
+COUNT = "#!/bin/sh\nn=0\nwhile :; do echo line $n; n=$((n+1)); sleep 0.005; done\n"
+
+
+class KeeperDeath(Scenario):
+    def setUp(self):
+        super().setUp()
+        r = subprocess.run([os.path.join(BIN, "kingd"), "--daemonize", "--isolation", self.isolation, "--log-level", "info"],
+                           env=self.environment, stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log, timeout=120)
+        self.assertEqual(r.returncode, 0, self.daemon_log())
+        self.addCleanup(self.end)
+
+    def end(self):
+        """Cleanups run last in, first out: before the one that looks for what is left."""
+        if self.kingctl("ping", "--no-autostart").code == 0:
+            self.ok("shutdown")
+
+    def keeper(self):
+        return int(open(self.home + "/kingd.pid").read())
+
+    def kill_keeper(self, *also):
+        """Kills it and waits until another one's manager answers. Returns the new keeper."""
+        old, heir = self.keeper(), self.heir()
+        for pid in (old, *also):
+            os.kill(pid, signal.SIGKILL)
+        wait_for("the heir in its place", lambda: self.keeper() == heir)
+        self.ok("list", "--no-autostart")
+        return heir
+
+    def heir(self):
+        def found():
+            for pid in named(self.keeper(), "kingd"):
+                if b"--heir" in open(f"/proc/{pid}/cmdline", "rb").read():
+                    return pid
+        return wait_for("an heir", found)
+
+    def numbers(self, service, instance=0):
+        path = f"{self.home}/logs/{service}.{instance}.log"
+        text = open(path).read() if os.path.exists(path) else ""
+        return [int(l.rsplit(" ", 1)[1]) for l in text.splitlines() if l.startswith("2")]
+
+    def test_services_and_their_output_go_on(self):
+        counter = self.script("count", COUNT)
+        self.apply({"count": {"command": [counter], "instances": 3, "log": {"to": "file"}}})
+        before = {r["instance"]: (r["pid"], start_time(r["pid"])) for r in self.list()}
+        for _ in range(5):
+            so_far = len(self.numbers("count"))
+            wait_for("output", lambda: len(self.numbers("count")) > so_far)
+            self.kill_keeper()
+        self.assertEqual({r["instance"]: (r["pid"], start_time(r["pid"])) for r in self.list()}, before)
+        self.ok("stop", "count")
+        for i in range(3):
+            wait_for("the end of the pipe", lambda: named(self.keeper(), "kingd-logger"))
+            numbers = self.numbers("count", i)
+            self.assertEqual(numbers, list(range(len(numbers))))
+            self.assertGreater(len(numbers), 5)
+
+    def test_an_exit_that_nobody_recorded_is_not_lost(self):
+        end = os.path.join(self.home, "end")
+        os.mkfifo(end)
+        self.apply({"a": {"command": f"read line < {end}; echo last words; exit 42", "shell": True, "restart": {"when": "never"}, "log": {"to": "file"}}})
+        self.until("a", state="running")
+        manager = json.loads(self.ok("status", "-o", "json").out)["manager_pid"]
+        pid = self.pid("a")
+        os.kill(manager, signal.SIGSTOP)
+        with open(end, "w") as f:
+            f.write("go\n")
+        wait_for("the keeper to reap it", lambda: not os.path.exists(f"/proc/{pid}"))
+        self.kill_keeper(manager)
+        self.assertEqual(self.until("a", state="failed")["exit"]["code"], 42)
+        wait_for("its last words", lambda: self.messages("a") == ["last words"])
+
+    def test_an_end_that_nobody_saw_is_unknown(self):
+        self.apply({"a": {"command": "sleep 1000", "restart": {"delay": "0s"}, "log": {"to": "file"}},
+                    "once": {"command": "sleep 1000", "restart": {"when": "never"}, "log": {"to": "file"}}})
+        pids = [self.pid("a"), self.pid("once")]
+        self.kill_keeper(*pids)
+        row = wait_for("another run", lambda: (lambda r: r if r["state"] == "running" and r["pid"] != pids[0] else None)(self.row("a")))
+        self.assertTrue(alive(row["pid"]))
+        once = self.until("once", pid=None)
+        self.assertEqual(once["exit"]["reason"], "unknown", once)
+        self.assertIsNone(once["exit"]["code"])
+        self.assertIn("unknown", " ".join(e["message"] for e in self.events("once")))
+
+    def test_clients_wait_and_are_answered(self):
+        self.apply({"a": {"command": "sleep 1000"}})
+        heir, old = self.heir(), self.keeper()
+        os.kill(old, signal.SIGKILL)
+        for _ in range(20):
+            self.ok("ping", "--no-autostart")
+        self.assertEqual(self.keeper(), heir)
+
+    def test_a_dead_heir_has_a_successor(self):
+        counter = self.script("count", COUNT)
+        self.apply({"count": {"command": [counter], "log": {"to": "file"}}})
+        pid, heir = self.pid("count"), self.heir()
+        os.kill(heir, signal.SIGKILL)
+        wait_for("another heir", lambda: self.heir() != heir)
+        self.kill_keeper()
+        so_far = len(self.numbers("count"))
+        wait_for("more output", lambda: len(self.numbers("count")) > so_far)
+        self.assertEqual(self.pid("count"), pid)
+
+    def test_the_end_is_the_end(self):
+        self.apply({"a": {"command": "sleep 1000"}})
+        pids = [self.heir(), self.keeper(), self.pid("a")]
+        self.ok("shutdown")
+        wait_for("all of them to end", lambda: not any(map(alive, pids)))
+        self.refused(4, "ping", "--no-autostart")
