@@ -11,9 +11,9 @@ static bool bad_file(int r) {
         return r == -EUCLEAN || r == -EACCES || r == -EPERM;
 }
 
-/* The disk's faults: the file may be as good as ever. */
+/* The disk's faults, or somebody else has locked it: the file may be as good as ever. */
 static bool bad_disk(int r) {
-        return r == -ENOSPC || r == -EDQUOT || r == -EROFS || r == -EIO || r == -ENXIO;
+        return r == -EBUSY || r == -ENOSPC || r == -EDQUOT || r == -EROFS || r == -EIO || r == -ENXIO;
 }
 
 static int set_aside(Manager *m, const KlError *why, KlError *reterr) {

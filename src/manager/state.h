@@ -3,8 +3,8 @@
 
 #include "manager/manager.h"
 
-/* Opens m->store and makes sure that it knows what runs. A damaged or unreadable file is set aside and said so; one that cannot be written now
- * (full, read-only, broken disk) is stood in for by a copy in memory until it can. -ENOTSUP and others, with reterr: better not to begin. */
+/* Opens m->store and makes sure that it knows what runs. A damaged or unreadable file is set aside and said so; one that cannot be used now
+ * (locked; full, read-only or broken disk) is stood in for by a copy in memory until it can. -ENOTSUP and others, with reterr: better not to begin. */
 int state_open(Manager *m, KlError *reterr);
 /* 0 while changes last; else -EROFS, and reterr says why they would not. */
 int state_lasting(const Manager *m, KlError *reterr);

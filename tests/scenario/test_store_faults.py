@@ -28,8 +28,11 @@ class StoreFaults(Scenario):
             return None
 
     def kill_keeper(self):
+        """And its manager with it, which ends by itself a moment later and writes until then."""
+        manager = self.manager_pid()
         self.daemon.kill()
         self.daemon.wait()
+        wait_for("its manager to be gone", lambda: not alive(manager))
 
     def kill_manager(self):
         old = self.manager_pid()
@@ -44,7 +47,7 @@ class StoreFaults(Scenario):
             os.unlink(path)
 
     def damage(self):
-        for path in (self.store, self.store + "-wal"):
+        for path in filter(os.path.exists, (self.store, self.store + "-wal")):
             with open(path, "r+b") as f:
                 f.write(b"garbage " * 1024)
 
@@ -201,9 +204,11 @@ class StoreFaults(Scenario):
         # More than is kept in memory, so that it must be read again.
         many = [{"name": f"s{n}", "command": "sleep 1000", "env": {"SCENARIO_HOME": self.home, "LONG": "x" * 3000}} for n in range(300)]
         c.call("Apply", {"services": many, "start": False})
+        os.kill(manager, signal.SIGSTOP)        # or it notices before all is done
         for path in (self.store, self.store + "-wal"):
             with open(path, "r+b") as f:
                 f.write(b"garbage " * (os.path.getsize(path) // 8))
+        os.kill(manager, signal.SIGCONT)
         names = iter(range(300))
 
         def set_aside():
@@ -270,6 +275,24 @@ class StoreFaults(Scenario):
         self.start_daemon()
         self.assertEqual({r["name"]: r["state"] for r in self.list()}, {"web": "running", "other": "stopped", "new": "running"})
         self.stop_daemon()
+
+    def test_locked_by_another_process(self):
+        self.start_daemon()
+        self.apply({"web": {"command": "sleep 1000", "log": {"to": "none"}}})
+        before = self.identity()
+        self.kill_keeper()
+        db = sqlite3.connect(self.store, isolation_level=None)
+        db.execute("PRAGMA locking_mode = EXCLUSIVE")
+        db.execute("BEGIN EXCLUSIVE")
+        self.start_daemon()
+        self.assertEqual(self.identity(), before)
+        self.assertIn("locked", self.ok("status").out)
+        self.ok("stop", "web")
+        db.close()
+        wait_for("the fault to be over", lambda: not self.problems())
+        self.stop_daemon()
+        self.start_daemon()
+        self.assertEqual(self.row("web")["state"], "stopped")
 
     def identity_of_killed(self):
         """Pids of the living services while no daemon answers."""
