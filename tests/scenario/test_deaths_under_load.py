@@ -73,9 +73,9 @@ class DeathsUnderLoad(Scenario):
             entered = open(f"{self.book}/crash{n}").read().split()
             ended = [(str(e["data"]["pid"]), e["data"]["code"]) for e in events if e["name"] == f"crash{n}" and e["kind"] == "exited"]
             told = [p for p, code in ended]
-            self.assertEqual(len(told), len(set(told)), f"crash{n}: an exit came twice")
-            # The last run may have been stopped before it entered itself, or before its status was its own.
-            self.assertEqual([p for p in told if p in entered], entered, f"crash{n}: lost exits")
+            # The last run may have been stopped before it entered itself, or before its status was its own. Numbers come again, so their order counts.
+            self.assertEqual(told[:len(entered)], entered, f"crash{n}: exits that were lost or came twice")
+            self.assertLessEqual(len(told), len(entered) + 1)
             self.assertTrue(all(code == 3 for p, code in ended[:-1]), ended)
             runs, exits = runs + len(entered), exits + len(told)
         total, lost, doubled = self.lost_lines()
