@@ -89,12 +89,19 @@ static bool remembered(const Instance *i) {
         return s->wanted || i->lc.state != LC_STOPPED;
 }
 
+/* What finds its place again. A session has none before its main process is known: there it is the invocation, which all of it will carry. */
+static const char *place_of(const Instance *i, const char *invocation) {
+        if (!i->cell)
+                return "";
+        return *cell_where(i->cell) ? cell_where(i->cell) : invocation;
+}
+
 int books_write_instance(Instance *i) {
         const Service *s = i->service;
         char id[33];
         StoredRun v = { .ns = s->spec->ns, .name = s->spec->name, .instance = i->index, .run = i->run, .generation = i->generation,
                         .invocation_id = id, .pid = i->main.pid, .start_time = i->main.start_time, .boot_id = s->manager->boot_id,
-                        .isolation = isolate_kind_name(isolate_kind(s->manager->isolate)), .where = i->cell ? cell_where(i->cell) : "",
+                        .isolation = isolate_kind_name(isolate_kind(s->manager->isolate)), .where = place_of(i, id),
                         .since_realtime = i->since_realtime, .lc = i->lc, .stop_due = i->stop_deferred,
                         .watchdog = i->watchdog_interval, .status = i->status, .hint = i->hint };
 

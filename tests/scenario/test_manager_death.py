@@ -171,7 +171,7 @@ signal.pause()
         names = [f"s{n}" for n in range(20)]
         for n in range(5):
             manager = self.manager()
-            services = {name: {"command": ["sh", "-c", f"echo $$$$ >> {self.home}/{name}.{n}; exec sleep 1000"], "env": {"SCENARIO_HOME": self.home}} for name in names}
+            services = {name: {"command": ["sh", "-c", f"echo $$$$ >> {self.home}/{name}.{n}; setsid sleep 1001 & exec sleep 1000"], "env": {"SCENARIO_HOME": self.home}} for name in names}
             path = self.file("apply.json", json.dumps({"services": services}))
             client = subprocess.Popen([os.path.join(BIN, "kingctl"), "apply", "--no-wait", "-f", path], env=self.environment,
                                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -184,3 +184,5 @@ signal.pause()
             for name in names:
                 self.assertEqual(self.lines(f"{name}.{n}"), [str(pids[name])], f"{name}, round {n}, seed {SEED}\n{self.daemon_log()}")
             self.ok("delete", "all")
+            left = [p for p in self.ours() if b"sleep" in open(f"/proc/{p}/cmdline", "rb").read()]
+            self.assertEqual(left, [], f"what a start left behind, round {n}, seed {SEED}\n{self.daemon_log()}")
