@@ -1,6 +1,6 @@
 """The live view on a terminal of its own (a pty): what is seen, what keys do, how it leaves the terminal."""
 import fcntl, os, pty, re, select, signal, struct, subprocess, termios, time
-from kingly import PATIENCE, Scenario
+from kingly import PATIENCE, Scenario, wait_for
 
 
 class Screen:
@@ -74,7 +74,7 @@ class Monit(Scenario):
         s.press("s")
         self.until("web", state="running")
         s.press("+")
-        self.until("web:1", state="running")
+        wait_for("a second one", lambda: [r["state"] for r in self.list("web")] == ["running"] * 2)
         s.press("/zo\n")
         s.until("filter: zo")
         s.press("r")
