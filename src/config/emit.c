@@ -121,7 +121,7 @@ static json_object *codes(const SpecKey *k, const ServiceSpec *s) {
 
 static int collection(const SpecKey *k, const ServiceSpec *s, json_object **ret) {
         static json_object *(*const emitters[_KEY_TYPE_MAX])(const SpecKey *, const ServiceSpec *) = {
-                [KEY_PATHS] = list_of_strings, [KEY_COMMAND] = command,       [KEY_ENV] = env,     [KEY_DEPENDS] = depends,
+                [KEY_PATHS] = list_of_strings, [KEY_STRINGS] = list_of_strings, [KEY_COMMAND] = command,       [KEY_ENV] = env,     [KEY_DEPENDS] = depends,
                 [KEY_DEVICES_SIZE] = devices,  [KEY_DEVICES_COUNT] = devices, [KEY_CODES] = codes, [KEY_CAPABILITIES] = list_of_strings,
                 [KEY_WORDS] = list_of_strings,
         };

@@ -171,3 +171,25 @@ int field_read_paths(const FieldReader *f, const SpecKey *k, const Node *n) {
         field_strings_replace(field_of(f, k), TAKE_PTR(l));
         return 0;
 }
+
+int field_read_strings(const FieldReader *f, const SpecKey *k, const Node *n) {
+        _cleanup_strv_ char **l = NULL;
+        Node *self = (Node *) n, *const *items;
+        size_t count;
+
+        if (n->kind == NODE_MAP)
+                return field_wrong(f, k, n);
+        count = field_items(n, &items, &self);
+        l = field_strings_new(count);
+        if (!l)
+                return -ENOMEM;
+        for (size_t i = 0; i < count; i++) {
+                if (items[i]->kind != NODE_SCALAR || items[i]->n == 0)
+                        return field_wrong(f, k, items[i]);
+                l[i] = strdup(items[i]->text);
+                if (!l[i])
+                        return -ENOMEM;
+        }
+        field_strings_replace(field_of(f, k), TAKE_PTR(l));
+        return 0;
+}

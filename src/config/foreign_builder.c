@@ -83,6 +83,22 @@ int foreign_set_strv(json_object *service, const char *path, char *const *l) {
         return foreign_set(service, path, TAKE_PTR(array));
 }
 
+int foreign_push(json_object *service, const char *path, json_object *value) {
+        const char *key;
+        json_object *group = group_of(service, path, &key), *list;
+        int r = group ? 0 : -ENOMEM;
+
+        if (r >= 0 && !json_object_object_get_ex(group, key, &list)) {
+                list = json_object_new_array();
+                r = json_add(group, key, list);
+        }
+        if (r < 0) {
+                json_object_put(value);
+                return r;
+        }
+        return json_append(list, value);
+}
+
 int foreign_set_env(json_object *service, const char *name, const char *value) {
         json_object *env;
 

@@ -24,6 +24,8 @@ int foreign_fault(const Foreign *f, Place at, const char *format, ...) _printf_(
 int foreign_set(json_object *service, const char *path, json_object *value);
 int foreign_set_text(json_object *service, const char *path, const char *text);
 int foreign_set_strv(json_object *service, const char *path, char *const *l);
+/* Appends to a list, which is made where there is none. */
+int foreign_push(json_object *service, const char *path, json_object *value);
 /* A variable of its environment. */
 int foreign_set_env(json_object *service, const char *name, const char *value);
 /* A path against the directory of the file; malloc'ed, NULL on OOM. */

@@ -1,4 +1,5 @@
 /* What a key of a PM2 application means to Kingly: one table, one reader a key. */
+#include "base/fd.h"
 #include "base/span.h"
 #include "base/text.h"
 #include "config/pm2.h"
@@ -145,6 +146,37 @@ static int read_log_file(App *a, const Node *v, const char *key) {
                             a->name);
 }
 
+/* true is the working directory; else names of files and directories. */
+static int read_watch(App *a, const Node *v, const char *key) {
+        int r = 0;
+
+        if (v->kind == NODE_SCALAR && !truth(v))
+                return 0;
+        /* What PM2 passes over when nothing is said; node_modules is so here, too. */
+        if (!pm2_find(a->map, "ignore_watch", "ignoreWatch"))
+                r = foreign_push(a->service, "watch.ignore", json_object_new_string(".*"));
+        if (r >= 0 && v->kind == NODE_SCALAR)
+                return foreign_push(a->service, "watch.paths", json_object_new_string(a->cwd));
+        for (size_t i = 0; v->kind == NODE_LIST && i < v->n && r >= 0; i++) {
+                _cleanup_free_ char *path = path_absolute(pm2_text(v->items[i]) ?: ".", a->cwd);
+
+                r = path ? foreign_push(a->service, "watch.paths", json_object_new_string(path)) : -ENOMEM;
+        }
+        return r;
+}
+
+static int read_ignore_watch(App *a, const Node *v, const char *key) {
+        int r = 0;
+
+        for (size_t i = 0; v->kind == NODE_LIST && i < v->n && r >= 0; i++)
+                r = foreign_push(a->service, "watch.ignore", json_object_new_string(pm2_text(v->items[i]) ?: ""));
+        return v->kind != NODE_SCALAR ? r : foreign_push(a->service, "watch.ignore", json_object_new_string(v->text));
+}
+
+static int read_watch_delay(App *a, const Node *v, const char *key) {
+        return set_milliseconds(a, v, key, "watch.debounce");
+}
+
 static int read_memory_restart(App *a, const Node *v, const char *key) {
         return foreign_note(a->f, place_of(v), "%s: max_memory_restart is not available in this version; `limits: {memory_max: %s}` is a limit in the kernel",
                             a->name, pm2_text(v) ?: "SIZE");
@@ -191,7 +223,9 @@ static const struct {
         { "error_file", "errorFile", read_log_file },
         { "err_file", "log_file", read_log_file },
         { "max_memory_restart", "maxMemoryRestart", read_memory_restart },
-        { "watch", NULL, read_unavailable },
+        { "watch", NULL, read_watch },
+        { "ignore_watch", "ignoreWatch", read_ignore_watch },
+        { "watch_delay", "watchDelay", read_watch_delay },
         { "cron_restart", "cron", read_unavailable },
         { "wait_ready", "waitReady", read_unavailable },
         { "shutdown_with_message", "shutdownWithMessage", read_unavailable },
@@ -206,7 +240,6 @@ static const struct {
         { "args", "cwd", read_nothing },
         { "interpreter", "exec_interpreter", read_nothing },
         { "node_args", "interpreter_args", read_nothing },
-        { "ignore_watch", "watch_delay", read_nothing },
         { "watch_options", "listen_timeout", read_nothing },
         { "merge_logs", "combine_logs", read_nothing },
         { "log_date_format", "time", read_nothing },

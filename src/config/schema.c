@@ -30,6 +30,7 @@ static const char *const type_schemas[_KEY_TYPE_MAX] = {
         [KEY_INSTANCES] = "{\"anyOf\":[{\"type\":\"integer\"},{\"const\":\"max\"}]}",
         [KEY_PATH] = "{\"type\":\"string\"}",
         [KEY_PATHS] = "{\"anyOf\":[{\"type\":\"string\"},{\"type\":\"array\",\"items\":{\"type\":\"string\"}}]}",
+        [KEY_STRINGS] = "{\"anyOf\":[{\"type\":\"string\"},{\"type\":\"array\",\"items\":{\"type\":\"string\"}}]}",
         [KEY_COMMAND] = "{\"anyOf\":[" TEXT "," TEXTS "]}",
         [KEY_WORDS] = "{\"anyOf\":[" TEXT "," TEXTS "]}",
         [KEY_ENV] = "{\"anyOf\":[{\"type\":\"object\",\"propertyNames\":" PATTERN(
@@ -151,7 +152,7 @@ static json_object *or_variable(json_object *type) {
 }
 
 static bool takes_any_text(KeyType t) {
-        return t == KEY_STRING || t == KEY_NAME || t == KEY_PATH || t == KEY_PATHS || t == KEY_COMMAND || t == KEY_WORDS;
+        return t == KEY_STRING || t == KEY_NAME || t == KEY_PATH || t == KEY_PATHS || t == KEY_STRINGS || t == KEY_COMMAND || t == KEY_WORDS;
 }
 
 /* Numbers and booleans as such, everything else as text. */

@@ -152,6 +152,16 @@ static int add_section(Ctl *ctl, json_object *service, const char *section, cons
         return 0;
 }
 
+static int add_watch(Ctl *ctl, json_object *service, const char *cwd) {
+        json_object *o, *paths;
+
+        if (!ctl->options.watch)
+                return 0;
+        o = json_object_new_object();
+        paths = array_of((char *[]) { (char *) cwd, NULL });
+        return json_add(o, "paths", paths) < 0 || json_add(service, "watch", o) < 0 ? ctl_oom(ctl) : 0;
+}
+
 static int add_instances(Ctl *ctl, json_object *service) {
         const char *text = ctl->options.instances;
         int64_t n;
@@ -182,7 +192,7 @@ static int make_service(Ctl *ctl, char *const *words, json_object **ret) {
         if (!cwd || json_add_string(s, "name", name) < 0 || json_add_string(s, "namespace", o->namespace ? o->namespace : "default") < 0 ||
             json_add(s, "command", array_of(argv)) < 0 || json_add_string(s, "cwd", cwd) < 0)
                 return ctl_oom(ctl);
-        if ((r = add_instances(ctl, s)) < 0 || (r = add_env(ctl, s)) < 0 ||
+        if ((r = add_instances(ctl, s)) < 0 || (r = add_watch(ctl, s, cwd)) < 0 || (r = add_env(ctl, s)) < 0 ||
             (r = add_section(ctl, s, "restart", "when", o->no_autorestart ? "never" : NULL)) < 0 ||
             (r = add_section(ctl, s, "limits", "memory_max", o->memory_max)) < 0)
                 return r;
@@ -216,6 +226,7 @@ static int refuse_command_options(Ctl *ctl) {
                 { o->instances, "instances" },
                 { o->env, "env" },
                 { o->memory_max, "memory-max" },
+                { o->watch, "watch" },
                 { o->no_autorestart, "no-autorestart" },
         };
 

@@ -40,6 +40,7 @@ const Verb verbs[] = {
                         { 'e', "env", OPTION_STRINGS, FIELD(env), "NAME=VALUE", NULL,
                           "set a variable; NAME alone passes the caller's value" },
                         { 0, "no-autorestart", OPTION_FLAG, FIELD(no_autorestart), NULL, NULL, "do not restart the command when it ends" },
+                        { 'w', "watch", OPTION_FLAG, FIELD(watch), NULL, NULL, "restart the command when files below its working directory change" },
                         { 0, "memory-max", OPTION_STRING, FIELD(memory_max), "SIZE", NULL,
                           "memory limit of each instance (512M)" }, NO_WAIT),
                 .run = verb_start,

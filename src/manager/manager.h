@@ -35,6 +35,7 @@ typedef struct EventFollower EventFollower;
 typedef struct LogStream LogStream;
 typedef struct FloodWatch FloodWatch;
 typedef struct PendingEvent PendingEvent;
+typedef struct Watch Watch;
 
 /* What a run used in the end, kept for `describe` until the next run ends: of its cgroup where that still tells, else of the main process and
  * what it reaped. */
@@ -92,6 +93,7 @@ struct Service {
         int64_t position;
         Instance **instances;
         size_t n_instances;
+        Watch *watch;                      /* of files; NULL: none */
         Service **dependents;              /* who names us in depends_on; rebuilt with the set */
         size_t n_dependents;
 };

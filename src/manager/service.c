@@ -7,6 +7,7 @@
 #include "manager/collector.h"
 #include "manager/instance.h"
 #include "manager/service.h"
+#include "manager/watch.h"
 #include "model/depend.h"
 
 Service *service_find(Manager *m, const char *ns, const char *name) {
@@ -57,6 +58,7 @@ int service_new(Manager *m, ServiceSpec *spec, const char *origin, bool wanted, 
                 return r;
         }
         s->spec = spec;
+        watch_update(s);
         *ret = s;
         return 0;
 }
@@ -81,6 +83,7 @@ Service *service_free(Service *s) {
                         if (m->order[k]->dependents[n] == s)
                                 m->order[k]->dependents[n--] = m->order[k]->dependents[--m->order[k]->n_dependents];
         m->set_changed = true;
+        watch_free(s->watch);
         free(s->instances);
         free(s->dependents);
         free(s->origin);
@@ -122,6 +125,7 @@ int service_replace_spec(Service *s, ServiceSpec *spec) {
         s->spec = spec;
         spec_free(old);
         s->manager->set_changed = true;
+        watch_update(s);
         return service_scale(s, spec_instances(spec, s->manager->n_cpus));
 }
 
@@ -265,6 +269,7 @@ void service_start(Service *s, uint64_t round) {
         if (s->deleting || s->start_round == round)
                 return;
         s->start_round = round;
+        watch_begin(s);
         for (size_t n = 0; n < s->spec->depends.n; n++) {
                 Service *d = service_dependency(s, s->spec->depends.items + n);
                 bool idle = d && service_settled(d);

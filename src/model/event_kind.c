@@ -55,6 +55,11 @@ static const EventInfo kinds[_EVENT_KIND_MAX] = {
                 "wants it stopped uses kingctl stop @KINGLY_SERVICE@." },
         [EVENT_SIGNALLED] = { "signal", "05ee413b5415448ebecf534be0da50f4", LOG_INFO, SERVICE "was sent a signal",
                 "An operator sent it, by kingctl signal. What comes of it is the service's affair." },
+        [EVENT_CHANGED] = { "changed", "cfd503f8e0224354919795abbedae480", LOG_INFO, SERVICE "had its files changed",
+                "A file below watch.paths changed, and the service is restarted or, with watch.signal, told. What is not meant to do that "
+                "belongs into watch.ignore." },
+        [EVENT_UNWATCHED] = { "unwatched", "fceb5e2676db461b93052b64231e87c0", LOG_WARNING, SERVICE "is not told of changed files",
+                "A path of watch.paths cannot be watched, for the reason that the message gives; it is tried again at the next start." },
         [EVENT_UNLIMITED] = { "unlimited", "0ff01bc227f34698b762c896b4db1f7a", LOG_WARNING, SERVICE "keeps its old limits",
                 "The new limits could not be set on the living processes, for the reason that the message gives. They will be those of "
                 "its next run." },

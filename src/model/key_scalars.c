@@ -151,6 +151,10 @@ int key_signal_parse(const SpecKey *k, void *field, const char *text) {
 int key_signal_format(const SpecKey *k, const void *field, char **ret) {
         int sig = *(const int *) field;
 
+        if (sig == 0) {
+                *ret = NULL;
+                return 0;
+        }
         return set_text(ret, sig < SIGRTMIN ? text_printf("SIG%s", sigabbrev_np(sig) ?: "?") : text_printf("SIGRTMIN+%i", sig - SIGRTMIN));
 }
 

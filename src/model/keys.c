@@ -253,6 +253,22 @@ const SpecKey spec_keys[] = {
           .help = "Lines that may come at once after a pause, if that is more than rate_limit, which it goes with.",
           .example = "5000" },
 
+        { "watch.paths", KEY_PATHS, FIELD(watch.paths), .effect = EFFECT_NONE,
+          .help = "Files and directories: when one of them, or anything below, changes, the service is restarted. Directories named .git or "
+                  "node_modules are passed over unless watch.ignore takes them back. A path that does not exist is looked for again at the next "
+                  "start.",
+          .example = "[src, config.yaml]" },
+        { "watch.ignore", KEY_STRINGS, FIELD(watch.ignore), .effect = EFFECT_NONE,
+          .help = "What is passed over below the watched paths, by patterns as in .gitignore: *.log at any depth, /build only at the top, tmp/ "
+                  "directories, !keep.log after all.",
+          .example = "[\"*.log\", tmp/]" },
+        { "watch.debounce", KEY_SPAN, FIELD(watch.debounce), .max = (int64_t) USEC_PER_HOUR, .fallback = "200ms", .effect = EFFECT_NONE,
+          .help = "How long nothing more must change before something is done about it; at most ten times as long after the first change.",
+          .example = "1s" },
+        { "watch.signal", KEY_SIGNAL, FIELD(watch.signal), .effect = EFFECT_NONE,
+          .help = "Send the main process this signal instead of restarting the service.",
+          .example = "SIGHUP" },
+
         { "user", KEY_NAME, FIELD(user), .effect = EFFECT_RESTART,
           .help = "User it runs as, by name or number, with all groups of that user. Only root can choose another than its own.",
           .example = "www-data" },
@@ -273,7 +289,7 @@ const SpecKey spec_keys[] = {
 };
 
 const char *const spec_reserved_keys[] = {
-        "sockets", "probes", "reload", "hooks", "watch", "schedule", "profiles", "limits.memory_restart", NULL,
+        "sockets", "probes", "reload", "hooks", "schedule", "profiles", "limits.memory_restart", NULL,
 };
 
 const SpecKey *spec_key_find(const char *path) {

@@ -107,6 +107,13 @@ typedef struct ServiceSpec {
                 uint32_t rate_limit, rate_burst;              /* lines a second, at once; 0: any number, as many as a second */
         } log;
 
+        struct {
+                char **paths;                                 /* absolute; none: off */
+                char **ignore;                                /* patterns as in .gitignore */
+                usec_t debounce;
+                int signal;                                   /* sent instead of a restart; 0: restart */
+        } watch;
+
         char *user, *group;             /* name or number; NULL: kingd's own */
         uint32_t umask;                 /* UINT32_MAX: kingd's own */
         char **capabilities;            /* names; NULL: unrestricted for root; spec.capabilities_set tells an empty list */
@@ -120,7 +127,8 @@ typedef struct SpecList { ServiceSpec **items; size_t n; } SpecList;
 
 typedef enum KeyType {
         KEY_STRING, KEY_NAME, KEY_BOOL, KEY_INT32, KEY_UINT32, KEY_UINT64, KEY_SPAN, KEY_SIZE, KEY_PERCENT, KEY_FACTOR, KEY_OCTAL,
-        KEY_ENUM, KEY_SIGNAL, KEY_INSTANCES, KEY_PATH, KEY_PATHS, KEY_COMMAND, KEY_WORDS, KEY_ENV, KEY_DEPENDS, KEY_DEVICES_SIZE, KEY_DEVICES_COUNT,
+        KEY_ENUM, KEY_SIGNAL, KEY_INSTANCES, KEY_PATH, KEY_PATHS, KEY_STRINGS, KEY_COMMAND, KEY_WORDS, KEY_ENV, KEY_DEPENDS,
+        KEY_DEVICES_SIZE, KEY_DEVICES_COUNT,
         KEY_CODES, KEY_CAPABILITIES,   /* KEY_NAME: a user or group, by name or number */
         _KEY_TYPE_MAX
 } KeyType;

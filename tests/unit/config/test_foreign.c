@@ -198,7 +198,6 @@ static void test_pm2_reports(void **state) {
                          "\"max_memory_restart\": \"300M\", \"wat\": 1, \"vizion\": false, \"out_file\": \"/l\"}], \"deploy\": {}}",
                NULL,
                "e.json:1:218: warning: deploy has no counterpart\n"
-               "e.json:1:96: warning: a b: watch is not available in this version\n"
                "e.json:1:118: warning: a b: cron_restart is not available in this version\n"
                "e.json:1:153: warning: a b: max_memory_restart is not available in this version; `limits: {memory_max: 300M}` is a limit in the kernel\n"
                "e.json:1:168: warning: a b: wat has no counterpart\n"
