@@ -92,6 +92,7 @@ fuzz-targets: $(FUZZ_TARGETS)
 bench: deps all
 	@tests/bench/run $(abspath $(BUILD))
 	@tests/bench/log $(abspath $(BUILD)) 256
+	@tests/bench/logs_read $(abspath $(BUILD)) 1024
 	@tests/guest/run bookworm tests/bench/scopes
 
 # ---- long runs ----

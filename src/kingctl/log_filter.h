@@ -17,4 +17,6 @@ int log_filter_init(LogFilter *f, const Options *o, KlError *reterr);
 void log_filter_done(LogFilter *f);
 /* Whether it lets everything pass. */
 bool log_filter_open(const LogFilter *f);
+/* A text that every line it wants to see holds, as it is shown; malloc'ed. NULL: none is known. */
+char *log_filter_literal(const Options *o);
 bool log_filter_wants(const LogFilter *f, json_object *entry);

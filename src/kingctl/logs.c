@@ -74,10 +74,14 @@ static int add_start(LogRun *run, json_object *p, usec_t since, uint64_t lines) 
 
 static json_object *parameters_of(LogRun *run, usec_t since, uint64_t lines, bool follow) {
         _cleanup_json_ json_object *p = ctl_selectors(run->ctl, run->selectors, true);
+        _cleanup_free_ char *literal = run->tail || run->map ? NULL : log_filter_literal(&run->ctl->options);
         int r = p ? add_start(run, p, since, lines) : -ENOMEM;
 
         if (r >= 0 && run->until)
                 r = json_add(p, "until_usec", json_object_new_uint64(run->until));
+        /* Spares most lines the way here; not where those that came are counted, or are changed before they are looked at. */
+        if (r >= 0)
+                r = json_add_string(p, "contains", literal);
         if (r >= 0 && follow)
                 r = json_add(p, "follow", json_object_new_boolean(true));
         return r < 0 ? NULL : TAKE_PTR(p);

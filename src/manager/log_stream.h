@@ -17,6 +17,7 @@ struct LogStream {
         json_object *origins;            /* those that the client was not told of yet; NULL: none */
         int stream;                      /* 0 out, 1 err, -1 both */
         bool follow;
+        char *contains;                  /* lines that surely do not hold this are left out; NULL: none are */
         json_object *gathered;           /* without "more" */
         sd_event_source *turn, **watches;
         size_t n_watches;

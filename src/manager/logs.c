@@ -24,6 +24,7 @@ static LogStream *stream_free(LogStream *s) {
         free(s->sources);
         free(s->selectors);
         free(s->ns);
+        free(s->contains);
         json_object_put(s->gathered);
         json_object_put(s->origins);
         varlink_call_watch(s->call, NULL, NULL, NULL);
@@ -75,6 +76,14 @@ static int earliest(LogStream *s, LogSource **ret) {
         return !!best;
 }
 
+/* A message with colours in it, or one that is no text, is shown otherwise than it was written: the client decides. */
+static bool wanted(const LogStream *s, const LogRecord *r) {
+        if (s->stream >= 0 && r->stream != s->stream)
+                return false;
+        return !s->contains || memmem(r->message, r->size, s->contains, strlen(s->contains)) || memchr(r->message, '\033', r->size) ||
+                !utf8_valid(r->message, r->size);
+}
+
 /* Moves records into `entries`; true when nothing is left for now. */
 static bool gather(LogStream *s, json_object *entries, size_t limit) {
         size_t bytes = 0;
@@ -88,7 +97,7 @@ static bool gather(LogStream *s, json_object *entries, size_t limit) {
                 if (r != 1)
                         return r == 0;
                 source->has = false;
-                if (s->stream >= 0 && source->record.stream != s->stream)
+                if (!wanted(s, &source->record))
                         continue;
                 bytes += source->record.size;
                 json_push(entries, log_entry_json(source));

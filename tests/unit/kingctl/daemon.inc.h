@@ -18,6 +18,7 @@
 #include "base/span.h"
 #include "base/text.h"
 #include "kingctl/ctl.h"
+#include "kingctl/log_filter.h"
 
 #define DEADLINE (30 * USEC_PER_SEC)
 

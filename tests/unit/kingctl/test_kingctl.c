@@ -292,13 +292,32 @@ static void logs_filtered(void **state) {
         assert_string_equal(last.out, "2023-11-14 22:13:20.000 Four\n");
         contains(last.calls, "\"lines\":256}");
         assert_string_equal(all.out, "two\nthree\n");
-        contains(all.calls, "\"since_usec\":1}");
+        contains(all.calls, "\"since_usec\":1,\"contains\":\"t\"}");
         assert_string_equal(inverted.out, "one\ntwo\nthree\n");
         assert_string_equal(err.out, "two\nFour\n");
         assert_string_equal(urgent.out, "two\nFour\n");
         assert_string_equal(nothing.out, "");
         contains(until.calls, "\"since_usec\":1699919940000000,\"until_usec\":1699920000000000}");
         contains(until.calls, "\"since_usec\":1,");
+}
+
+/* What a pattern surely needs is asked of the daemon; it must never be more than that. */
+static void literals(void **state) {
+        static const struct { const char *pattern, *literal; } cases[] = {
+                { "plain words", "plain words" }, { "^0001 ", "0001 " },  { "ab*cde", "cde" },  { "abc?", "ab" },   { "a{0,3}bc", "bc" },
+                { "a+bcd", "bcd" },               { "x.*longer", "longer" }, { "a*", NULL },    { "a|b", NULL },    { "(abc)", NULL },
+                { "[ab]c", NULL },                { "a\\.b", NULL },        { "", NULL },      { ".", NULL },      { "ab{", "a" },
+        };
+
+        for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+                Options o = { .grep = cases[i].pattern };
+                _cleanup_free_ char *literal = log_filter_literal(&o);
+
+                if (!streq(literal, cases[i].literal))
+                        fail_msg("%s: %s", cases[i].pattern, literal);
+                o.ignore_case = true;
+                assert_null(log_filter_literal(&o));
+        }
 }
 
 static void logs_refused(void **state) {
@@ -512,6 +531,7 @@ int main(void) {
                 cmocka_unit_test(logs),
                 cmocka_unit_test(logs_filtered),
                 cmocka_unit_test(logs_refused),
+                cmocka_unit_test(literals),
                 cmocka_unit_test(following_ends_on_signals),
                 cmocka_unit_test(status_tells_what_is_wrong),
                 cmocka_unit_test(describes),
