@@ -1,8 +1,10 @@
 /* Status and Doctor: what is going on, and what this machine lets us do. */
 #include <stdio.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "base/strv.h"
+#include "base/text.h"
 #include "manager/api.h"
 #include "manager/flood.h"
 #include "manager/link.h"
@@ -40,10 +42,24 @@ static void add_floods(const Manager *m, json_object *problems) {
                 }
 }
 
+#define LOG_SPACE_MIN (64 * 1024)      /* bytes: what the logger writes at once */
+
+/* Why log files cannot be written just now, malloc'ed; NULL: nothing speaks against it. */
+static char *log_problem(const Manager *m) {
+        struct statvfs v;
+
+        if (statvfs(m->places.logs, &v) < 0)
+                return NULL; /* it is made when it is needed */
+        if ((uint64_t) v.f_bavail * v.f_frsize >= LOG_SPACE_MIN)
+                return NULL;
+        return text_printf("no space left for log files in %s: services wait in their output, or lose lines where log.when_full says so",
+                           m->places.logs);
+}
+
 int api_status(VarlinkCall *call, json_object *parameters, void *userdata) {
         Manager *m = userdata;
         json_object *o = json_object_new_object(), *problems = json_object_new_array();
-        _cleanup_free_ char *recovered = recover_problem(m);
+        _cleanup_free_ char *recovered = recover_problem(m), *full = log_problem(m);
         int instances;
 
         json_set(o, "version", json_object_new_string(KINGLY_VERSION));
@@ -61,6 +77,7 @@ int api_status(VarlinkCall *call, json_object *parameters, void *userdata) {
         if (m->store_problem)
                 json_push(problems, json_object_new_string(m->store_problem));
         json_push(problems, json_text(recovered));
+        json_push(problems, json_text(full));
         json_set(o, "problems", problems);
         return api_reply(call, o);
 }
@@ -88,6 +105,7 @@ int api_doctor(VarlinkCall *call, json_object *parameters, void *userdata) {
         _cleanup_strv_ char **report = isolate_report(m->isolate);
         json_object *o = json_object_new_object(), *array = json_object_new_array();
         bool writable = access(m->places.logs, W_OK) >= 0;
+        _cleanup_free_ char *full = log_problem(m);
         const LimitSupport *support;
         size_t n;
 
@@ -103,7 +121,7 @@ int api_doctor(VarlinkCall *call, json_object *parameters, void *userdata) {
               NULL);
         check(array, "state", !m->store_problem, m->store_problem ?: m->places.store,
               m->store_problem ? "free space or fix permissions; it is tried again by itself" : NULL);
-        check(array, "logs", writable, m->places.logs, writable ? NULL : "the directory is not writable");
+        check(array, "logs", writable && !full, full ?: m->places.logs, writable ? NULL : "the directory is not writable");
         STRV_FOREACH(p, m->problems)
                 check(array, "problem", false, *p, NULL);
         json_set(o, "checks", array);
