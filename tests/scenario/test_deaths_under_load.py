@@ -8,10 +8,10 @@ LOGGING = int(os.environ.get("KINGLY_LOGGING", "30"))
 CRASHING = int(os.environ.get("KINGLY_CRASHING", "5"))
 SEED = int(os.environ.get("KINGLY_SEED") or random.randrange(1 << 32))
 
-# Twenty numbered lines a second; told to end, it writes down which was the last.
+# Twenty numbered lines a second, each with an end by which a torn one is told; told to end, it writes down which was the last.
 COUNT = """
 $| = 1; my $end = 0; my $n = 0; $SIG{TERM} = sub { $end = 1 };
-until ($end) { $n++; print "$$ $n\\n"; select(undef, undef, undef, 0.05) }
+until ($end) { $n++; print "$$ $n .\\n"; select(undef, undef, undef, 0.05) }
 open(my $f, ">>", "$ENV{BOOK}/$ENV{KINGLY_SERVICE}"); print $f "$$ $n\\n";
 """
 # Each run enters itself before it ends badly.
@@ -55,7 +55,7 @@ class DeathsUnderLoad(Scenario):
             [last] = open(f"{self.book}/{name}").read().splitlines()
             self.assertEqual(last.split()[0], str(pid), "another process")
             wanted = range(1, int(last.split()[1]) + 1)
-            found = [int(m.split()[1]) for m in (l.split(" ", 2)[2] for l in open(f"{self.home}/logs/{name}.0.log") if "Z out " in l) if m.split()[0] == str(pid)]
+            found = [int(m.split()[1]) for m in (l.split(" ", 2)[2] for l in open(f"{self.home}/logs/{name}.0.log") if "Z out " in l) if m.split()[0] == str(pid) and m.endswith(" .\n")]
             total += len(wanted)
             lost += len(set(wanted) - set(found))
             doubled += len(found) - len(set(found))
