@@ -80,6 +80,30 @@ class Collectors(Scenario):
         self.assertEqual(self.kept("web.0"), [str(n) for n in range(24)])
         self.ok("stop", "all")
 
+    def test_over_the_death_of_kingd(self):
+        """Both live on, with their pipe; the next kingd finds it at the collector, and later runs of the service write to it."""
+        gate = os.path.join(self.home, "gate")
+        os.mkfifo(gate)
+        self.apply({"web": self.web(f"exec 3<>{gate}; while read x <&3; do echo $x; done\n")})
+
+        def say(word):
+            with open(gate, "w") as f:
+                f.write(word + "\n")
+            wait_for(word, lambda: self.kept("web.0")[-1:] == [word])
+        say("first")
+        pids = self.pid("web"), self.pid("web-log")
+        self.daemon.kill()
+        self.daemon.wait()
+        say("alone")
+        self.start_daemon()
+        self.assertEqual((self.pid("web"), self.pid("web-log")), pids)
+        say("found")
+        self.ok("restart", "web")
+        say("again")
+        self.assertEqual((self.pid("web") == pids[0], self.pid("web-log")), (False, pids[1]))
+        self.ok("stop", "web")
+        self.assertEqual(self.kept("web.0"), ["first", "alone", "found", "again", "END"])
+
     def test_the_collector_goes_when_the_file_says_so(self):
         self.apply({"web": self.counter()})
         plan = self.apply({"web": self.counter() | {"log": {"to": "file"}}}).out
