@@ -17,9 +17,12 @@
 #define SHUTDOWN_HELD "shutdown-"
 
 static void finish(Manager *m) {
-        /* From here on there is no daemon for whoever comes: not one that accepts and then hangs up. */
-        (void) unlink(m->places.socket);
-        (void) unlink(m->places.pid_file);
+        /* From here on there is no daemon for whoever comes: not one that accepts and then hangs up. But where another one follows, it gets the
+         * descriptors of both from the keeper's vault, and who comes meanwhile waits for it. */
+        if (m->shutdown != SHUTDOWN_LEAVE) {
+                (void) unlink(m->places.socket);
+                (void) unlink(m->places.pid_file);
+        }
         while (m->n_shutdown_calls) {
                 VarlinkCall *call = m->shutdown_calls[--m->n_shutdown_calls];
                 (void) varlink_reply(call, NULL);
