@@ -288,6 +288,10 @@ int cell_watch_empty(Cell *c) {
         return 0;
 }
 
+int cell_ask_stopped(Cell *c) {
+        return c->isolate->vtable->cell_ask_stopped ? c->isolate->vtable->cell_ask_stopped(c) : 0;
+}
+
 int cell_clean(Cell *c) {
         cell_end_watch(c);
         return c->isolate->vtable->cell_clean(c);

@@ -31,6 +31,9 @@ typedef struct IsolateEvents {
         void (*empty)(void *userdata, Cell *cell);
         /* Something outside ended or removed the cell (systemctl stop of the scope); the processes are being killed. */
         void (*stopped)(void *userdata, Cell *cell, const char *why);
+        /* The answer to cell_ask_stopped(): what `stopped` would have said, or NULL when that was said before or nobody else stopped it. Do not
+         * free the cell from here. */
+        void (*asked)(void *userdata, Cell *cell, const char *why);
         /* Limits that cell_apply() took on could not be changed after all. May be NULL. */
         void (*unlimited)(void *userdata, Cell *cell, int error, const char *why);
         void *userdata;
@@ -105,7 +108,9 @@ int cell_kill(Cell *c);
 int cell_populated(Cell *c);
 /* From now on `empty` is called when the cell is or becomes empty (inotify on cgroup.events, or pidfds of what is left). */
 int cell_watch_empty(Cell *c);
-/* Removes what is left of the place (rmdir, Unref/ResetFailed). The cell must be freed afterwards. */
+/* The main process ended without us: did somebody else stop the place? 1: `asked` follows within 2 s; 0: there is nothing to ask; -errno. */
+int cell_ask_stopped(Cell *c);
+/* Removes what is left of the place (rmdir, ResetFailed). The cell must be freed afterwards. */
 int cell_clean(Cell *c);
 /* Changes the limits of the living. 0, or -errno with reterr; keys that cannot be enforced are skipped (isolate_unenforced names them). */
 int cell_apply(Cell *c, const ServiceSpec *spec, KlError *reterr);

@@ -34,6 +34,7 @@ typedef struct IsolateVTable {
         int (*cell_kill)(Cell *c);
         int (*cell_populated)(Cell *c);
         int (*cell_watch_empty)(Cell *c);
+        int (*cell_ask_stopped)(Cell *c);                        /* NULL: nobody else stops these */
         int (*cell_clean)(Cell *c);
         int (*cell_apply)(Cell *c, const ServiceSpec *spec, KlError *reterr);   /* limits only, isolate.c does priorities; NULL: has none */
         void (*cell_free)(Cell *c);                              /* what the kind added; may be NULL */

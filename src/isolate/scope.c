@@ -186,6 +186,7 @@ static void scope_destroy(Isolate *i) {
         scope_bus_stop(si);
         si->cells = map_free(si->cells);
         scope_slices_free(si);
+        free(si->own_unit);
         free(si->base);
 }
 
@@ -284,29 +285,15 @@ void scope_placed(ScopeCell *c, int error, const char *format, ...) {
                 e->placed(e->userdata, &c->cell, error, why ?: strerror(-error));
 }
 
-void scope_stopped(ScopeCell *c, const char *why) {
-        const IsolateEvents *e = &c->cell.isolate->options.events;
-
-        if (c->stop_said)
-                return;
-        c->stop_said = true;
-        if (e->stopped)
-                e->stopped(e->userdata, &c->cell, why);
-}
-
-/* What is left of a scope that is empty is only our reference to the unit; systemd removes the cgroup. */
+/* systemd removes the cgroup and forgets the unit by itself, unless it is too old to. */
 static int scope_cell_clean(Cell *cell) {
         ScopeCell *c = SCOPE_CELL(cell);
         ScopeIsolate *si = SCOPE_ISOLATE(c);
 
         if (c->job)
                 scope_bus_tell(si, "StopUnit", "ss", cell->where, "replace");
-        if (c->epoch != 0 && c->epoch == si->epoch) {
-                scope_bus_tell(si, "UnrefUnit", "s", cell->where);
-                if (scope_property_missing(si, "CollectMode"))
-                        scope_bus_tell(si, "ResetFailedUnit", "s", cell->where);
-        }
-        c->epoch = 0;
+        if (c->sent && scope_property_missing(si, "CollectMode"))
+                scope_bus_tell(si, "ResetFailedUnit", "s", cell->where);
         scope_job_abandon(c);
         c->state = SCOPE_FAILED;
         return 0;
@@ -328,6 +315,7 @@ static void scope_cell_free(Cell *cell) {
         ScopeIsolate *si = SCOPE_ISOLATE(c);
 
         scope_job_abandon(c);
+        sd_bus_slot_unref(c->question);
         if (cell->where && map_get(si->cells, cell->where) == c)
                 map_remove(si->cells, cell->where);
         c->spec = spec_free(c->spec);
@@ -350,6 +338,7 @@ const IsolateVTable isolate_scope_vtable = {
         .cell_kill = cgroup_cell_kill,
         .cell_populated = cgroup_cell_populated,
         .cell_watch_empty = cgroup_cell_watch_empty,
+        .cell_ask_stopped = scope_cell_ask_stopped,
         .cell_clean = scope_cell_clean,
         .cell_apply = scope_cell_apply,
         .cell_free = scope_cell_free,

@@ -10,6 +10,7 @@
  * scope_queue.c       the window
  * scope_job.c         the way of a start
  * scope_live.c        new limits for the living
+ * scope_stop.c        stopped by somebody else
  * scope_oom.c         kills for want of memory
  * scope_properties.c  what systemd is told about a scope */
 #pragma once
@@ -26,6 +27,7 @@
 /* dbus-daemon refuses more than 128 unanswered calls of one connection (max_replies_per_connection). */
 #define SCOPE_WINDOW 64u
 #define SCOPE_DEADLINE_USEC (30 * USEC_PER_SEC)   /* from the first call; also until there is a bus to make it on */
+#define SCOPE_ASK_USEC (2 * USEC_PER_SEC)        /* an exit waits so long for the reason */
 #define SCOPE_SYNC_USEC (15 * USEC_PER_SEC)      /* the few calls that are waited for, all before the event loop turns */
 
 typedef enum ScopeState { SCOPE_NEW, SCOPE_WAITING, SCOPE_CALLED, SCOPE_QUEUED, SCOPE_PLACED, SCOPE_FAILED } ScopeState;
@@ -40,10 +42,10 @@ struct ScopeCell {
         char *job;                     /* object path, in QUEUED */
         sd_bus_slot *call;             /* StartTransientUnit in CALLED, SetUnitProperties in PLACED */
         sd_event_source *deadline;
-        unsigned epoch;                /* connection that holds our reference to the unit; 0: none does */
         bool renamed;                  /* the name was taken and has a suffix now */
         bool changed;                  /* the spec changed after the call went out: another must follow */
         bool asked, seen;              /* while a list of all scopes is under way */
+        sd_bus_slot *question;         /* whether it was stopped by somebody else */
         bool stop_said;
         ScopeSlice *oom_slice;         /* borrowed; NULL without a memory controller */
         uint64_t oom_kills;            /* known so far */
@@ -56,7 +58,6 @@ typedef struct ScopeIsolate {
         Isolate isolate;
         sd_bus *bus;
         bool up;                       /* subscribed, and systemd is there */
-        unsigned epoch;                /* counts connections, from 1 */
         unsigned attempt;              /* reconnections in a row */
         sd_event_source *pump;         /* deferred: sends what waits */
         sd_event_source *retry;        /* timer: connects again, or pumps again */
@@ -67,6 +68,7 @@ typedef struct ScopeIsolate {
         unsigned in_flight;            /* cells in the window */
         uint64_t missing;              /* properties that this systemd does not know, by index in the table */
         bool looked;                   /* at the controllers of a real scope */
+        char *own_unit;                /* the service that the keeper is the main process of, or NULL */
         char *base;                    /* directory of the manager's own cgroup, below which its slices are */
 } ScopeIsolate;
 
@@ -117,6 +119,11 @@ int scope_live_apply(ScopeCell *c, const ServiceSpec *spec);
 int scope_live_send(ScopeCell *c);             /* as scope_job_send() */
 bool scope_fault_of_the_moment(const sd_bus_error *e);
 
+/* ---- scope_stop.c ---- */
+
+void scope_stopped(ScopeCell *c, const char *why);             /* tells the owner, once; he may free the cell. why: NULL is the usual one */
+int scope_cell_ask_stopped(Cell *cell);
+
 /* ---- scope_oom.c ---- */
 
 void scope_oom_enter(ScopeCell *c);            /* the cell's cgroup is known */
@@ -148,4 +155,3 @@ int scope_directory_of(const ScopeCell *c, pid_t pid, char **ret);
 int scope_opened(ScopeCell *c, const char *directory);         /* the cgroup is known now: opens it, and once looks at its controllers */
 int scope_rename(ScopeCell *c);                                /* gives it another name than the one that was taken */
 void scope_placed(ScopeCell *c, int error, const char *format, ...) _printf_(3, 4);   /* tells the owner, who may free the cell */
-void scope_stopped(ScopeCell *c, const char *why);             /* likewise, once */

@@ -190,7 +190,7 @@ static int on_job_new(sd_bus_message *m, void *userdata, sd_bus_error *reterr) {
                 return 0;
         c = map_get(si->cells, unit);
         if (c && c->state == SCOPE_PLACED)
-                scope_stopped(c, "scope was stopped from outside");
+                scope_stopped(c, NULL);
         return 0;
 }
 
@@ -275,7 +275,6 @@ static int bus_open(ScopeIsolate *si) {
         r = (si->isolate.options.user ? sd_bus_open_user_with_description : sd_bus_open_system_with_description)(&si->bus, "scopes");
         if (r < 0)
                 return r;
-        si->epoch++;
         return sd_bus_set_exit_on_disconnect(si->bus, false);
 }
 

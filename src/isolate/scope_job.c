@@ -181,7 +181,6 @@ int scope_job_send(ScopeCell *c) {
                 if (!c->sent)
                         rearm(c);
                 c->sent = true;
-                c->epoch = SCOPE_ISOLATE(c)->epoch; /* the reference to the unit is this connection's */
         } else if (r == -ESRCH)
                 died(c);
         else if (r != -ENOTCONN)

@@ -3,6 +3,7 @@
  * What must stay true: nothing is started by asking, and the journal is not written to; what systemd does not know is found out by the name
  * of its error, never by its version. */
 #include <stdio.h>
+#include <systemd/sd-login.h>
 
 #include "base/text.h"
 #include "isolate/scope.h"
@@ -65,9 +66,27 @@ static int find_base(ScopeIsolate *si, KlError *reterr) {
         return r < 0 ? kl_error_set(reterr, r, KL_E_NO_MEMORY, "out of memory") : 0;
 }
 
+/* The service that we are, if systemd started us. A process somewhere in another's cgroup is not it. */
+static void find_own_unit(ScopeIsolate *si) {
+        _cleanup_free_ char *unit = NULL, *path = NULL;
+        pid_t keeper = si->isolate.options.keeper;
+        uint32_t main_pid = 0;
+        int r;
+
+        r = (si->isolate.options.user ? sd_pid_get_user_unit : sd_pid_get_unit)(keeper, &unit);
+        if (r >= 0)
+                r = sd_bus_path_encode("/org/freedesktop/systemd1/unit", unit, &path);
+        if (r >= 0) /* what is no service has no such property */
+                r = sd_bus_get_property_trivial(si->bus, SYSTEMD_NAME, path, "org.freedesktop.systemd1.Service", "MainPID", NULL, 'u', &main_pid);
+        if (r >= 0 && main_pid == (uint32_t) keeper)
+                si->own_unit = TAKE_PTR(unit);
+}
+
 int scope_probe(ScopeIsolate *si, KlError *reterr) {
         int r;
 
         r = find_base(si, reterr);
+        if (r >= 0)
+                find_own_unit(si);
         return r < 0 ? r : ask_properties(si, reterr);
 }

@@ -10,7 +10,7 @@
 #include "isolate/scope.h"
 
 typedef enum PropertyForm {
-        FORM_TRUE, FORM_STRING, FORM_STRINGS, FORM_SLICE, FORM_DESCRIPTION, FORM_PIDFD, FORM_PID, FORM_SIGNAL,
+        FORM_FALSE, FORM_TRUE, FORM_STRING, FORM_OWN_UNIT, FORM_SLICE, FORM_DESCRIPTION, FORM_PIDFD, FORM_PID, FORM_SIGNAL,
         FORM_U64,        /* as it is in the spec; unset is UINT64_MAX, which is how systemd writes infinity */
         FORM_PERCENT,    /* of one core → microseconds a second */
         FORM_WEIGHT,
@@ -34,17 +34,20 @@ static const ScopeProperty properties[] = {
         { "Description", FORM_DESCRIPTION },
         { "PIDFDs", FORM_PIDFD },
         { "PIDs", FORM_PID, .required = true },
-        /* The name is free again as soon as nobody holds a reference; ours keeps the unit until its end has been looked at. */
+        /* The unit goes with its last process. No AddRef: what a scope used is read from its cgroup, and a reference costs systemd a match, a
+         * question to the bus and the removal of the match for each scope. */
         { "CollectMode", FORM_STRING, .text = "inactive-or-failed" },
-        { "AddRef", FORM_TRUE },
+        /* At shutdown the slice, which has these dependencies, takes its scopes along; for each scope they would be one more unit to change. */
+        { "DefaultDependencies", FORM_FALSE },
         { "Delegate", FORM_TRUE },
         /* Figures are wanted also where nothing is limited. */
         { "CPUAccounting", FORM_TRUE },
         { "MemoryAccounting", FORM_TRUE },
         { "IOAccounting", FORM_TRUE },
         { "TasksAccounting", FORM_TRUE },
-        /* When the machine goes down, kingd ends its services in their order first and systemd what is left. */
-        { "Before", FORM_STRINGS, .text = "kingd.service" },
+        /* When the machine goes down, kingd ends its services in their order first and systemd what is left. It has each start announced by
+         * two more signals, and who is no unit of systemd's has no use for it. */
+        { "Before", FORM_OWN_UNIT },
         /* What `systemctl stop` of the scope does is what the service is used to. */
         { "KillSignal", FORM_SIGNAL, FIELD(stop.signal) },
         { "TimeoutStopUSec", FORM_U64, FIELD(stop.timeout) },
@@ -161,14 +164,16 @@ static int append_limit(const ScopeProperty *p, const ServiceSpec *spec, Propert
 
 static int append_property(const ScopeCell *c, const ScopeProperty *p, const ServiceSpec *spec, PropertyUse use, sd_bus_message *m) {
         const void *field = (const char *) spec + p->offset;
+        const ScopeIsolate *si = SCOPE_ISOLATE(c);
 
         switch (p->form) {
+        case FORM_FALSE:
         case FORM_TRUE:
-                return sd_bus_message_append(m, "(sv)", p->name, "b", 1);
+                return sd_bus_message_append(m, "(sv)", p->name, "b", p->form == FORM_TRUE);
         case FORM_STRING:
                 return sd_bus_message_append(m, "(sv)", p->name, "s", p->text);
-        case FORM_STRINGS:
-                return sd_bus_message_append(m, "(sv)", p->name, "as", 1, p->text);
+        case FORM_OWN_UNIT:
+                return si->own_unit ? sd_bus_message_append(m, "(sv)", p->name, "as", 1, si->own_unit) : 0;
         case FORM_SLICE:
                 return sd_bus_message_append(m, "(sv)", p->name, "s", c->slice);
         case FORM_DESCRIPTION:
@@ -176,7 +181,7 @@ static int append_property(const ScopeCell *c, const ScopeProperty *p, const Ser
         case FORM_PIDFD:
                 return append_pidfd(c, p->name, use, m);
         case FORM_PID:
-                if (use == PROPERTY_PROBE || !scope_property_missing(SCOPE_ISOLATE(c), "PIDFDs"))
+                if (use == PROPERTY_PROBE || !scope_property_missing(si, "PIDFDs"))
                         return 0;
                 return sd_bus_message_append(m, "(sv)", p->name, "au", 1, (uint32_t) c->cell.main.pid);
         case FORM_SIGNAL:

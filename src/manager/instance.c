@@ -54,6 +54,7 @@ Instance *instance_free(Instance *i) {
         cell_free(i->cell);
         free(i->status);
         free(i->hint);
+        free(i->held);
         free(i);
         return NULL;
 }

@@ -36,6 +36,7 @@ void instance_placed(void *userdata, Cell *cell, int error, const char *why);
 void instance_empty(void *userdata, Cell *cell);
 void instance_unlimited(void *userdata, Cell *cell, int error, const char *why);
 void instance_stopped_outside(void *userdata, Cell *cell, const char *why);
+void instance_asked(void *userdata, Cell *cell, const char *why);
 
 /* Starts what waits in the queue, as far as the window and the socket allow. */
 void instance_pump(Manager *m);

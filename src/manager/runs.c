@@ -167,20 +167,50 @@ static void record_usage(Instance *i, const WireExited *p) {
         }
 }
 
-void instance_record_exit(Instance *i, const WireExited *p) {
-        LcInput in = { .event = EV_MAIN_EXIT, .exit = { .code = -1 } };
+/* An exit that waits for its reason. */
+struct HeldExit {
+        WireExited packet;
+        bool oom;
+};
+
+static void conclude_exit(Instance *i, const WireExited *p, bool oom) {
+        LcInput in = { .event = EV_MAIN_EXIT, .exit = { .code = -1 }, .oom = oom };
 
         if (WIFEXITED(p->status))
                 in.exit.code = WEXITSTATUS(p->status);
         else
                 in.exit.signal = WTERMSIG(p->status);
         in.exit.core = WIFSIGNALED(p->status) && WCOREDUMP(p->status);
-        in.oom = in.exit.signal == SIGKILL && oom_killed(i);
-        record_usage(i, p);
         event_exit(i, p);
-        if (in.oom)
+        if (oom)
                 event_oom(i);
         instance_feed(i, &in);
+}
+
+static bool ended_by_us(const Instance *i) {
+        return i->lc.state == LC_STOPPING || i->lc.state == LC_KILLING;
+}
+
+/* Whether the reason was asked for: `asked` concludes. The keeper keeps an exit until then, so nothing is lost with us. */
+static bool hold_exit(Instance *i, const WireExited *p, bool oom) {
+        if (!i->cell || ended_by_us(i) || oom || cell_ask_stopped(i->cell) <= 0)
+                return false;
+        i->held = malloc(sizeof(HeldExit));
+        if (i->held)
+                *i->held = (HeldExit) { .packet = *p, .oom = oom };
+        return i->held;
+}
+
+void instance_record_exit(Instance *i, const WireExited *p) {
+        bool oom;
+
+        if (i->held)
+                return;
+        /* At once: the cgroup goes with the last process. */
+        oom = WIFSIGNALED(p->status) && WTERMSIG(p->status) == SIGKILL && oom_killed(i);
+        record_usage(i, p);
+        if (!hold_exit(i, p, oom))
+                conclude_exit(i, p, oom);
 }
 
 void instance_exited(Manager *m, const WireExited *p) {
@@ -210,10 +240,22 @@ void instance_unlimited(void *userdata, Cell *cell, int error, const char *why) 
 void instance_stopped_outside(void *userdata, Cell *cell, const char *why) {
         Instance *i = owner(userdata, cell);
 
-        if (!i || !lifecycle_alive(&i->lc) || i->lc.state == LC_STOPPING || i->lc.state == LC_KILLING)
+        if (!i || !lifecycle_alive(&i->lc) || ended_by_us(i))
                 return;
         event_emit(i->service->manager, i, NULL, EVENT_STOPPED_OUTSIDE, "%s", why);
         instance_set_status(i, "%s", why);
+}
+
+void instance_asked(void *userdata, Cell *cell, const char *why) {
+        Instance *i = owner(userdata, cell);
+        _cleanup_free_ HeldExit *held = NULL;
+
+        if (!i || !i->held)
+                return;
+        held = TAKE_PTR(i->held);
+        if (why)
+                instance_stopped_outside(userdata, cell, why);
+        conclude_exit(i, &held->packet, held->oom);
 }
 
 static int on_adopted_gone(sd_event_source *s, int fd, uint32_t revents, void *userdata) {

@@ -146,14 +146,14 @@ class Survival(SystemScenario):
         self.assertIn("unknown", " ".join(e["message"] for e in self.events("never")))
 
     def test_daemon_reexec_and_bus_restart_while_services_start(self):
-        names = [f"s{n}" for n in range(12)]
-        self.apply({name: nap() for name in names[:6]}, "--no-wait")
+        names = [f"s{n}" for n in range(50)]
+        self.apply({name: nap() for name in names[:20]}, "--no-wait")
         self.systemctl("daemon-reexec")
-        wait_for("the first", lambda: [r["state"] for r in self.list()] == ["running"] * 6)
+        wait_for("the first", lambda: [r["state"] for r in self.list()] == ["running"] * 20)
         before = self.processes()
         self.apply({name: nap() for name in names}, "--no-wait")
         self.systemctl("restart", "dbus.service")
-        wait_for("all", lambda: [r["state"] for r in self.list()] == ["running"] * 12)
+        wait_for("all", lambda: [r["state"] for r in self.list()] == ["running"] * 50)
         after = self.processes()
         self.assertEqual({k: v for k, v in after.items() if k in before}, before)
         self.assertEqual(self.scopes(), sorted(r["unit"] for r in self.list()))
@@ -191,6 +191,11 @@ class Unit(SystemScenario):
         wait_for("the unit to be inactive", lambda: self.show("kingd.service", "ActiveState") == "inactive")
         self.assertEqual(self.scopes(), [])
 
+    def assert_stopped_outside(self, name):
+        said = [e["message"] for e in self.events(name) if e["kind"] in ("stopped-outside", "exited")]
+        self.assertEqual(said[0], "scope was stopped from outside", said)
+        self.assertIn("killed by SIGTERM", said[1])
+
     def test_scope_stopped_behind_our_back(self):
         self.apply({"always": nap(), "never": nap(restart={"when": "never"})})
         before = self.processes()
@@ -199,11 +204,59 @@ class Unit(SystemScenario):
         self.assertFalse(any(alive(pid) for pid, _ in before.values()))
         row = wait_for("the next run", lambda: (lambda r: r if r["state"] == "running" and r["pid"] != before["always", 0][0] else None)(self.row("always")))
         self.assertEqual(self.scopes(), [row["unit"]])
-        row = self.until("never", pid=None)
-        self.assertIn(row["state"], ("failed", "exited"))
+        self.assertIn(self.until("never", pid=None)["state"], ("failed", "exited"))
+        self.assertIn("scope was stopped from outside", self.ok("describe", "never").out)
         for name in ("always", "never"):
-            # Either systemd's word or the signal is heard first.
-            self.assertRegex("\n".join(e["message"] for e in self.events(name)), "scope was stopped from outside|killed by SIGTERM")
+            self.assert_stopped_outside(name)
+
+    def test_slice_stopped_behind_our_back(self):
+        names = [f"s{n}" for n in range(8)]
+        self.apply({name: nap(restart={"when": "never"}) for name in names})
+        self.systemctl("stop", "kingly.slice")
+        wait_for("their end", lambda: all(r["pid"] is None for r in self.list()))
+        for name in names:
+            self.assert_stopped_outside(name)
+        self.ok("start", names[0])
+        self.assertEqual(self.row(names[0])["state"], "running")
+
+    def test_scope_killed_is_not_stopped(self):
+        self.apply({"a": nap(restart={"when": "never"})})
+        self.systemctl("kill", "-s", "TERM", self.row("a")["unit"])
+        self.until("a", pid=None)
+        said = " ".join(e["message"] for e in self.events("a"))
+        self.assertIn("killed by SIGTERM", said)
+        self.assertNotIn("from outside", said)
+
+    def test_start_refused_by_systemd(self):
+        """A masked unit stands for whatever systemd has against a start. It concerns one attempt only: the next one has another name."""
+        self.systemctl("mask", "--runtime", "kingly-a-0-1.scope")
+        self.addCleanup(self.systemctl, "unmask", "--runtime", "kingly-a-0-1.scope")
+        self.apply({"a": nap(restart={"delay": "1h", "max_delay": "1h"})}, "--no-wait")
+        self.until("a", state="backoff")
+        self.assertRegex(self.ok("describe", "a").out, r"systemd refused scope kingly-a-0-1\.scope: .*masked")
+        self.ok("restart", "a")
+        self.assertEqual((self.row("a")["state"], self.row("a")["unit"]), ("running", "kingly-a-0-2.scope"))
+
+    def test_job_that_never_ends(self):
+        """The slice waits for a unit whose start does not come to an end."""
+        files = {"/run/systemd/system/kingly-stuck.slice.d/after.conf": "[Unit]\nAfter=scenario-endless.service\n",
+                 "/run/systemd/system/scenario-endless.service": "[Service]\nType=oneshot\nExecStart=sleep infinity\n"}
+        for path, text in files.items():
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            with open(path, "w") as f:
+                f.write(text)
+            self.addCleanup(os.unlink, path)
+        self.addCleanup(self.systemctl, "stop", "scenario-endless.service")
+        self.systemctl("daemon-reload")
+        self.systemctl("start", "--no-block", "scenario-endless.service")
+        path = self.file("stuck.json", json.dumps({"namespace": "stuck", "services": {"a": nap(restart={"delay": "1h", "max_delay": "1h"}, env={"SCENARIO_HOME": self.home})}}))
+        self.ok("apply", "--no-wait", "-f", path)
+        self.until("@stuck", state="backoff")
+        self.assertRegex(self.ok("describe", "@stuck").out, r"scope kingly-a-0-1-stuck\.scope: systemd did not do it within 30 s")
+        self.assertEqual(run("systemctl", "list-jobs", "--no-legend", "kingly-*").out, "", "its job is taken back")
+        self.systemctl("stop", "scenario-endless.service")
+        self.ok("restart", "@stuck")
+        self.assertEqual(self.row("@stuck")["state"], "running")
 
     def test_namespaces_have_slices(self):
         for ns in ("default", "blue", "deep-sea"):
