@@ -227,37 +227,6 @@ class Unit(SystemScenario):
         self.assertIn("killed by SIGTERM", said)
         self.assertNotIn("from outside", said)
 
-    def test_start_refused_by_systemd(self):
-        """A masked unit stands for whatever systemd has against a start. It concerns one attempt only: the next one has another name."""
-        self.systemctl("mask", "--runtime", "kingly-a-0-1.scope")
-        self.addCleanup(self.systemctl, "unmask", "--runtime", "kingly-a-0-1.scope")
-        self.apply({"a": nap(restart={"delay": "1h", "max_delay": "1h"})}, "--no-wait")
-        self.until("a", state="backoff")
-        self.assertRegex(self.ok("describe", "a").out, r"systemd refused scope kingly-a-0-1\.scope: .*masked")
-        self.ok("restart", "a")
-        self.assertEqual((self.row("a")["state"], self.row("a")["unit"]), ("running", "kingly-a-0-2.scope"))
-
-    def test_job_that_never_ends(self):
-        """The slice waits for a unit whose start does not come to an end."""
-        files = {"/run/systemd/system/kingly-stuck.slice.d/after.conf": "[Unit]\nAfter=scenario-endless.service\n",
-                 "/run/systemd/system/scenario-endless.service": "[Service]\nType=oneshot\nExecStart=sleep infinity\n"}
-        for path, text in files.items():
-            os.makedirs(os.path.dirname(path), exist_ok=True)
-            with open(path, "w") as f:
-                f.write(text)
-            self.addCleanup(os.unlink, path)
-        self.addCleanup(self.systemctl, "stop", "scenario-endless.service")
-        self.systemctl("daemon-reload")
-        self.systemctl("start", "--no-block", "scenario-endless.service")
-        path = self.file("stuck.json", json.dumps({"namespace": "stuck", "services": {"a": nap(restart={"delay": "1h", "max_delay": "1h"}, env={"SCENARIO_HOME": self.home})}}))
-        self.ok("apply", "--no-wait", "-f", path)
-        self.until("@stuck", state="backoff")
-        self.assertRegex(self.ok("describe", "@stuck").out, r"scope kingly-a-0-1-stuck\.scope: systemd did not do it within 30 s")
-        self.assertEqual(run("systemctl", "list-jobs", "--no-legend", "kingly-*").out, "", "its job is taken back")
-        self.systemctl("stop", "scenario-endless.service")
-        self.ok("restart", "@stuck")
-        self.assertEqual(self.row("@stuck")["state"], "running")
-
     def test_namespaces_have_slices(self):
         for ns in ("default", "blue", "deep-sea"):
             path = self.file(f"{ns}.json", json.dumps({"namespace": ns, "services": {"a": nap(env={"SCENARIO_HOME": self.home})}}))
