@@ -95,7 +95,27 @@ bench: deps all
 	@tests/bench/logs_read $(abspath $(BUILD)) 1024
 	@tests/guest/run bookworm tests/bench/scopes
 
+# ---- faults and chaos ----
+# Short here, with seeds that are printed; `make soak` takes its time. By the plain build: under sanitizers malloc(3) cannot be made to fail.
+.PHONY: check-faults
+FAULT_SECONDS ?= 25
+CHAOS_SECONDS ?= 10
+chaotic = KINGLY_BIN=$(abspath $(BUILD)/bin) KINGLY_JOBS=$(KINGLY_JOBS) KINGLY_ISOLATION=$(1)
+check-faults: test-programs
+	@$(call chaotic,session) tests/fault/walk --seconds $(FAULT_SECONDS)
+	@$(call chaotic,session) tests/chaos/run --seconds $(CHAOS_SECONDS)
+	@$(call chaotic,cgroup) tests/chaos/run --seconds $(CHAOS_SECONDS)
+
 # ---- long runs ----
 # On a machine that has nothing: the commands of the README in a bare Debian root. As root; downloads what a newcomer's machine would.
+# Then what a restart, a fault or a death could break, over hours; SOAK_MINUTES each.
+SOAK_MINUTES ?= 60
+.PHONY: soak-faults
 soak: deps
 	@tests/soak/bare-root run deps install check
+	@$(MAKE) --no-print-directory soak-faults
+soak-faults: test-programs
+	@$(call chaotic,session) tests/fault/walk --all --seconds $$(($(SOAK_MINUTES) * 60))
+	@$(call chaotic,session) tests/chaos/run --seconds $$(($(SOAK_MINUTES) * 60))
+	@$(call chaotic,cgroup) tests/chaos/run --seconds $$(($(SOAK_MINUTES) * 60))
+	@$(call chaotic,session) tests/soak/endurance --minutes $(SOAK_MINUTES)

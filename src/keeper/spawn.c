@@ -22,6 +22,15 @@ static void gate_ended(Keeper *k, Child *c) {
         logs_submit(k, c);
 }
 
+/* Nobody would learn what becomes of the child, so nothing may. */
+static void gate_lost(Keeper *k, Child *c, int error) {
+        c->failed = true;
+        c->error = error;
+        c->stage = STAGE_GATE;
+        gate_close(k, c);
+        (void) pidref_signal(&c->process, SIGKILL);
+}
+
 static void gate_drain(Keeper *k, Child *c) {
         while (c->gate.fd >= 0) {
                 ChildReport p;
@@ -31,6 +40,10 @@ static void gate_drain(Keeper *k, Child *c) {
                         continue;
                 if (n < 0 && errno == EAGAIN)
                         return;
+                if (n < 0) {
+                        gate_lost(k, c, errno);
+                        return;
+                }
                 if (n != sizeof(p)) {
                         gate_ended(k, c);
                         return;
@@ -93,7 +106,7 @@ static SpawnStage stage_of_clone(int cgroup, int error) {
         return cgroup >= 0 ? STAGE_CGROUP : STAGE_CLONE;
 }
 
-/* In the keeper, after clone(2). Without a watch on its gate nobody would learn what becomes of the child. */
+/* In the keeper, after clone(2). */
 static void child_born(Keeper *k, Child *c, pid_t pid) {
         ProcessStat stat;
         int r;
@@ -105,13 +118,8 @@ static void child_born(Keeper *k, Child *c, pid_t pid) {
         say(k, c, SAY_SPAWNED);
         vault_child(k, c);
         r = poller_add(&k->poller, &c->gate, 0); /* EPOLLHUP is always reported, and the end is all that matters */
-        if (r < 0) {
-                c->failed = true;
-                c->error = -r;
-                c->stage = STAGE_GATE;
-                gate_close(k, c);
-                (void) pidref_signal(&c->process, SIGKILL);
-        }
+        if (r < 0)
+                gate_lost(k, c, -r);
 }
 
 static int child_clone(Keeper *k, Child *c, ChildSetup *setup, const int *fds, SpawnStage *ret_stage) {

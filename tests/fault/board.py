@@ -17,10 +17,12 @@ KINDS = {
 ONLY = {("kingd", "read"): ["EINTR", "short"], ("kingd-logger", "read"): ["EINTR", "short"], ("child", "send"): ["ENOBUFS", "EINTR"],
         ("child", "execute"): ["ENOMEM"]}
 NAMES = list(KINDS)
+# Those may die at any call and no promise is broken.
+MORTAL = ["kingd-manager"]
 
 
 def faults(program, kind):
-    return ONLY.get((program, kind)) or KINDS[kind]
+    return ONLY.get((program, kind), KINDS[kind]) + ["kill"] * (program in MORTAL)
 
 
 ACTIONS = {"short": -1, "kill": -2}

@@ -280,11 +280,13 @@ WRAP(TIMER, int, -1, eventfd, (unsigned n, int flags), (n, flags))
 WRAP(INOTIFY, int, -1, inotify_init1, (int flags), (flags))
 WRAP(INOTIFY, int, -1, inotify_add_watch, (int fd, const char *path, uint32_t mask), (fd, path, mask))
 
-/* Of fcntl(2) only what can fail on a good descriptor: a copy of it, a lock. */
-static Fate fate_of_fcntl(int command) {
+/* Of fcntl(2) only what can fail on a good descriptor: a copy of it, a lock. Giving one back does not, and SQLite relies on that. */
+static Fate fate_of_fcntl(int command, const void *argument) {
         if (command == F_DUPFD || command == F_DUPFD_CLOEXEC)
                 return fate(DUPLICATE);
-        return command == F_SETLK || command == F_SETLKW || command == F_OFD_SETLK || command == F_OFD_SETLKW ? fate(LOCK) : GO_ON;
+        if (command != F_SETLK && command != F_SETLKW && command != F_OFD_SETLK && command != F_OFD_SETLKW)
+                return GO_ON;
+        return ((const struct flock *) argument)->l_type == F_UNLCK ? GO_ON : fate(LOCK);
 }
 
 #define WRAP_FCNTL(name) \
@@ -295,7 +297,7 @@ static Fate fate_of_fcntl(int command) {
                 va_start(ap, command); \
                 argument = va_arg(ap, void *); /* an int arrives in the same register */ \
                 va_end(ap); \
-                return fate_of_fcntl(command) == FAIL ? -1 : next(fd, command, argument); \
+                return fate_of_fcntl(command, argument) == FAIL ? -1 : next(fd, command, argument); \
         }
 WRAP_FCNTL(fcntl)
 WRAP_FCNTL(fcntl64)
