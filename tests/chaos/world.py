@@ -60,6 +60,7 @@ class World:
         self.orphaned = False        # a keeper was killed
         self.stretches = 0           # how many may be missing, and in the end are
         self.log_to = "file"
+        self.slow = 1                # lines come so many times slower: emulated machines
 
     # ---- the daemon ----
 
@@ -105,7 +106,7 @@ class World:
     # ---- services ----
 
     def witness(self, every=5, lines=0, pad=0, **more):
-        return {"command": [WITNESS, self.truth_dir, str(every), str(lines), str(STATUS), str(pad)], "log": {"to": self.log_to, "format": "text", "max_size": "1G"},
+        return {"command": [WITNESS, self.truth_dir, str(every * self.slow), str(lines), str(STATUS), str(pad)], "log": {"to": self.log_to, "format": "text", "max_size": "1G"},
                 "env": {"SCENARIO_HOME": self.home}} | more
 
     def apply(self, services, **more):
