@@ -267,8 +267,14 @@ WRAP(PIPE, int, -1, dup3, (int a, int b, int flags), (a, b, flags))
 
 /* ---- events ---- */
 
+/* Taking a descriptor out allocates nothing, so it does not fail. */
+EXPORT int epoll_ctl(int fd, int op, int other, struct epoll_event *e) {
+        NEXT(epoll_ctl);
+
+        return op != EPOLL_CTL_DEL && fate(EPOLL) == FAIL ? -1 : next(fd, op, other, e);
+}
+
 WRAP(EPOLL, int, -1, epoll_create1, (int flags), (flags))
-WRAP(EPOLL, int, -1, epoll_ctl, (int fd, int op, int other, struct epoll_event *e), (fd, op, other, e))
 WRAP(WAIT_EVENTS, int, -1, epoll_wait, (int fd, struct epoll_event *e, int n, int timeout), (fd, e, n, timeout))
 WRAP(WAIT_EVENTS, int, -1, epoll_pwait2, (int fd, struct epoll_event *e, int n, const struct timespec *t, const sigset_t *s), (fd, e, n, t, s))
 WRAP(WAIT_EVENTS, int, -1, poll, (struct pollfd *p, nfds_t n, int timeout), (p, n, timeout))
