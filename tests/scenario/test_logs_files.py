@@ -288,7 +288,7 @@ http {{ access_log /dev/stdout combined; client_body_temp_path {self.home}/t1; p
         self.apply({"o": self.service(f"exec cat {fifo}\n", {"format": "raw"})})
         with open(fifo, "w", buffering=1) as f:
             f.write("before\n")
-            wait_for("it", lambda: os.path.exists(self.logs + "/o.0.log"))
+            wait_for("it", lambda: self.chain("o.0.log") == b"before\n")
             os.rename(self.logs + "/o.0.log", self.logs + "/moved")
             self.ok("logs", "--reopen")
             f.write("after\n")
