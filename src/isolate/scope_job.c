@@ -213,8 +213,10 @@ void scope_job_removed(ScopeCell *c, const char *job, const char *result) {
                 return;
         if (streq(result, "done"))
                 finish(c);
-        else
-                scope_placed(c, -EAGAIN, "systemd did not start scope %s: job %s", c->cell.where, result);
+        else /* a user's systemd 252 moves what lives elsewhere through the system's, to which it does not connect again */
+                scope_placed(c, -EAGAIN, "systemd did not start scope %s: job %s%s", c->cell.where, result,
+                             SCOPE_ISOLATE(c)->isolate.options.user && streq(result, "failed")
+                                     ? " (if the system bus was restarted: systemctl --user daemon-reexec)" : "");
 }
 
 void scope_job_check(ScopeCell *c, bool known, const char *job) {

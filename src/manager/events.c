@@ -164,7 +164,10 @@ void event_transition(Instance *i, LcState from, LcState to) {
                         event_ready_timeout(i);
                 break;
         case LC_KILLING:
-                event_emit(m, i, NULL, EVENT_KILLING, "did not end in time: SIGKILL to all that is left");
+                if (from == LC_PLACING && i->lc.reason == REASON_ISOLATION)
+                        event_emit(m, i, NULL, EVENT_START_FAILED, "could not start: %s", i->status ?: "unknown");
+                else
+                        event_emit(m, i, NULL, EVENT_KILLING, "did not end in time: SIGKILL to all that is left");
                 break;
         case LC_FAILED:
                 event_failed(i);

@@ -227,6 +227,30 @@ class Unit(SystemScenario):
         self.assertIn("killed by SIGTERM", said)
         self.assertNotIn("from outside", said)
 
+    def until_described(self, selector, pattern):
+        wait_for(f"describe {selector} to say {pattern}", lambda: re.search(pattern, self.ok("describe", selector).out))
+
+    def test_job_that_never_ends(self):
+        """The slice waits for a unit whose start does not come to an end."""
+        files = {"/run/systemd/system/kingly-stuck.slice.d/after.conf": "[Unit]\nAfter=scenario-endless.service\n",
+                 "/run/systemd/system/scenario-endless.service": "[Service]\nType=oneshot\nExecStart=sleep infinity\n"}
+        for path, text in files.items():
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            with open(path, "w") as f:
+                f.write(text)
+            self.addCleanup(os.unlink, path)
+        self.addCleanup(self.systemctl, "stop", "scenario-endless.service")
+        self.systemctl("daemon-reload")
+        self.systemctl("start", "--no-block", "scenario-endless.service")
+        path = self.file("stuck.json", json.dumps({"namespace": "stuck", "services": {"a": nap(restart={"delay": "1h", "max_delay": "1h"}, env={"SCENARIO_HOME": self.home})}}))
+        self.ok("apply", "--no-wait", "-f", path)
+        self.until_described("@stuck", r"status +scope kingly-a-0-1\.scope: systemd did not do it within 30 s")
+        self.assertIn("could not start: scope kingly-a-0-1.scope: systemd did not do it", " ".join(e["message"] for e in self.events("@stuck")))
+        self.assertEqual(run("systemctl", "list-jobs", "--no-legend", "kingly-*.scope").out, "", "its job is taken back")
+        self.systemctl("stop", "scenario-endless.service")
+        self.ok("restart", "@stuck")
+        self.assertEqual(self.row("@stuck")["state"], "running")
+
     def test_namespaces_have_slices(self):
         for ns in ("default", "blue", "deep-sea"):
             path = self.file(f"{ns}.json", json.dumps({"namespace": ns, "services": {"a": nap(env={"SCENARIO_HOME": self.home})}}))
