@@ -2,6 +2,7 @@
 #include "base/strv.h"
 #include "base/text.h"
 #include "manager/api.h"
+#include "manager/collector.h"
 #include "manager/log_stream.h"
 #include "manager/params.h"
 
@@ -35,6 +36,23 @@ static LogSource *source_of(const LogStream *s, const Instance *i) {
         return NULL;
 }
 
+/* Why a service that was asked for by name shows nothing. Once, however many instances of it were named. */
+static void explain_absent(LogStream *s, const Service *service) {
+        const Service *collector = service->spec->log.to == LOG_TO_EXEC ? collector_of(service) : NULL;
+        const char *name = service->spec->name;
+        _cleanup_free_ char *text = NULL;
+
+        if (service->spec->log.to == LOG_TO_NONE)
+                text = text_printf("%s: log.to is none: its output is kept nowhere", name);
+        else if (collector)
+                text = text_printf("%s: its output goes to the collector %s", name, collector->spec->name);
+        for (size_t k = 0; text && s->notices && k < json_object_array_length(s->notices); k++)
+                if (streq(json_object_get_string(json_object_array_get_idx(s->notices, k)), text))
+                        return;
+        if (text && (s->notices || (s->notices = json_object_new_array())))
+                json_push(s->notices, json_object_new_string(text));
+}
+
 static int announce(LogStream *s, const Instance *i) {
         if (!s->origins && !(s->origins = json_object_new_array()))
                 return -ENOMEM;
@@ -66,18 +84,21 @@ static int add_source(LogStream *s, const Instance *i, const LogStart *start) {
         return announce(s, i);
 }
 
-static int add_selected(LogStream *s, char *const *selectors, KlError *reterr) {
+static int add_selected(LogStream *s, char *const *selectors, bool named, KlError *reterr) {
         _cleanup_selection_ Selection selection = {};
         int r = selection_resolve(s->manager, selectors, s->ns, &selection, reterr);
 
         for (size_t k = 0; r >= 0 && k < selection.n; k++) {
-                const char *key = selection.items[k]->service->key;
+                const Service *service = selection.items[k]->service;
+                const char *key = service->key;
 
                 r = add_source(s, selection.items[k], &s->start);
                 if (r == -EINVAL && s->start.after)
                         return kl_error_set(reterr, r, KL_E_INVALID, "after: not a cursor of %s", key);
                 if (r < 0)
                         return kl_error_set(reterr, r, KL_E_FAILED, "cannot read the log of %s: %s", key, strerror(-r));
+                if (named)
+                        explain_absent(s, service);
         }
         return MIN(r, 0);
 }
@@ -98,7 +119,7 @@ int log_stream_select(LogStream *s, json_object *parameters, KlError *reterr) {
                 if (r < 0)
                         return r;
                 s->n_selectors++;
-                r = add_selected(s, (char *[]) { *text, NULL }, reterr);
+                r = add_selected(s, (char *[]) { *text, NULL }, !one->pattern && !one->everything, reterr);
                 /* Who follows a pattern may wait for the first that matches. */
                 if (r == -ENOENT && s->follow && (one->pattern || one->everything))
                         kl_error_done(reterr);
@@ -106,7 +127,7 @@ int log_stream_select(LogStream *s, json_object *parameters, KlError *reterr) {
                         return r;
         }
         s->start.after = NULL; /* borrowed from the parameters */
-        return s->n_selectors > 0 ? 0 : add_selected(s, NULL, reterr);
+        return s->n_selectors > 0 ? 0 : add_selected(s, NULL, false, reterr);
 }
 
 static bool selected(const LogStream *s, const Instance *i) {

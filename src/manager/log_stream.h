@@ -15,6 +15,7 @@ struct LogStream {
         LogSource **sources;
         size_t n;
         json_object *origins;            /* those that the client was not told of yet; NULL: none */
+        json_object *notices;            /* likewise: whose output is elsewhere; NULL: none */
         int stream;                      /* 0 out, 1 err, -1 both */
         bool follow;
         char *contains;                  /* lines that surely do not hold this are left out; NULL: none are */

@@ -27,6 +27,7 @@ static LogStream *stream_free(LogStream *s) {
         free(s->contains);
         json_object_put(s->gathered);
         json_object_put(s->origins);
+        json_object_put(s->notices);
         varlink_call_watch(s->call, NULL, NULL, NULL);
         varlink_call_unref(s->call);
         free(s);
@@ -106,7 +107,7 @@ static bool gather(LogStream *s, json_object *entries, size_t limit) {
 }
 
 static void add_notices(LogStream *s, json_object *reply) {
-        json_object *notices = NULL;
+        json_object *notices = TAKE_PTR(s->notices);
 
         for (size_t k = 0; k < s->n; k++) {
                 _cleanup_free_ char *path = s->sources[k]->file ? log_reader_damage(s->sources[k]->file) : NULL;
@@ -157,7 +158,7 @@ static int on_turn(sd_event_source *source, void *userdata) {
         end = gather(s, entries, RECORDS_A_TURN);
         if (end && !s->follow)
                 return end_stream(s, entries);
-        if (json_object_array_length(entries) > 0 || s->origins)
+        if (json_object_array_length(entries) > 0 || s->origins || s->notices)
                 (void) varlink_notify(s->call, reply_of(s, entries));
         else
                 json_object_put(entries);

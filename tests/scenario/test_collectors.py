@@ -44,7 +44,10 @@ class Collectors(Scenario):
         self.assertEqual([e["message"] for e in self.events("web-log") if e["kind"] == "exited"][0].split(" after")[0], "exited with status 0")
         self.ok("start", "web")
         wait_for("the third run", lambda: len(self.kept("web.0")) == 4002 + 1 + 2001)
-        self.assertEqual(self.kingctl("logs", "web").out, "")
+        said = self.kingctl("logs", "web")
+        self.assertEqual((said.code, said.out), (0, ""))
+        self.assertIn("web: its output goes to the collector web-log", said.err)
+        self.assertNotIn("collector", self.kingctl("logs").err, "who asks for all is told of no one in particular")
         self.ok("delete", "web")
         self.assertEqual(self.list(), [])
 

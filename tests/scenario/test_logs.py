@@ -101,8 +101,9 @@ class Logs(Scenario):
         wait_for("its words", lambda: self.messages("s") == ["no newline at the end"])
 
     def test_none(self):
-        self.apply({"s": self.service("echo x; exec sleep 1000\n", log={"to": "none"})})
+        self.apply({"s": self.service("echo x; exec sleep 1000\n", log={"to": "none"}, instances=2)})
         self.assertEqual(self.messages("s"), [])
+        self.assertEqual(self.ok("logs", "s", "s:1").err.count("s: log.to is none: its output is kept nowhere"), 1)
         self.assertEqual(os.path.exists(self.home + "/logs/s.0.log"), False)
 
     def test_a_broken_pipe_ends_quietly(self):
