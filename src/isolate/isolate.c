@@ -186,6 +186,7 @@ int cell_new(Isolate *i, const CellName *name, const ServiceSpec *spec, void *us
         r = i->vtable->cell_new(c, name, spec, reterr);
         if (r < 0)
                 return r;
+        cell_watch_limits(c, spec);
         *ret = TAKE_PTR(c);
         return 0;
 }
@@ -219,6 +220,7 @@ int isolate_locate(const Isolate *i, pid_t pid, const char *invocation_id, char 
 static void cell_end_watch(Cell *c) {
         c->watch = sd_event_source_disable_unref(c->watch);
         c->recheck = sd_event_source_disable_unref(c->recheck);
+        limit_watch_end(c);
 }
 
 Cell *cell_free(Cell *c) {
@@ -305,6 +307,7 @@ int cell_apply(Cell *c, const ServiceSpec *spec, KlError *reterr) {
                 if (r < 0)
                         return r;
         }
+        cell_watch_limits(c, spec);
         return priority_apply(c, spec, reterr);
 }
 

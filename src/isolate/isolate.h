@@ -23,6 +23,15 @@ int isolate_kind_from_name(const char *s);                /* or -EINVAL */
 typedef struct Isolate Isolate;
 typedef struct Cell Cell;
 
+/* Limits that were met by a service that goes on: by counters of the kernel's memory.events and pids.events. */
+typedef enum LimitHit {
+        LIMIT_HIT_MEMORY_HIGH,       /* slowed down at limits.memory_high */
+        LIMIT_HIT_MEMORY_MAX,        /* at limits.memory_max, and room could be made */
+        LIMIT_HIT_OOM_KILL,          /* a process was killed for want of memory, and it was not the main one */
+        LIMIT_HIT_TASKS,             /* a fork was refused at limits.tasks */
+        _LIMIT_HIT_MAX
+} LimitHit;
+
 typedef struct IsolateEvents {
         /* The process is where it should be and may be released (error 0), or cannot be placed: -errno with a message for people. The message is
          * valid during the call. -EAGAIN: a fault of the moment (bus gone, systemd busy), worth a retry by backoff. */
@@ -36,6 +45,8 @@ typedef struct IsolateEvents {
         void (*asked)(void *userdata, Cell *cell, const char *why);
         /* Limits that cell_apply() took on could not be changed after all. May be NULL. */
         void (*unlimited)(void *userdata, Cell *cell, int error, const char *why);
+        /* A limit was met `count` times since it was last told, at most once in 10 s for each kind. Do not free the cell from here. May be NULL. */
+        void (*limit)(void *userdata, Cell *cell, LimitHit hit, uint64_t count);
         void *userdata;
 } IsolateEvents;
 
@@ -114,6 +125,9 @@ int cell_ask_stopped(Cell *c);
 int cell_clean(Cell *c);
 /* Changes the limits of the living. 0, or -errno with reterr; keys that cannot be enforced are skipped (isolate_unenforced names them). */
 int cell_apply(Cell *c, const ServiceSpec *spec, KlError *reterr);
+/* Has `limit` called from now on for those limits of the spec that this place can tell of, and for no others. A cell that is new, or given other
+ * limits, does so by itself; this is for one that was adopted. Where it cannot be watched, nothing is told. */
+void cell_watch_limits(Cell *c, const ServiceSpec *spec);
 /* Does this pid belong to the cell? For attribution of sd_notify messages. */
 bool cell_owns(const Cell *c, pid_t pid);
 /* Pids in the cell, main first if alive; malloc'ed. */

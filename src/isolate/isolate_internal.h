@@ -61,6 +61,10 @@ struct Isolate {
 /* Files of a cgroup that every list reads: opening one costs several times what reading it does, so they stay open once they were read. */
 typedef enum CellFile { CELL_CPU_STAT, CELL_MEMORY_CURRENT, CELL_PIDS_CURRENT, CELL_PROCS, _CELL_FILE_MAX } CellFile;
 
+/* Of which the kernel tells that a limit was met: see limit_watch.c. */
+typedef enum LimitEvents { LIMIT_EVENTS_MEMORY, LIMIT_EVENTS_PIDS, _LIMIT_EVENTS_MAX } LimitEvents;
+typedef struct LimitWatch LimitWatch;
+
 struct Cell {
         Isolate *isolate;
         void *userdata;
@@ -73,6 +77,7 @@ struct Cell {
         sd_event_source *watch;        /* what tells of emptiness, from cell_watch_empty() on */
         sd_event_source *recheck;      /* and a slow timer where that can miss it */
         uint32_t recheck_sec;          /* until the next look */
+        LimitWatch *limits[_LIMIT_EVENTS_MAX];   /* NULL: not watched */
         bool watched;                  /* cell_watch_empty() was called: a second call changes nothing */
 };
 
@@ -139,6 +144,18 @@ int cell_watch_members(Cell *c);
 bool process_living(const ProcessStat *stat);
 /* Signals the main process, whether or not it is where it should be. Only when its start time is known, so that it is no other. */
 int cell_signal_main(const Cell *c, int sig);
+
+/* ---- limit_watch.c ---- */
+
+struct LimitWatch {
+        Cell *cell;
+        LimitEvents file;
+        sd_event_source *source;             /* inotify; NULL while it waits */
+        sd_event_source *wait;               /* timer, else NULL */
+        uint64_t told[_LIMIT_HIT_MAX];       /* the counters, as far as they were told */
+};
+
+void limit_watch_end(Cell *c);
 
 /* ---- usage.c ---- */
 

@@ -277,6 +277,8 @@ void scope_placed(ScopeCell *c, int error, const char *format, ...) {
         va_end(ap);
         scope_job_abandon(c);
         c->state = error < 0 ? SCOPE_FAILED : SCOPE_PLACED;
+        if (c->state == SCOPE_PLACED && c->spec)
+                cell_watch_limits(&c->cell, c->spec);
         if (c->state == SCOPE_PLACED && c->changed)
                 scope_queue_add(c);
         else

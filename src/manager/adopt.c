@@ -184,6 +184,8 @@ static int adopt_living(Instance *i, const StoredRun *stored) {
         r = adopt_cell(m, v, i, &i->cell);
         if (r < 0)
                 log_debug("%s: its place %s is gone: %s", s->key, v->where, strerror(-r));
+        else
+                cell_watch_limits(i->cell, s->spec);
         if (instance_track(i) < 0)
                 return -ENOMEM;
         if (s->spec->ready_by == READY_FD)

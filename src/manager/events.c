@@ -222,6 +222,22 @@ void event_oom(Instance *i) {
                            format_size(size, max, true));
 }
 
+void event_limit(Instance *i, LimitHit hit, uint64_t count) {
+        static const struct { EventKind kind; const char *text; } table[_LIMIT_HIT_MAX] = {
+                [LIMIT_HIT_MEMORY_HIGH] = { EVENT_MEMORY_HIGH, "slowed down at limits.memory_high" },
+                [LIMIT_HIT_MEMORY_MAX] = { EVENT_MEMORY_MAX, "at limits.memory_max, room had to be made" },
+                [LIMIT_HIT_OOM_KILL] = { EVENT_CHILD_OOM, "out of memory: a process killed by the kernel, not the main one" },
+                [LIMIT_HIT_TASKS] = { EVENT_TASKS, "at limits.tasks, a new process or thread refused" },
+        };
+        json_object *data = json_object_new_object();
+
+        json_set(data, "count", json_object_new_int64((int64_t) count));
+        if (count == 1)
+                event_emit(i->service->manager, i, data, table[hit].kind, "%s", table[hit].text);
+        else
+                event_emit(i->service->manager, i, data, table[hit].kind, "%s, %" PRIu64 " times", table[hit].text, count);
+}
+
 void event_applied(Manager *m, const Plan *plan, const char *origin) {
         static const char *const words[] = { "added", "changed", "removed" };
         unsigned counts[ARRAY_SIZE(words)] = {};

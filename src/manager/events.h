@@ -22,6 +22,7 @@ void event_transition(Instance *i, LcState from, LcState to);
 /* The main process has ended; its figures are in i->last. */
 void event_exit(Instance *i, const WireExited *p);
 void event_oom(Instance *i);
+void event_limit(Instance *i, LimitHit hit, uint64_t count);   /* met, `count` times, by one that goes on */
 /* A change of the set of services, before it is made; a plan that changes nothing is no event. origin: the file, or NULL. */
 void event_applied(Manager *m, const Plan *plan, const char *origin);
 /* Moves pending events into the store's open transaction. */

@@ -35,6 +35,7 @@ int instance_track(Instance *i);                                /* into runs and
 void instance_placed(void *userdata, Cell *cell, int error, const char *why);
 void instance_empty(void *userdata, Cell *cell);
 void instance_unlimited(void *userdata, Cell *cell, int error, const char *why);
+void instance_limit(void *userdata, Cell *cell, LimitHit hit, uint64_t count);
 void instance_stopped_outside(void *userdata, Cell *cell, const char *why);
 void instance_asked(void *userdata, Cell *cell, const char *why);
 

@@ -237,6 +237,13 @@ void instance_unlimited(void *userdata, Cell *cell, int error, const char *why) 
                 event_emit(i->service->manager, i, NULL, EVENT_UNLIMITED, "limits were not changed: %s", why);
 }
 
+void instance_limit(void *userdata, Cell *cell, LimitHit hit, uint64_t count) {
+        Instance *i = owner(userdata, cell);
+
+        if (i)
+                event_limit(i, hit, count);
+}
+
 void instance_stopped_outside(void *userdata, Cell *cell, const char *why) {
         Instance *i = owner(userdata, cell);
 

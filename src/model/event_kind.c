@@ -22,6 +22,18 @@ static const EventInfo kinds[_EVENT_KIND_MAX] = {
                 "The kernel's OOM killer ended a process of it: it reached limits.memory_max, or the machine has no memory left. If the "
                 "limit is too low, raise it: it takes effect on the living with kingctl apply. If it is not, the service leaks; "
                 "limits.memory_high slows it down before it is killed." },
+        [EVENT_MEMORY_HIGH] = { "memory-high", "aad04af300804f8fbc4c10af9128bda5", LOG_NOTICE, SERVICE "is slowed down for its memory",
+                "It uses as much as limits.memory_high allows, and the kernel makes it wait while room is made: @KINGLY_COUNT@ times since this was "
+                "last told. If it needs the memory, raise the limit: kingctl apply does so on the living. If it does not, it leaks." },
+        [EVENT_MEMORY_MAX] = { "memory-max", "dccf0c07a9274f66b75065cec463e952", LOG_WARNING, SERVICE "is at the limit of its memory",
+                "It uses as much as limits.memory_max allows. @KINGLY_COUNT@ times since this was last told the kernel had to make room first, of caches "
+                "mostly, which costs time; when there is none to be made, it kills a process. Raise the limit, or find out what needs so much." },
+        [EVENT_CHILD_OOM] = { "oom-kill-child", "78d60b739e404e5da47df080ab921596", LOG_ERR, SERVICE "has lost processes for want of memory",
+                "The kernel's OOM killer ended @KINGLY_COUNT@ processes of it, at limits.memory_max or because the machine has no memory left. The main "
+                "process lives, so the service is not restarted; what it does without the others is its own affair." },
+        [EVENT_TASKS] = { "tasks-max", "5d0b297fd37547f48dc8e65737cbc5d6", LOG_WARNING, SERVICE "may have no more processes",
+                "It has as many processes and threads as limits.tasks allows, and @KINGLY_COUNT@ new ones were refused since this was last told (EAGAIN of "
+                "fork(2)). If it needs more, raise the limit: kingctl apply does so on the living." },
         [EVENT_LOST] = { "lost", "a266ced9e87c435bb60dfec1bc931ee2", LOG_WARNING, SERVICE "ended while nobody looked",
                 "It ended while no kingd lived. Its status is not known to anybody, which counts as a failure." },
         [EVENT_COMPLETED] = { "completed", "5b3b5e91466e456cba73d46d37d3316c", LOG_INFO, SERVICE "has done its work",

@@ -65,6 +65,30 @@ class Journal(SystemScenario):
         [e] = self.entries(1, f"MESSAGE_ID={self.message_id('was killed for want of memory')}")
         self.assertEqual((e["KINGLY_SERVICE"], e["MESSAGE"]), ("hog", "hog: out of memory: killed by the kernel at limits.memory_max, 32M"))
 
+    def test_limits_that_are_met(self):
+        """By services that go on. What one does a hundred times a second is one event in ten seconds."""
+        high = self.script("high", "#!/usr/bin/env python3\nimport time\nb = []\nfor _ in range(24): b.append(bytearray(1 << 20))\ntime.sleep(1000)\n")
+        fork = self.script("fork", "#!/usr/bin/env python3\nimport subprocess, time\nl = []\nwhile True:\n"
+                                   "    try: l.append(subprocess.Popen(['sleep', '1000']))\n    except OSError: time.sleep(0.05)\n")
+        child = self.script("child", "#!/usr/bin/env python3\nimport os, time\nif os.fork() == 0:\n    open('/proc/self/oom_score_adj', 'w').write('1000')\n"
+                                     "    b = []\n    while True: b.append(bytearray(1 << 20))\nos.wait()\ntime.sleep(1000)\n")
+        self.apply({"high": {"command": [high], "limits": {"memory_high": "16M"}}, "fork": {"command": [fork], "limits": {"tasks": 8}},
+                    "child": {"command": [child], "limits": {"memory_max": "48M", "swap_max": "0"}},
+                    "idle": {"command": "sleep 1000", "limits": {"memory_max": "48M", "memory_high": "32M", "tasks": 8}}})
+        kinds = {"high": "memory-high", "fork": "tasks-max", "child": "oom-kill-child"}
+        told = {name: wait_for(kind, lambda: [e for e in self.events(name) if e["kind"] == kind]) for name, kind in kinds.items()}
+        self.assertEqual(told["child"][0]["message"], "out of memory: a process killed by the kernel, not the main one")
+        [e] = self.entries(1, f"MESSAGE_ID={self.message_id('may have no more processes')}")
+        self.assertEqual((e["KINGLY_SERVICE"], e["PRIORITY"], e["KINGLY_COUNT"]), ("fork", "4", str(told["fork"][0]["data"]["count"])))
+        again = wait_for("the next", lambda: (lambda l: l if len(l) > 1 else None)([e for e in self.events("fork") if e["kind"] == "tasks-max"]))
+        self.assertGreaterEqual(again[1]["time_usec"] - again[0]["time_usec"], 9000000)
+        # A manager that comes later is told too, and of nothing twice.
+        self.systemctl("restart", "kingd.service")
+        wait_for("one that was adopted", lambda: len([e for e in self.events("fork") if e["kind"] == "tasks-max"]) > len(again))
+        self.assertEqual(len([e for e in self.events("child") if e["kind"] == "oom-kill-child"]), 1)
+        self.assertFalse([e for e in self.events("idle") if e["kind"] in ("memory-high", "memory-max", "tasks-max", "oom-kill-child")])
+        self.assertEqual([r["restarts"] for r in self.list()], [0] * 4)
+
     def test_nothing_is_left_of_what_has_ended(self):
         self.apply({"a": {"command": "sleep 1000", "instances": 3}})
         files = lambda: sorted(f for f in os.listdir("/run/systemd/units") if f.startswith("log-extra-fields:kingly-"))
