@@ -215,9 +215,9 @@ static int adopt_run(void *userdata, const StoredRun *v) {
         i = find_instance(s, v->instance);
         if (!i || !hex_decode(v->invocation_id, i->invocation, sizeof i->invocation) || !recall(i, v))
                 return 0;
+        i->rested = true; /* also one whose ordered end is seen only now */
         if (lives)
                 return adopt_living(i, v);
-        i->rested = true;
         instance_resume(i);
         return 0;
 }

@@ -71,7 +71,7 @@ struct Instance {
         bool in_flight : 1;                /* counted in manager->in_flight */
         bool removing : 1;                 /* freed when settled */
         bool dirty : 1;                    /* run row to be written */
-        bool rested : 1;                   /* ended before we began: not to be started by our beginning */
+        bool rested : 1;                   /* it was there before we began: if it is stopped, our beginning does not start it */
         bool notifies : 1;                 /* this run was given NOTIFY_SOCKET */
         bool journal : 1;                  /* this run's output goes to the journal */
         bool stop_deferred : 1;            /* stop waits until its dependents are down */

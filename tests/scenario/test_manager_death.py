@@ -63,6 +63,29 @@ class ManagerDeath(Scenario):
         self.assertFalse(alive(pid))
         self.assertEqual(self.lines("note"), ["term"])     # asked once, then killed
 
+    def test_stop_that_ended_meanwhile(self):
+        """One of two was told to stop, and did while nobody took notice: it rests, though its service is wanted."""
+        self.start_daemon()
+        gate = self.fifo("gate")
+        slow = self.script("slow", f"#!/bin/sh\ntrap 'read x < {gate}; exit 0' TERM\necho up >> {self.home}/up\nwhile :; do sleep 0.05; done\n")
+        self.apply({"two": {"command": [slow], "instances": 2, "stop": {"timeout": "60s"}}})
+        wait_for("their traps", lambda: len(self.lines("up")) == 2)
+        pid = self.pid("two:1")
+        self.ok("stop", "--no-wait", "two:1")
+        self.until("two:1", state="stopping")
+        manager = json.loads(self.ok("status", "-o", "json").out)["manager_pid"]
+        os.kill(manager, signal.SIGSTOP)
+        with open(gate, "w") as f:
+            f.write("go\n")
+        wait_for("its end", lambda: not alive(pid))
+        os.kill(manager, signal.SIGKILL)
+        self.until("two:1", state="stopped")
+        self.assertEqual(len(self.lines("up")), 2)
+        self.ok("stop", "--no-wait", "two:0")
+        self.until("two:0", state="stopping")
+        with open(gate, "w") as f:
+            f.write("go\n")
+
     def test_ordered_stop_goes_on(self):
         self.start_daemon()
         slow = self.script("slow", f"#!/bin/sh\ntrap 'read x < {self.fifo('gate')}; exit 0' TERM\necho up > {self.home}/up\nwhile :; do sleep 0.05; done\n")
