@@ -273,6 +273,7 @@ class StoreFaults(Scenario):
         self.apply({"new": {"command": "sleep 1000"}})
         self.stop_daemon()
         self.start_daemon()
+        self.until("new", state="running")
         self.assertEqual({r["name"]: r["state"] for r in self.list()}, {"web": "running", "other": "stopped", "new": "running"})
         self.stop_daemon()
 
