@@ -1,7 +1,7 @@
 """No descriptors, no processes: what runs goes on, why nothing starts is said, an operator can stop things, and it ends by itself."""
 import os, resource, subprocess, time
 from client import Client, Error
-from kingly import BIN, Scenario, alive, wait_for
+from kingly import Scenario, alive, wait_for
 
 LONER = 64871       # a user of these tests alone
 
@@ -106,11 +106,7 @@ class Exhaustion(Scenario):
     def test_no_more_processes_for_us(self):
         if os.geteuid() != 0:
             self.not_applicable("needs root to become another user")
-        os.chown(self.home, LONER + 1, LONER + 1)
-        three = "ulimit -u 3; exec \"$@\""      # the keeper, the manager, and one service
-        self.daemon = subprocess.Popen(["bash", "-c", three, "kingd", os.path.join(BIN, "kingd"), "--user", "--isolation", "session"], env=self.environment,
-                                       user=LONER + 1, group=LONER + 1, extra_groups=[], cwd="/", stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
-        wait_for("kingd to answer", lambda: self.kingctl("ping", "--no-autostart").code == 0)
+        self.start_daemon_as(LONER + 1, "bash", "-c", "ulimit -u 3; exec \"$@\"", "kingd")      # the keeper, the manager, and one service
         self.apply({"web": {"command": "sleep 1000", "log": {"to": "none"}}})
         pid = self.pid("web")
         self.apply({"db": {"command": "sleep 1000", "log": {"to": "none"}, "restart": {"delay": "50ms", "max_delay": "200ms", "limit": 0}}}, "--no-wait")

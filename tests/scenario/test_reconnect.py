@@ -68,7 +68,7 @@ class Reconnect(Scenario):
     def test_orders_are_repeated_where_that_does_no_harm(self):
         self.start_daemon()
         slow = self.script("slow", "#!/bin/sh\ntrap 'sleep 1; exit 0' TERM\nwhile :; do sleep 0.05; done\n")
-        self.apply({"slow": {"command": [slow], "stop": {"timeout": "60s"}}})
+        self.apply({"slow": {"command": [slow], "stop": {"timeout": "60s", "scope": "main"}}})
         pid, manager = self.pid("slow"), self.manager()
         p = subprocess.Popen([os.path.join(BIN, "kingctl"), "stop", "slow"], env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         self.until("slow", state="stopping")

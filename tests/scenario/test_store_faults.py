@@ -185,12 +185,9 @@ class StoreFaults(Scenario):
         if os.geteuid() != 0:
             self.not_applicable("needs root to become nobody")
         os.mkdir(self.state, 0o700)
-        for path in (self.home, self.state):
-            os.chown(path, NOBODY, NOBODY)
+        os.chown(self.state, NOBODY, NOBODY)
         self.file("state/kingly.db", "root's", 0o600)
-        self.daemon = subprocess.Popen([os.path.join(BIN, "kingd"), "--user", "--isolation", "session"], env=self.environment, user=NOBODY, group=NOBODY,
-                                       extra_groups=[], cwd="/", stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
-        wait_for("kingd to answer", lambda: self.kingctl("ping", "--no-autostart").code == 0)
+        self.start_daemon_as(NOBODY)
         self.assertIn("permission denied: set aside as", self.ok("status").out)
         self.assertEqual([open(p).read() for p in self.set_aside()], ["root's"])
         self.apply({"web": {"command": "sleep 1000"}})
