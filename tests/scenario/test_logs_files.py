@@ -210,7 +210,8 @@ http {{ access_log /dev/stdout combined; client_body_temp_path {self.home}/t1; p
         self.start_daemon()
         self.apply({"a": self.service("echo once; exec sleep 1000\n", {"max_age": "1s"})})
         wait_for("it to be put aside", lambda: os.path.exists(self.logs + "/a.0.log.1"))
-        self.assertEqual(os.path.getsize(self.logs + "/a.0.log"), 0)
+        current = self.logs + "/a.0.log"
+        wait_for("a new file", lambda: os.path.exists(current) and os.path.getsize(current) == 0)
         self.assertIn(b"once", self.chain("a.0.log"))
 
     def test_total_and_quota(self):
