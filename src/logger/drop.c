@@ -19,7 +19,7 @@ static void drop_oldest(LogPipe *p, size_t n, usec_t now) {
         sink_discard(t->sink, &p->stream, p->kept, p->kept_size, now, t->full);
         free(p->kept);
         p->kept = NULL;
-        pipe_keep(p, n, now);
+        pipe_keep(p, t->logger->buffer, n, now);
 }
 
 void pipe_drop(LogPipe *p) {
@@ -39,7 +39,7 @@ void pipe_drop(LogPipe *p) {
                 p->eof = true;
                 poller_remove(&l->poller, &p->source);
         } else if (!p->kept)
-                pipe_keep(p, (size_t) n, now);
+                pipe_keep(p, l->buffer, (size_t) n, now);
         else if (t->when_full == LOG_FULL_DROP_NEWEST)
                 drop_newest(p, (size_t) n, now);
         else

@@ -8,7 +8,7 @@
 #define LOG_WIRE_VERSION 2
 #define LOG_WIRE_PATH_MAX 400         /* with its NUL; the keeper has room for WIRE_LOG_MAX bytes of this struct per child */
 #define LOG_WIRE_FD 3                 /* the logger finds its end of the SOCK_SEQPACKET pair here */
-#define LOG_NOTES_FD 4                /* and here a memory file that every logger of this keeper, and of the next, gets */
+#define LOG_NOTES_FD 4                /* and here a memory file (notes.h) that every logger of this keeper, and of the next, gets */
 
 typedef struct LogOpen {
         uint32_t version;

@@ -1,5 +1,6 @@
 /* kingd-logger: copies the output of services into rotated files. Started by kingd, which talks to it over descriptor LOG_WIRE_FD. */
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <sys/file.h>
 #include <sys/socket.h>
@@ -10,6 +11,7 @@
 #include "base/span.h"
 #include "logger/log_wire.h"
 #include "logger/logger.h"
+#include "logger/notes.h"
 
 #define EXIT_USAGE 2
 
@@ -68,5 +70,9 @@ int main(int argc, char **argv) {
         r = raise_nofile(NULL);
         if (r < 0)
                 log_errno(LOG_WARNING, r, "cannot raise the limit of open files, ignoring");
+        (void) signal(SIGXFSZ, SIG_IGN);
+        r = notes_open(LOG_NOTES_FD);
+        if (r < 0)
+                log_errno(LOG_WARNING, r, "no notes for the next logger: a kill loses what it interrupts");
         return logger_run(LOG_WIRE_FD, quota_from_environment()) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }

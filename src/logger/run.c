@@ -1,7 +1,8 @@
-/* A run's two pipes: read without blocking, a chunk at a time, straight into the sink. Must stay true: a chunk that was read is either in
- * the sink or kept in the pipe it came from; while it is kept the pipe is not read, so the service waits and nothing is lost. */
+/* A run's two pipes: read without blocking, a chunk at a time, straight into the sink. Must stay true: a chunk that was read is in the
+ * notes until it is either in the sink or kept in the pipe it came from; while it is kept the pipe is not read, so the service waits and nothing is lost. */
 #include "base/fd.h"
 #include "base/log.h"
+#include "logger/notes.h"
 #include "logger/state.h"
 #include "model/spec.h"
 
@@ -40,39 +41,13 @@ static int pipe_open(LogPipe *p) {
 static int streams_init(Run *run, const LogPacket *packet) {
         const LogOpen *o = &packet->open;
         char service[LOG_NAME_MAX], ns[LOG_NAME_MAX];
-        LineSource who = { .service = service, .ns = ns, .instance = o->instance, .pid = packet->pid };
+        LineSource who = { .service = service, .ns = ns, .run = o->run, .instance = o->instance, .pid = packet->pid };
         LineFormat format = { .format = o->format, .merged = o->merge, .multiline = o->multiline };
         int r = 0;
 
         log_open_names(o, service, ns);
         for (uint8_t i = 0; i < 2 && r >= 0; i++)
                 r = sink_stream_init(&run->pipes[i].stream, i, &who, &format);
-        return r;
-}
-
-int run_open(Logger *l, const LogPacket *packet, const int fds[2]) {
-        const LogOpen *o = &packet->open;
-        Run *run = calloc(1, sizeof(*run));
-        int r;
-
-        r = run ? target_get(l, o, &run->target) : -ENOMEM;
-        if (r < 0) {
-                fd_close(fds[0]);
-                fd_close(fds[1]);
-                free(run);
-                return r;
-        }
-        run->id = o->run;
-        LIST_INSERT_HEAD(&run->target->runs, run, siblings);
-        for (uint8_t i = 0; i < 2; i++)
-                run->pipes[i] = (LogPipe) { .source = { .fd = fds[i], .priority = 1, .ready = pipe_ready }, .run = run };
-        r = streams_init(run, packet);
-        if (r >= 0)
-                r = pipe_open(&run->pipes[0]);
-        if (r >= 0)
-                r = pipe_open(&run->pipes[1]);
-        if (r < 0)
-                run_free(run);
         return r;
 }
 
@@ -119,10 +94,10 @@ static void pipe_ended(LogPipe *p) {
                 pipe_finish(p);
 }
 
-void pipe_keep(LogPipe *p, size_t n, usec_t at) {
+void pipe_keep(LogPipe *p, const char *chunk, size_t n, usec_t at) {
         char *smaller;
 
-        p->kept = TAKE_PTR(p->run->target->logger->buffer);
+        p->kept = memmove(TAKE_PTR(p->run->target->logger->buffer), chunk, n);
         p->kept_size = (uint32_t) n;
         p->kept_at = at;
         smaller = realloc(p->kept, n);
@@ -130,10 +105,10 @@ void pipe_keep(LogPipe *p, size_t n, usec_t at) {
                 p->kept = smaller;
 }
 
-static void pipe_fail(LogPipe *p, size_t n, usec_t at, int error) {
+static void pipe_fail(LogPipe *p, const char *chunk, size_t n, usec_t at, int error) {
         Target *t = p->run->target;
 
-        pipe_keep(p, n, at);
+        pipe_keep(p, chunk, n, at);
         if (t->when_full == LOG_FULL_BLOCK)
                 poller_remove(&t->logger->poller, &p->source);
         target_stall(t, error, DROP_FULL, RETRY_FIRST);
@@ -152,41 +127,101 @@ static bool too_slow(Target *t, usec_t begun) {
         return true;
 }
 
-static size_t pipe_write(LogPipe *p, size_t n) {
+static size_t pipe_write(LogPipe *p, const char *chunk, size_t n, usec_t at) {
         Target *t = p->run->target;
-        usec_t now = now_usec(CLOCK_REALTIME), begun = t->when_full == LOG_FULL_BLOCK ? 0 : now_usec(CLOCK_MONOTONIC);
+        usec_t begun = t->when_full == LOG_FULL_BLOCK ? 0 : now_usec(CLOCK_MONOTONIC);
         int r;
 
-        r = sink_write(t->sink, &p->stream, t->logger->buffer, n, now);
+        r = sink_write(t->sink, &p->stream, chunk, n, at);
         target_used(t);
         if (p->stream.pending)
                 target_pending(t);
         if (r < 0) {
-                pipe_fail(p, n, now, r);
+                pipe_fail(p, chunk, n, at, r);
                 return 0;
         }
         return too_slow(t, begun) ? 0 : n;
 }
 
-size_t pipe_read(LogPipe *p) {
-        Target *t = p->run->target;
+/* For a chunk that cannot be written. */
+static bool have_buffer(Target *t) {
         Logger *l = t->logger;
-        ssize_t n;
 
         if (!l->buffer)
                 l->buffer = malloc(PIPE_CHUNK);
-        if (!l->buffer) {
+        if (!l->buffer)
                 target_stall(t, -ENOMEM, DROP_FULL, RETRY_FIRST);
+        return l->buffer;
+}
+
+/* What the logger before us had in hand when it was killed. */
+static void pipe_take_over(LogPipe *p) {
+        Target *t = p->run->target;
+        const char *chunk;
+        usec_t at;
+        size_t n;
+
+        notes_restore(&p->stream);
+        if (p->stream.pending)
+                target_pending(t);
+        if (!have_buffer(t) || !notes_resume(&p->stream, &chunk, &n, &at))
+                return;
+        (void) pipe_write(p, chunk, n, at);
+        notes_end();
+}
+
+size_t pipe_read(LogPipe *p) {
+        Target *t = p->run->target;
+        ssize_t n;
+
+        if (!have_buffer(t))
                 return 0;
+        notes_begin(&p->stream, sink_path(t->sink));
+        n = notes_receive(p->source.fd);
+        if (n > 0) {
+                usec_t now = now_usec(CLOCK_REALTIME);
+
+                notes_received_at(now);
+                n = (ssize_t) pipe_write(p, notes_chunk(), (size_t) n, now);
+                notes_end();
+                return (size_t) n;
         }
-        n = read(p->source.fd, l->buffer, PIPE_CHUNK);
-        if (n > 0)
-                return pipe_write(p, (size_t) n);
-        if (n < 0 && (errno == EAGAIN || errno == EINTR))
+        notes_end();
+        if (n == -EAGAIN || n == -EINTR)
                 return 0;
         if (n < 0)
-                log_errno(LOG_WARNING, errno, "cannot read the output of a service for %s, taking it as ended", sink_path(t->sink));
+                log_errno(LOG_WARNING, (int) n, "cannot read the output of a service for %s, taking it as ended", sink_path(t->sink));
         pipe_ended(p);
+        return 0;
+}
+
+int run_open(Logger *l, const LogPacket *packet, const int fds[2]) {
+        const LogOpen *o = &packet->open;
+        Run *run = calloc(1, sizeof(*run));
+        int r;
+
+        r = run ? target_get(l, o, &run->target) : -ENOMEM;
+        if (r < 0) {
+                fd_close(fds[0]);
+                fd_close(fds[1]);
+                free(run);
+                return r;
+        }
+        run->id = o->run;
+        LIST_INSERT_HEAD(&run->target->runs, run, siblings);
+        for (uint8_t i = 0; i < 2; i++)
+                run->pipes[i] = (LogPipe) { .source = { .fd = fds[i], .priority = 1, .ready = pipe_ready }, .run = run };
+        r = streams_init(run, packet);
+        if (r >= 0)
+                r = pipe_open(&run->pipes[0]);
+        if (r >= 0)
+                r = pipe_open(&run->pipes[1]);
+        if (r < 0) {
+                run_free(run);
+                return r;
+        }
+        pipe_take_over(&run->pipes[0]);
+        pipe_take_over(&run->pipes[1]);
         return 0;
 }
 

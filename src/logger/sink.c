@@ -1,6 +1,7 @@
 /* A sink and its streams, and the raw format. Must stay true: after an error SinkStream.done says how much is settled, so that the caller can come
  * again with the same chunk and no byte is lost or written twice. */
 #include "logger/json_line.h"
+#include "logger/notes.h"
 #include "logger/sink_state.h"
 #include "model/spec.h"
 
@@ -69,7 +70,7 @@ const char *sink_path(const Sink *s) {
 
 int sink_stream_init(SinkStream *st, uint8_t stream, const LineSource *who, const LineFormat *f) {
         *st = (SinkStream) { .stream = stream, .format = f->format, .multiline = f->format == LOG_FORMAT_JSON && f->multiline,
-                             .merged = f->merged, .instance = who->instance };
+                             .merged = f->merged, .instance = who->instance, .run = who->run };
         if (f->format != LOG_FORMAT_JSON)
                 return 0;
         st->head = json_line_head(stream, who->service, who->ns, who->instance, who->pid, &st->head_size);
@@ -77,13 +78,20 @@ int sink_stream_init(SinkStream *st, uint8_t stream, const LineSource *who, cons
 }
 
 void stream_drop_open(SinkStream *st) {
+        st->open_size = 0;
+        st->pending = false;
+        if (st->room > 0) {
+                notes_turn_over(st);
+                notes_opened(st);
+                return;
+        }
         free(st->open);
         st->open = NULL;
-        st->open_size = st->open_allocated = 0;
-        st->pending = false;
+        st->open_allocated = 0;
 }
 
 void sink_stream_done(SinkStream *st) {
+        notes_give_back(st);
         stream_drop_open(st);
         free(st->head);
         st->head = NULL;
@@ -131,8 +139,10 @@ static int write_raw(Sink *s, SinkStream *st, const char *p, size_t n, usec_t re
                         r = log_file_rotate(f, realtime);
                         continue;
                 }
+                notes_step(f, st->done);
                 r = log_file_append(f, p + st->done, room, &written);
                 st->done += (uint32_t) written;
+                notes_step(f, st->done);
         }
         if (r >= 0)
                 st->done = 0;
@@ -142,7 +152,7 @@ static int write_raw(Sink *s, SinkStream *st, const char *p, size_t n, usec_t re
 /* ---- all formats ---- */
 
 int sink_write(Sink *s, SinkStream *st, const char *p, size_t n, usec_t realtime) {
-        if (n == 0)
+        if (n == 0 && st->done == 0)
                 return 0;
         if (st->format == LOG_FORMAT_RAW)
                 return write_raw(s, st, p, n, realtime);
@@ -150,7 +160,14 @@ int sink_write(Sink *s, SinkStream *st, const char *p, size_t n, usec_t realtime
 }
 
 int sink_flush(Sink *s, SinkStream *st, usec_t realtime) {
-        return st->pending ? sink_write_lines(s, st, "", 0, EVENT_LINES, realtime) : 0;
+        int r;
+
+        if (!st->pending)
+                return 0;
+        notes_begin(st, s->file.path);
+        r = sink_write_lines(s, st, "", 0, EVENT_LINES, realtime);
+        notes_end();
+        return r;
 }
 
 int sink_leave(Sink *s, SinkStream *st, usec_t realtime) {
@@ -159,5 +176,12 @@ int sink_leave(Sink *s, SinkStream *st, usec_t realtime) {
 }
 
 int sink_end(Sink *s, SinkStream *st, usec_t realtime) {
-        return st->format == LOG_FORMAT_RAW ? 0 : sink_write_lines(s, st, "", 0, EVENT_ALL, realtime);
+        int r;
+
+        if (st->format == LOG_FORMAT_RAW)
+                return 0;
+        notes_begin(st, s->file.path);
+        r = sink_write_lines(s, st, "", 0, EVENT_ALL, realtime);
+        notes_end();
+        return r;
 }

@@ -28,6 +28,7 @@ typedef struct LineFormat {
 /* Who writes them. */
 typedef struct LineSource {
         const char *service, *ns;     /* valid names */
+        uint64_t run;                 /* 0: the next logger need not know of it (notes.h) */
         uint32_t instance;
         int32_t pid;
 } LineSource;
@@ -44,6 +45,8 @@ typedef struct SinkStream {
         bool torn;               /* the end of what is kept was dropped */
         bool skip;               /* what comes next is the end of a line whose beginning was dropped */
         uint32_t instance;
+        uint64_t run;
+        uint32_t room;           /* of `open` in the notes; 0: it is on the heap */
         uint32_t done;           /* bytes of what is kept and the chunk at hand that are settled; not 0 only after an error */
         uint32_t open_size, open_allocated;
         char *open;

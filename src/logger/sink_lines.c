@@ -6,6 +6,7 @@
 #include "logger/event.h"
 #include "logger/json_line.h"
 #include "logger/line.h"
+#include "logger/notes.h"
 #include "logger/sink_state.h"
 #include "model/spec.h"
 
@@ -40,7 +41,7 @@ static int grow_open(SinkStream *st, size_t wanted) {
         size_t size = MAX(st->open_allocated, (uint32_t) OPEN_FIRST);
         char *grown;
 
-        if (wanted <= st->open_allocated)
+        if (wanted <= st->open_allocated || (st->open_allocated == 0 && notes_lend(st)))
                 return 0;
         while (size < wanted)
                 size *= 2;
@@ -136,10 +137,12 @@ static int batch_flush(Batch *b) {
 
         if (b->used == 0)
                 return 0;
+        notes_step(&b->sink->file, b->stream->done);
         r = log_file_append(&b->sink->file, gather, b->used, &written);
         b->used = 0;
         if (r >= 0) {
                 b->stream->done = (uint32_t) b->at;
+                notes_step(&b->sink->file, b->stream->done);
                 return 0;
         }
         newline = memrchr(gather, '\n', written);
@@ -243,6 +246,7 @@ static int add_open(SinkStream *st, const char *p, size_t n) {
                 return r;
         memcpy(st->open + st->open_size, p, n);
         st->open_size += (uint32_t) n;
+        notes_opened(st);
         return 0;
 }
 
@@ -259,8 +263,10 @@ static int keep_rest(const Batch *b) {
                 r = grow_open(st, n);
                 if (r < 0)
                         return r;
+                notes_turn_over(st);
                 memcpy(st->open, b->data + st->done, n);
                 st->open_size = (uint32_t) n;
+                notes_opened(st);
                 st->pending = pending;
         }
         st->done = 0;
@@ -325,8 +331,11 @@ int sink_write_own(Sink *s, SinkStream *st, const char *text, usec_t realtime) {
                 return r;
         prepare_prefix(&b);
         n = render(&b, &e, gather);
+        notes_begin(st, s->file.path);
+        notes_step(&s->file, 0);
         r = log_file_append(&s->file, gather, n, &written);
         if (r < 0)
                 log_file_take_back(&s->file, written);
+        notes_end();
         return r;
 }

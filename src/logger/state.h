@@ -8,9 +8,10 @@
 #include "linux/poller.h"
 #include "logger/archiver.h"
 #include "logger/log_wire.h"
+#include "logger/notes.h"
 #include "logger/sink.h"
 
-#define PIPE_CHUNK (64 * 1024)        /* what a pipe holds unless somebody enlarged it */
+#define PIPE_CHUNK NOTES_CHUNK
 #define PIPE_TURN (256 * 1024)        /* bytes read of one pipe before the others have their turn */
 #define PIPE_REST (1024 * 1024)       /* bytes read of one pipe after the keeper is gone: no pipe holds more, unless the limit was raised */
 #define OPEN_FILES_MAX 256            /* log files kept open; the one not written to for longest is closed first */
@@ -76,7 +77,7 @@ struct Logger {
         LIST_HEAD(, Run) closing;     /* ended runs that the keeper has not been told of */
         bool refusing;                /* the last run that came could not be taken up */
         bool ending;                  /* the keeper is gone: runs are finished one by one, none frees itself */
-        char *buffer;                 /* PIPE_CHUNK bytes that every read uses; NULL after one was kept */
+        char *buffer;                 /* PIPE_CHUNK bytes for a chunk that must be kept; NULL after one was */
 };
 
 /* ---- run.c ---- */
@@ -88,8 +89,8 @@ void run_free(Run *run);
 /* Reads and writes one chunk: its size, or 0 when there is nothing for now, the pipe has ended or the file is stalled. After 0 the run may
  * be gone. */
 size_t pipe_read(LogPipe *p);
-/* Keeps the chunk of n bytes in the shared buffer, which it takes: that needs no memory. */
-void pipe_keep(LogPipe *p, size_t n, usec_t at);
+/* Keeps the chunk of n bytes in the shared buffer, which it takes: that needs no memory. The chunk may be in it already. */
+void pipe_keep(LogPipe *p, const char *chunk, size_t n, usec_t at);
 /* The file cannot be written and the service shall not wait: what the pipe holds is dropped, the newest or the oldest. */
 void pipe_drop(LogPipe *p);
 /* Writes what was kept of a pipe. 0, or -errno: as full as before. When the logger ends but the pipe does not, the beginning of a line is written

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -105,6 +106,8 @@ static pid_t start(char *const *argv, int as_fd, int fd, int output) {
         if (output >= 0)
                 dup2(output, STDOUT_FILENO);
         (void) close_range((unsigned) (as_fd < 3 ? 3 : as_fd + 1), ~0U, 0);
+        if (as_fd == LOG_WIRE_FD && memfd_create("notes", 0) != LOG_NOTES_FD)
+                die("memfd_create");
         execvp(argv[0], argv);
         die(argv[0]);
         return -1;

@@ -48,6 +48,10 @@ class DeathsUnderLoad(Scenario):
             wait_for("its end", lambda: not alive(pid))
         return times
 
+    def last_line_is_there(self, name):
+        """What a service wrote last may wait in its pipe for the next logger, which comes after a pause when several died soon."""
+        return open(f"{self.home}/logs/{name}.0.log").read().endswith(f" {open(f'{self.home}/book/{name}').read().strip()} .\n")
+
     def lost_lines(self):
         """Lines that a service's log lacks, and those it has twice."""
         lost = doubled = total = 0
@@ -78,6 +82,7 @@ class DeathsUnderLoad(Scenario):
             self.assertLessEqual(len(told), len(entered) + 1)
             self.assertTrue(all(code == 3 for p, code in ended[:-1]), ended)
             runs, exits = runs + len(entered), exits + len(told)
+        wait_for("the last lines", lambda: all(map(self.last_line_is_there, self.pids)))
         total, lost, doubled = self.lost_lines()
         print(f"KINGLY_SEED={SEED} {what} killed {KILLS} times: {len(self.pids)} services logged {total} lines, lost {lost}, doubled {doubled}; changed PIDs 0; "
               f"{runs} runs of {CRASHING} services crashed, lost exits 0; list answered after {statistics.median(times) * 1000:.0f} ms (median), "
@@ -93,5 +98,4 @@ class DeathsUnderLoad(Scenario):
 
     def test_logger(self):
         self.start_load()
-        lost, doubled = self.check("logger", self.kill_again_and_again(self.logger))
-        self.assertEqual(doubled, 0)
+        self.assertEqual(self.check("logger", self.kill_again_and_again(self.logger)), (0, 0))

@@ -4,6 +4,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -13,6 +14,7 @@
 #include "base/log.h"
 #include "logger/log_wire.h"
 #include "logger/logger.h"
+#include "logger/notes.h"
 #include "logger/reader.h"
 #include "model/spec.h"
 #include "place.inc.h"
@@ -31,6 +33,9 @@ ssize_t write(int fd, const void *p, size_t n) {
         }
         return syscall(SYS_write, fd, p, n);
 }
+
+/* The memory file that one logger after the other gets; -EBADF: none. */
+static int notes = -EBADF;
 
 typedef struct Keeper {
         pid_t pid;
@@ -53,10 +58,15 @@ static Keeper logger_start(rlim_t fsize) {
                 (void) prctl(PR_SET_PDEATHSIG, SIGKILL); /* a test that fails leaves nobody behind */
                 /* Only its own end of anything, as after an exec. */
                 dup2(said[1], STDERR_FILENO);
+                notes = notes < 0 ? notes : fcntl(notes, F_DUPFD, 100);
                 dup2(pair[1], LOG_WIRE_FD);
-                (void) close_range(LOG_WIRE_FD + 1, ~0U, 0);
+                if (notes >= 0)
+                        dup2(notes, LOG_NOTES_FD);
+                (void) close_range(LOG_NOTES_FD + (notes >= 0), ~0U, 0);
                 (void) setrlimit(RLIMIT_FSIZE, &l);
                 log_open("kingd-logger", LOG_INFO);
+                if (notes >= 0)
+                        assert_int_equal(notes_open(LOG_NOTES_FD), 0);
                 (void) raise_nofile(NULL);
                 exit(logger_run(LOG_WIRE_FD, UINT64_MAX) < 0 ? 1 : 0);
         }
@@ -310,18 +320,13 @@ static void test_flood(void **state) {
         logger_finish(&k);
 }
 
+#define SUCCESSIONS 60
+
 static size_t unread(int fd) {
         int n = 0;
 
         assert_int_equal(ioctl(fd, FIONREAD, &n), 0);
         return (size_t) n;
-}
-
-static size_t chain_size(const char *path) {
-        _cleanup_buffer_ Buffer b = {};
-
-        file_chain(path, 200, &b);
-        return b.size;
 }
 
 /* Numbered words until `want` bytes are in or the pipe is full; remembers what went in. */
@@ -340,43 +345,74 @@ static void push(int fd, size_t want, Buffer *pushed) {
         }
 }
 
-/* Killed at any moment, with the same pipe handed to the next one: what was still in the pipe is written, and what the dead one had read is
- * written but for at most the one chunk that it had in hand. */
-static void test_succession(void **state) {
-        unsigned seed = test_seed();
-        Keeper k = logger_start(RLIM_INFINITY);
+/* The messages of lines in the text or json format, or the bytes as they are. */
+static void messages(uint8_t format, const Buffer *chain, Buffer *ret) {
+        for (const char *p = chain->data, *end; chain->size > 0 && format != LOG_FORMAT_RAW && (end = strchr(p, '\n')); p = end + 1) {
+                const char *from = format == LOG_FORMAT_JSON ? memmem(p, (size_t) (end - p), "\"message\":\"", 11) + 11 : p + 32;
+
+                assert_int_equal(buffer_append(ret, from, (size_t) (end - from) - (format == LOG_FORMAT_JSON ? 2 : 0)), 0);
+                assert_int_equal(buffer_append(ret, "\n", 1), 0);
+        }
+        if (format == LOG_FORMAT_RAW)
+                assert_int_equal(buffer_append(ret, chain->data, chain->size), 0);
+}
+
+/* Killed at any moment, with the same pipes and notes handed to the next one: every byte is written, and none twice. */
+static void check_succession(const Place *p, uint8_t format, bool multiline) {
+        LogOpen open = { .format = format, .max_size = 20000, .keep = 900, .multiline = multiline };
         Service s = service_make(1);
-        Place *p = *state;
-        _cleanup_buffer_ Buffer expected = {}, chain = {};
+        _cleanup_buffer_ Buffer expected = {}, chain = {}, text = {};
+        Keeper k;
 
-        srand(seed);
+        notes = memfd_create("notes", MFD_CLOEXEC);
+        assert_true(notes >= 0);
         assert_int_equal(fd_nonblock(s.write[0], true), 0);
-        for (unsigned i = 0; i < 40; i++) {
-                size_t written, left, hand;
-
-                service_submit(&k, &s, p->path, 1, 20000, 150);
-                for (int turns = rand() % 30; turns >= 0; turns--) {
+        for (unsigned i = 0; i < SUCCESSIONS; i++) {
+                k = logger_start(RLIM_INFINITY);
+                service_submit_open(&k, &s, p->path, open);
+                for (int turns = rand() % 60; turns >= 0; turns--) {
                         push(s.write[0], (size_t) rand() % 3000, &expected);
-                        sched_yield();
+                        if (rand() % 2)
+                                sched_yield();
                 }
                 logger_kill(&k);
-                written = chain_size(p->path);
-                left = unread(s.read[0]);
-                hand = expected.size - left - written;
-                assert_true(written + left <= expected.size && hand <= 65536);
-                memmove(expected.data + written, expected.data + written + hand, left); /* lost with the dead */
-                expected.size -= hand;
-                k = logger_start(RLIM_INFINITY);
         }
-        service_submit(&k, &s, p->path, 1, 20000, 150);
-        push(s.write[0], 10000, &expected);
+        k = logger_start(RLIM_INFINITY);
+        service_submit_open(&k, &s, p->path, open);
+        while (unread(s.read[0]) > 0)
+                (void) usleep(1000);
+        assert_int_equal(fd_write_all(s.write[0], "\n", 1), 0);
+        assert_int_equal(buffer_append(&expected, "\n", 1), 0);
         service_end(&s);
         assert_int_equal(wait_closed(&k), 1);
-        file_chain(p->path, 200, &chain);
-        assert_int_equal(chain.size, expected.size);
-        assert_memory_equal(chain.data, expected.data, chain.size);
+        file_chain(p->path, 1000, &chain);
+        messages(format, &chain, &text);
+        assert_int_equal(text.size, expected.size);
+        assert_memory_equal(text.data, expected.data, text.size);
         service_done(&s);
         logger_finish(&k);
+        notes = fd_close(notes);
+}
+
+static void test_succession_raw(void **state) {
+        srand(test_seed());
+        check_succession(*state, LOG_FORMAT_RAW, false);
+}
+
+static void test_succession_text(void **state) {
+        srand(test_seed());
+        check_succession(*state, LOG_FORMAT_TEXT, false);
+}
+
+static void test_succession_json(void **state) {
+        srand(test_seed());
+        check_succession(*state, LOG_FORMAT_JSON, false);
+}
+
+/* Each line waits for the next. */
+static void test_succession_events(void **state) {
+        srand(test_seed());
+        check_succession(*state, LOG_FORMAT_JSON, true);
 }
 
 /* The keeper goes, the service does not: what is in the pipe and the line that has no end yet are written, then the logger ends. */
@@ -742,7 +778,10 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(test_run, place_open, place_close),
                 cmocka_unit_test_setup_teardown(test_many_runs, place_open, place_close),
                 cmocka_unit_test_setup_teardown(test_flood, place_open, place_close),
-                cmocka_unit_test_setup_teardown(test_succession, place_open, place_close),
+                cmocka_unit_test_setup_teardown(test_succession_raw, place_open, place_close),
+                cmocka_unit_test_setup_teardown(test_succession_text, place_open, place_close),
+                cmocka_unit_test_setup_teardown(test_succession_json, place_open, place_close),
+                cmocka_unit_test_setup_teardown(test_succession_events, place_open, place_close),
                 cmocka_unit_test_setup_teardown(test_drain, place_open, place_close),
                 cmocka_unit_test_setup_teardown(test_full_disk, place_open, place_close),
                 cmocka_unit_test_setup_teardown(test_full_disk_timer, place_open, place_close),
