@@ -197,6 +197,27 @@ static int open_api(Manager *m, KlError *reterr) {
         return r;
 }
 
+#define DYING_USEC (5 * USEC_PER_SEC)
+
+/* Who holds the lock may be what is left of a dead keeper's daemon, which ends within moments: that is waited for, a living one is not.
+ * holder: the pid that the file names, "?" if none. 0, or -EWOULDBLOCK. */
+static int lock(int fd, const char *path, char holder[static 32]) {
+        usec_t end = usec_add(now_usec(CLOCK_MONOTONIC), DYING_USEC);
+        ProcessStat stat;
+        int64_t pid;
+
+        while (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+                strcpy(holder, "?");
+                (void) read_file_into(AT_FDCWD, path, holder, 32);
+                holder[strcspn(holder, "\n")] = 0;
+                if (parse_i64(holder, &pid) < 0 || (process_stat((pid_t) pid, &stat) >= 0 && stat.state != 'Z') ||
+                    now_usec(CLOCK_MONOTONIC) > end)
+                        return -EWOULDBLOCK;
+                (void) usleep(20 * USEC_PER_MSEC);
+        }
+        return 0;
+}
+
 /* One daemon per runtime directory: the lock is held by the keeper's copy of the descriptor, so it outlives a manager. */
 static int take_lock(Manager *m, KlError *reterr) {
         char text[32], holder[32] = "?";
@@ -206,10 +227,8 @@ static int take_lock(Manager *m, KlError *reterr) {
                 fd = open(m->places.pid_file, O_RDWR | O_CREAT | O_CLOEXEC | O_NOCTTY, 0644);
         if (fd < 0)
                 return kl_error_set(reterr, -errno, KL_E_FAILED, "cannot open %s: %s", m->places.pid_file, strerror(errno));
-        if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
-                r = -errno;
-                (void) read_file_into(AT_FDCWD, m->places.pid_file, holder, sizeof holder);
-                holder[strcspn(holder, "\n")] = 0;
+        r = lock(fd, m->places.pid_file, holder);
+        if (r < 0) {
                 kl_error_set(reterr, r, KL_E_EXISTS, "another kingd (pid %s) runs here already: %s is locked", holder, m->places.pid_file);
                 kl_error_hint(reterr, "use it through kingctl, or give this one a KINGLY_HOME of its own");
                 fd_close(fd);

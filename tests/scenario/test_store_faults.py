@@ -271,7 +271,7 @@ class StoreFaults(Scenario):
         self.stop_daemon()
         self.start_daemon()
         self.until("new", state="running")
-        self.assertEqual({r["name"]: r["state"] for r in self.list()}, {"web": "running", "other": "stopped", "new": "running"})
+        wait_for("all as it was", lambda: {r["name"]: r["state"] for r in self.list()} == {"web": "running", "other": "stopped", "new": "running"})
         self.stop_daemon()
 
     def test_locked_by_another_process(self):
