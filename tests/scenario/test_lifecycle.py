@@ -105,7 +105,7 @@ class Lifecycle(Scenario):
         self.assertEqual((row["exit"]["reason"], row["exit"]["signal"]), ("watchdog", "SIGABRT"))
 
     def test_extended_timeout_and_own_stopping(self):
-        t = 0.6 * max(1, PATIENCE / 30)      # long enough for an interpreter to begin
+        t = (0.6 if PATIENCE <= 30 else 1.2) * max(1, PATIENCE / 30)      # long enough for an interpreter to begin
         self.apply({"n": self.notifier(f"notify('EXTEND_TIMEOUT_USEC=60000000'); time.sleep({2 * t}); notify('READY=1'); time.sleep(1000)",
                                        ready={"by": "notify", "timeout": f"{t * 1000:.0f}ms"})})
         self.assertEqual(self.row("n")["state"], "running")
