@@ -38,7 +38,7 @@ static void gate_drain(Keeper *k, Child *c) {
 
                 if (n < 0 && (errno == EINTR || errno == ECONNRESET)) /* reset: it died with its release unread */
                         continue;
-                if (n < 0 && errno == EAGAIN)
+                if (n < 0 && (errno == EAGAIN || errno == ENOMEM || errno == ENOBUFS)) /* what is there stays there: asked again at once */
                         return;
                 if (n < 0) {
                         gate_lost(k, c, errno);
