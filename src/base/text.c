@@ -5,15 +5,20 @@
 #include <fnmatch.h>
 #include <stdio.h>
 
+char *text_vprintf(const char *format, va_list ap) {
+        char *s;
+
+        return vasprintf(&s, format, ap) < 0 ? NULL : s;
+}
+
 char *text_printf(const char *format, ...) {
-        char *s = NULL;
         va_list ap;
-        int n;
+        char *s;
 
         va_start(ap, format);
-        n = vasprintf(&s, format, ap);
+        s = text_vprintf(format, ap);
         va_end(ap);
-        return n < 0 ? NULL : s;
+        return s;
 }
 
 /* RFC 3629, table 3-7 of Unicode: the second byte's range depends on the first, which keeps out overlong forms and surrogates. */

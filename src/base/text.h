@@ -7,6 +7,7 @@
 
 /* Like asprintf(3), but returns the string or NULL on OOM. */
 char *text_printf(const char *format, ...) _printf_(1, 2);
+char *text_vprintf(const char *format, va_list ap) _printf_(1, 0);
 
 bool utf8_valid(const char *s, size_t n);   /* RFC 3629: no surrogates, no overlong forms, no NUL inside */
 /* Length of the valid UTF-8 sequence at s (1..4), or 0 when the bytes there are not one. */

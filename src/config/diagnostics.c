@@ -21,13 +21,11 @@ void diagnostics_done(Diagnostics *d) {
 
 static int make_message(char **ret, const char *format, va_list ap) _printf_(2, 0);
 static int make_message(char **ret, const char *format, va_list ap) {
-        _cleanup_free_ char *raw = NULL, *clean = NULL;
+        _cleanup_free_ char *raw = text_vprintf(format, ap), *clean = NULL;
         size_t n;
 
-        if (vasprintf(&raw, format, ap) < 0) {
-                raw = NULL;
+        if (!raw)
                 return -ENOMEM;
-        }
         n = strlen(raw);
         if (n > MESSAGE_MAX) {
                 /* Not in the middle of a character. */

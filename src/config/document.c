@@ -104,3 +104,21 @@ const Pair *node_find(const Node *map, const char *key) {
                         return map->pairs + i;
         return NULL;
 }
+
+int document_read(Document *doc, const char *file, const char *text, size_t n, Diagnostics *d) {
+        _cleanup_free_ char *rewritten = NULL;
+        size_t errors = d->errors;
+        int r;
+
+        r = text_check(file, text, n, d);
+        if (r <= 0)
+                return r;
+        if (jsonc_wanted(file, text, n)) {
+                r = jsonc_to_yaml(text, n, &rewritten, &n);
+                if (r < 0)
+                        return r;
+                text = rewritten;
+        }
+        r = document_read_yaml(doc, file, text, n, d);
+        return r < 0 ? r : doc->root || d->errors == errors;
+}

@@ -54,6 +54,10 @@ bool node_is_null(const Node *n);
 const char *node_words(const Node *n, char buf[NODE_WORDS_MAX]);
 const Pair *node_find(const Node *map, const char *key); /* NULL if absent */
 
+/* YAML, JSON or JSONC, by name and content: checked, rewritten where it must be, read. 1 and a document (whose root may be NULL), 0 when the text
+ * could not be understood (which was said in *d), -ENOMEM. */
+int document_read(Document *doc, const char *file, const char *text, size_t n, Diagnostics *d);
+
 /* All of the following say what is wrong with a text in *d: 0 (also when *d got errors: look at d->errors) or -ENOMEM. */
 int document_read_yaml(Document *doc, const char *file, const char *text, size_t n, Diagnostics *d);
 int document_read_json(Document *doc, json_object *o, Diagnostics *d);

@@ -52,23 +52,6 @@ const char *foreign_format_name(ForeignFormat f) {
         return words[f];
 }
 
-/* Faults are not told here: who reads the text for good does. */
-static int parse(const char *name, const char *text, size_t n, Document *doc, Diagnostics *d) {
-        _cleanup_free_ char *rewritten = NULL;
-        int r;
-
-        r = text_check(name, text, n, d);
-        if (r <= 0)
-                return r;
-        if (jsonc_wanted(name, text, n)) {
-                r = jsonc_to_yaml(text, n, &rewritten, &n);
-                if (r < 0)
-                        return r;
-                text = rewritten;
-        }
-        return document_read_yaml(doc, name, text, n, d);
-}
-
 static bool has_list(const Node *root, const char *key) {
         const Pair *p = node_find(root, key);
 
@@ -106,7 +89,8 @@ ForeignFormat foreign_recognise(const char *name, const char *text, size_t n) {
         /* Our own files are far more frequent: only what names a foreign key is parsed for it. */
         if (!strstr(text, "apps") && !strstr(text, "processes") && !strstr(text, "script") && !strstr(text, "pm2"))
                 return FOREIGN_NONE;
-        if (parse(name, text, n, &doc, &ignored) < 0 || ignored.errors > 0)
+        /* Faults are not told here: who reads the text for good does. */
+        if (document_read(&doc, name, text, n, &ignored) <= 0 || ignored.errors > 0)
                 return FOREIGN_NONE;
         return recognise_document(doc.root);
 }
@@ -116,8 +100,8 @@ static int load_document(const Foreign *f, const char *text, size_t n, int (*loa
         size_t errors = f->diagnostics->errors;
         int r;
 
-        r = parse(f->file, text, n, &doc, f->diagnostics);
-        if (r < 0 || f->diagnostics->errors > errors)
+        r = document_read(&doc, f->file, text, n, f->diagnostics);
+        if (r <= 0 || f->diagnostics->errors > errors)
                 return r;
         if (!doc.root)
                 return foreign_fault(f, (Place) { 1, 1 }, "the file is empty");

@@ -10,13 +10,9 @@
 
 static int say(const Foreign *f, Place at, bool warning, const char *format, va_list ap) _printf_(4, 0);
 static int say(const Foreign *f, Place at, bool warning, const char *format, va_list ap) {
-        _cleanup_free_ char *message = NULL;
+        _cleanup_free_ char *message = text_vprintf(format, ap);
 
-        if (vasprintf(&message, format, ap) < 0) {
-                message = NULL;
-                return -ENOMEM;
-        }
-        return diagnostics_add(f->diagnostics, f->file, at.line, at.column, warning, "%s", message);
+        return message ? diagnostics_add(f->diagnostics, f->file, at.line, at.column, warning, "%s", message) : -ENOMEM;
 }
 
 int foreign_note(const Foreign *f, Place at, const char *format, ...) {

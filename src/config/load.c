@@ -32,15 +32,12 @@ static int say(const FileReader *f, const Node *at, const char *format, ...) _pr
 static int say(const FileReader *f, const Node *at, const char *format, ...) {
         _cleanup_free_ char *message = NULL;
         va_list ap;
-        int r;
 
         va_start(ap, format);
-        r = vasprintf(&message, format, ap);
+        message = text_vprintf(format, ap);
         va_end(ap);
-        if (r < 0) {
-                message = NULL;
+        if (!message)
                 return -ENOMEM;
-        }
         return diagnostics_add(f->field.diagnostics, f->field.file, at ? at->line : 1, at ? at->column : 1, false, "%s", message);
 }
 
@@ -215,28 +212,6 @@ static int read_root(FileReader *f, const Node *root) {
 
 /* ---- text → document ---- */
 
-/* 1 and a document whose root may be read, 0 when the text could not be understood (which was said), -ENOMEM. */
-static int read_document(Document *doc, const char *name, const char *text, size_t n, char *const *environment, Diagnostics *d) {
-        _cleanup_free_ char *rewritten = NULL;
-        size_t errors = d->errors;
-        int r;
-
-        r = text_check(name, text, n, d);
-        if (r <= 0)
-                return r;
-        if (jsonc_wanted(name, text, n)) {
-                r = jsonc_to_yaml(text, n, &rewritten, &n);
-                if (r < 0)
-                        return r;
-                text = rewritten;
-        }
-        r = document_read_yaml(doc, name, text, n, d);
-        if (r < 0 || (!doc->root && d->errors > errors))
-                return r;
-        r = document_expand(doc, name, environment, d);
-        return r < 0 ? r : 1;
-}
-
 /* Places within a foreign file are its reader's business; what is seen only across services has the file for its place. */
 static int load_foreign(Loader *l, ForeignFormat format, const char *name, const char *directory, const char *text, size_t n) {
         static const Node nowhere = { .line = 1, .column = 1 };
@@ -269,8 +244,11 @@ static int load_text(Loader *l, const char *name, const char *directory, const c
         foreign = directory ? foreign_recognise(name, text, n) : FOREIGN_NONE;
         if (foreign != FOREIGN_NONE)
                 return load_foreign(l, foreign, name, directory, text, n);
-        r = read_document(&doc, name, text, n, l->options ? l->options->environment : NULL, l->diagnostics);
+        r = document_read(&doc, name, text, n, l->diagnostics);
         if (r <= 0)
+                return r;
+        r = document_expand(&doc, name, l->options ? l->options->environment : NULL, l->diagnostics);
+        if (r < 0)
                 return r;
         kept = loader_keep(l, &doc);
         return kept ? read_root(&f, kept->root) : -ENOMEM;

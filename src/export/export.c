@@ -55,15 +55,12 @@ int export_add(Export *out, char *name, char *text, json_object *document) {
 int export_note(Exporter *x, const char *format, ...) {
         _cleanup_free_ char *message = NULL;
         va_list ap;
-        int r;
 
         va_start(ap, format);
-        r = vasprintf(&message, format, ap);
+        message = text_vprintf(format, ap);
         va_end(ap);
-        if (r < 0) {
-                message = NULL;
+        if (!message)
                 return -ENOMEM;
-        }
         return strv_consume(&x->out->notes, text_printf("%s: %s", x->spec->name, message));
 }
 

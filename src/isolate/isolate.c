@@ -45,15 +45,12 @@ const char *usage_source_name(UsageSource s) {
 int isolate_note(Isolate *i, const char *format, ...) {
         _cleanup_free_ char *line = NULL;
         va_list ap;
-        int n;
 
         va_start(ap, format);
-        n = vasprintf(&line, format, ap);
+        line = text_vprintf(format, ap);
         va_end(ap);
-        if (n < 0) {
-                line = NULL;
+        if (!line)
                 return -ENOMEM;
-        }
         return strv_consume(&i->report, TAKE_PTR(line));
 }
 

@@ -213,15 +213,12 @@ int ctl_oom(Ctl *ctl) {
 int ctl_usage(Ctl *ctl, const char *format, ...) {
         _cleanup_free_ char *text = NULL;
         va_list ap;
-        int n;
 
         va_start(ap, format);
-        n = vasprintf(&text, format, ap);
+        text = text_vprintf(format, ap);
         va_end(ap);
-        if (n < 0) {
-                text = NULL;
+        if (!text)
                 return ctl_oom(ctl);
-        }
         return kl_error_set(&ctl->error, -EINVAL, KL_E_INVALID, "%s", text);
 }
 

@@ -60,15 +60,12 @@ int table_add(Table *t, Colour colour, const char *text) {
 int table_addf(Table *t, Colour colour, const char *format, ...) {
         _cleanup_free_ char *text = NULL;
         va_list ap;
-        int n;
 
         va_start(ap, format);
-        n = vasprintf(&text, format, ap);
+        text = text_vprintf(format, ap);
         va_end(ap);
-        if (n < 0) {
-                text = NULL;
+        if (!text)
                 return -ENOMEM;
-        }
         return table_add(t, colour, text);
 }
 

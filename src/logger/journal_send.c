@@ -30,16 +30,13 @@ int journal_field(Buffer *entry, const char *name, const void *value, size_t n) 
 int journal_field_printf(Buffer *entry, const char *name, const char *format, ...) {
         _cleanup_free_ char *value = NULL;
         va_list ap;
-        int n;
 
         va_start(ap, format);
-        n = vasprintf(&value, format, ap);
+        value = text_vprintf(format, ap);
         va_end(ap);
-        if (n < 0) {
-                value = NULL;
+        if (!value)
                 return -ENOMEM;
-        }
-        return journal_field(entry, name, value, (size_t) n);
+        return journal_field(entry, name, value, strlen(value));
 }
 
 int journal_sender_init(JournalSender *s, const char *path) {
