@@ -13,6 +13,7 @@
 #include "manager/instance.h"
 #include "manager/link.h"
 #include "manager/notify.h"
+#include "manager/number.h"
 #include "manager/ready.h"
 #include "manager/service.h"
 #include "manager/spawn.h"
@@ -215,6 +216,7 @@ static int adopt_run(void *userdata, const StoredRun *v) {
         i = find_instance(s, v->instance);
         if (!i || !hex_decode(v->invocation_id, i->invocation, sizeof i->invocation) || !recall(i, v))
                 return 0;
+        i->number = v->number;
         i->rested = true; /* also one whose ordered end is seen only now */
         if (lives)
                 return adopt_living(i, v);
@@ -294,6 +296,8 @@ int adopt_all(Manager *m, KlError *reterr) {
                 r = service_rebuild_dependents(m);
         if (r >= 0)
                 r = store_each_run(m->store, adopt_run, m);
+        if (r >= 0)
+                r = numbers_begin(m);
         if (r >= 0)
                 r = stop_superfluous(m);
         if (r < 0)

@@ -74,11 +74,13 @@ static json_object *instance_json(Instance *i) {
         json_set(o, "name", json_object_new_string(s->name));
         json_set(o, "namespace", json_object_new_string(s->ns));
         json_set(o, "instance", json_object_new_int(i->index));
+        json_set(o, "number", json_object_new_int64(i->number));
         json_set(o, "pid", i->lc.main_alive && i->main.pid > 0 ? json_object_new_int(i->main.pid) : NULL);
         json_set(o, "state", json_object_new_string(lifecycle_public_state(i->lc.state)));
         json_set(o, "ready", json_object_new_boolean(i->lc.state == LC_RUNNING || i->lc.state == LC_RELOADING));
         json_set(o, "since_usec", json_object_new_int64((int64_t) i->since_realtime));
         json_set(o, "restarts", json_object_new_int64(i->lc.restarts));
+        json_set(o, "attempts", json_object_new_int64(i->lc.attempts));
         json_set(o, "cpu_percent", alive && i->sample.usage.cpu_usec != USAGE_UNKNOWN ? percent_json(i->sample.percent) : NULL);
         json_set(o, "memory_bytes", alive ? json_u64(i->sample.usage.memory, USAGE_UNKNOWN) : NULL);
         json_set(o, "tasks", alive ? json_u64(i->sample.usage.tasks, USAGE_UNKNOWN) : NULL);

@@ -13,6 +13,7 @@
 #include "manager/journal_events.h"
 #include "manager/link.h"
 #include "manager/notify.h"
+#include "manager/number.h"
 #include "manager/service.h"
 #include "manager/shutdown.h"
 #include "manager/spawn.h"
@@ -27,6 +28,7 @@ int instance_new(Service *s, unsigned index, Instance **ret) {
                            .since_realtime = now_usec(CLOCK_REALTIME) };
         lifecycle_init(&i->lc);
         i->public_state = lifecycle_public_state(i->lc.state);
+        number_give(i);
         *ret = i;
         return 0;
 }

@@ -26,6 +26,7 @@
 #include "manager/logs.h"
 #include "manager/manager.h"
 #include "manager/notify.h"
+#include "manager/number.h"
 #include "manager/service.h"
 #include "manager/shutdown.h"
 #include "manager/state.h"
@@ -85,7 +86,7 @@ int manager_new(sd_event *event, const Places *places, const ManagerOptions *opt
 
         if (!m)
                 return -ENOMEM;
-        *m = (Manager) { .event = sd_event_ref(event), .places = *places, .options = *options, .notify.fd = -EBADF, .journal_sender.fd = -EBADF, .loading = true,
+        *m = (Manager) { .event = sd_event_ref(event), .places = *places, .options = *options, .notify.fd = -EBADF, .journal_sender.fd = -EBADF, .loading = true, .next_number = NUMBER_NONE,
                          .lavish = true, .started = now_usec(CLOCK_REALTIME), .events_tail = &m->events_head, .tell_tail = &m->tell,
                          .n_cpus = (unsigned) MAX(sysconf(_SC_NPROCESSORS_ONLN), 1L) };
         m->services = map_new_string();

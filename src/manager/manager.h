@@ -48,6 +48,7 @@ typedef struct LastUsage {
 struct Instance {
         Service *service;
         unsigned index;
+        uint32_t number;                   /* number.h */
         Lifecycle lc;
         PidRef main;
         Cell *cell;
@@ -124,6 +125,7 @@ struct Manager {
         Service **order;                   /* by position */
         size_t n_order;
         int64_t next_position;
+        uint32_t next_number;              /* of an instance (number.h) */
         Map *runs;                         /* run → Instance */
         Map *pids;                         /* main pid as u64 → Instance */
         unsigned n_cpus;

@@ -12,6 +12,7 @@
 #include "base/text.h"
 #include "manager/apply.h"
 #include "manager/link.h"
+#include "manager/number.h"
 #include "manager/recover.h"
 
 #define META_COMPLETE "complete"   /* the state was there, or made up for, when it was begun */
@@ -293,7 +294,7 @@ static int write_run(Recovery *r, const Found *f, uint64_t *generation) {
         usec_t age = now_usec(CLOCK_BOOTTIME) - f->start_time * USEC_PER_SEC / (usec_t) sysconf(_SC_CLK_TCK);
         Manager *m = r->manager;
         _cleanup_free_ char *where = NULL;
-        StoredRun v = { .ns = f->ns, .name = f->name, .instance = f->instance, .run = f->run, .invocation_id = f->invocation, .pid = f->pid,
+        StoredRun v = { .ns = f->ns, .name = f->name, .instance = f->instance, .number = NUMBER_NONE, .run = f->run, .invocation_id = f->invocation, .pid = f->pid,
                         .start_time = f->start_time, .boot_id = m->boot_id, .isolation = isolate_kind_name(isolate_kind(m->isolate)),
                         .since_realtime = now_usec(CLOCK_REALTIME) - age };
 

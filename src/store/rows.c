@@ -110,7 +110,7 @@ int store_put_run(Store *s, const StoredRun *v) {
                      NUMBER(v->since_realtime), TEXT(lifecycle_state_name(l->state)), NUMBER(flags_of(l)), NUMBER(l->restarts),
                      NUMBER(l->attempts), NUMBER(l->reason), NUMBER(l->exit.code), NUMBER(l->exit.signal), NUMBER(l->since),
                      NUMBER(l->run_since), NUMBER(l->ready_since), NUMBER(l->deadline), NUMBER(v->stop_due), NUMBER(v->watchdog),
-                     TEXT(v->status), TEXT(v->hint));
+                     TEXT(v->status), TEXT(v->hint), NUMBER(v->number));
 }
 
 int store_delete_run(Store *s, const char *ns, const char *name, unsigned instance) {
@@ -156,6 +156,7 @@ static int run_row(sqlite3_stmt *st, void *context) {
                 .watchdog = (usec_t) sqlite3_column_int64(st, 24),
                 .status = text_at(st, 25),
                 .hint = text_at(st, 26),
+                .number = (uint32_t) sqlite3_column_int64(st, 27),
         };
 
         set_flags(&v.lc, sqlite3_column_int64(st, 13));

@@ -35,6 +35,8 @@ static const char *const migrations[] = {
         " + iif(ready, 16, 0) + iif(exit_code >= 0 OR exit_signal > 0, 128, 0);"
         "ALTER TABLE run DROP COLUMN rest;"
         "ALTER TABLE run DROP COLUMN ready;",
+        /* 2 → 3: the numbers of instances */
+        "ALTER TABLE run ADD COLUMN number INTEGER NOT NULL DEFAULT 4294967295;",
 };
 
 static int schema_version(sqlite3 *db, uint64_t *ret) {

@@ -49,6 +49,7 @@ int store_each_service(Store *s, int (*each)(void *userdata, const StoredService
 typedef struct StoredRun {
         const char *ns, *name;
         unsigned instance;
+        uint32_t number;             /* of the instance among all of them; UINT32_MAX: not known */
         uint64_t run, generation;
         const char *invocation_id;   /* 32 hex digits */
         pid_t pid;

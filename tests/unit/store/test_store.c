@@ -58,6 +58,7 @@ static StoredRun run_of(const char *name, unsigned instance) {
                 .ns = "shop",
                 .name = name,
                 .instance = instance,
+                .number = 6,
                 .run = 7,
                 .generation = 9,
                 .invocation_id = "0123456789abcdef0123456789abcdef",
@@ -143,7 +144,7 @@ static int check_run(void *userdata, const StoredRun *v) {
         assert_string_equal(v->hint, wanted.hint);
         check_life(&v->lc, &wanted.lc);
         assert_true(v->stop_due && v->watchdog == 5);
-        assert_true(v->instance == 3 && v->run == 7 && v->generation == 9 && v->pid == 4242 && v->start_time == wanted.start_time &&
+        assert_true(v->instance == 3 && v->number == 6 && v->run == 7 && v->generation == 9 && v->pid == 4242 && v->start_time == wanted.start_time &&
                     v->since_realtime == wanted.since_realtime);
         return 0;
 }
@@ -496,7 +497,7 @@ static int check_migrated(void *userdata, const StoredRun *v) {
         assert_true(v->lc.state == table[k].state && v->lc.wanted == table[k].wanted && lifecycle_alive(&v->lc) == table[k].lives &&
                     v->lc.restart_pending == table[k].again && v->stop_due == table[k].stop_due && v->lc.exit_known == table[k].known);
         assert_int_equal(lifecycle_resume(&l, &v->lc), 0);
-        assert_true(l.deadline == USEC_INFINITY && l.run_since > 0);
+        assert_true(l.deadline == USEC_INFINITY && l.run_since > 0 && v->number == UINT32_MAX);
         return 0;
 }
 
