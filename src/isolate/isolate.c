@@ -155,12 +155,13 @@ char **isolate_report(const Isolate *i) {
 
 /* ---- Cell ---- */
 
-static int cell_alloc(Isolate *i, const ServiceSpec *spec, void *userdata, Cell **ret) {
+int cell_alloc(Isolate *i, const ServiceSpec *spec, void *userdata, Cell **ret) {
         Cell *c = calloc(1, i->vtable->cell_size);
 
         if (!c)
                 return -ENOMEM;
         c->isolate = i;
+        c->vtable = i->vtable;
         c->userdata = userdata;
         c->dir_fd = -EBADF;
         for (size_t k = 0; k < _CELL_FILE_MAX; k++)
@@ -180,7 +181,7 @@ int cell_new(Isolate *i, const CellName *name, const ServiceSpec *spec, void *us
         r = cell_alloc(i, spec, userdata, &c);
         if (r < 0)
                 return kl_error_set(reterr, r, KL_E_NO_MEMORY, "out of memory");
-        r = i->vtable->cell_new(c, name, spec, reterr);
+        r = c->vtable->cell_new(c, name, spec, reterr);
         if (r < 0)
                 return r;
         cell_watch_limits(c, spec);
@@ -203,9 +204,10 @@ int cell_adopt(Isolate *i, const CellName *name, const char *where, const PidRef
                 return r;
         if (main)
                 cell_note_main(c, main);
-        r = i->vtable->cell_adopt(c, name, where);
+        r = c->vtable->cell_adopt(c, name, where);
         if (r < 0)
                 return r;
+        cell_end_beside(c);
         *ret = TAKE_PTR(c);
         return 0;
 }
@@ -224,8 +226,8 @@ Cell *cell_free(Cell *c) {
         if (!c)
                 return NULL;
         cell_end_watch(c);
-        if (c->isolate->vtable->cell_free)
-                c->isolate->vtable->cell_free(c);
+        if (c->vtable->cell_free)
+                c->vtable->cell_free(c);
         cgroup_cell_close(c);
         free(c->cgroup);
         free(c->where);
@@ -237,7 +239,7 @@ int cell_place(Cell *c, const PidRef *main, const char *invocation_id) {
         if (main->pid <= 0)
                 return -EINVAL;
         cell_note_main(c, main);
-        return c->isolate->vtable->cell_place(c, main, invocation_id);
+        return c->vtable->cell_place(c, main, invocation_id);
 }
 
 void *cell_userdata(const Cell *c) {
@@ -246,7 +248,7 @@ void *cell_userdata(const Cell *c) {
 
 int cell_cgroup_fd(const Cell *c) {
         /* Where children are gated, they are placed by somebody else. */
-        return c->isolate->vtable->gated ? -EBADF : c->dir_fd;
+        return c->vtable->gated ? -EBADF : c->dir_fd;
 }
 
 const char *cell_where(const Cell *c) {
@@ -254,7 +256,7 @@ const char *cell_where(const Cell *c) {
 }
 
 const char *cell_unit(const Cell *c) {
-        return c->isolate->vtable->kind == ISOLATE_SCOPE ? c->where : NULL;
+        return c->vtable->kind == ISOLATE_SCOPE ? c->where : NULL;
 }
 
 const char *cell_cgroup(const Cell *c) {
@@ -262,15 +264,15 @@ const char *cell_cgroup(const Cell *c) {
 }
 
 int cell_signal(Cell *c, int sig) {
-        return c->isolate->vtable->cell_signal(c, sig);
+        return c->vtable->cell_signal(c, sig);
 }
 
 int cell_kill(Cell *c) {
-        return c->isolate->vtable->cell_kill(c);
+        return c->vtable->cell_kill(c);
 }
 
 int cell_populated(Cell *c) {
-        return c->isolate->vtable->cell_populated(c);
+        return c->vtable->cell_populated(c);
 }
 
 int cell_watch_empty(Cell *c) {
@@ -278,7 +280,7 @@ int cell_watch_empty(Cell *c) {
 
         if (c->watched)
                 return 0;
-        r = c->isolate->vtable->cell_watch_empty(c);
+        r = c->vtable->cell_watch_empty(c);
         if (r < 0) {
                 cell_end_watch(c);
                 return r;
@@ -288,19 +290,19 @@ int cell_watch_empty(Cell *c) {
 }
 
 int cell_ask_stopped(Cell *c) {
-        return c->isolate->vtable->cell_ask_stopped ? c->isolate->vtable->cell_ask_stopped(c) : 0;
+        return c->vtable->cell_ask_stopped ? c->vtable->cell_ask_stopped(c) : 0;
 }
 
 int cell_clean(Cell *c) {
         cell_end_watch(c);
-        return c->isolate->vtable->cell_clean(c);
+        return c->vtable->cell_clean(c);
 }
 
 int cell_apply(Cell *c, const ServiceSpec *spec, KlError *reterr) {
         int r;
 
-        if (c->isolate->vtable->cell_apply) {
-                r = c->isolate->vtable->cell_apply(c, spec, reterr);
+        if (c->vtable->cell_apply) {
+                r = c->vtable->cell_apply(c, spec, reterr);
                 if (r < 0)
                         return r;
         }
@@ -309,16 +311,16 @@ int cell_apply(Cell *c, const ServiceSpec *spec, KlError *reterr) {
 }
 
 bool cell_owns(const Cell *c, pid_t pid) {
-        return pid > 0 && c->isolate->vtable->cell_owns(c, pid);
+        return pid > 0 && c->vtable->cell_owns(c, pid);
 }
 
 int cell_pids(Cell *c, pid_t **ret, size_t *ret_n) {
-        return c->isolate->vtable->cell_pids(c, ret, ret_n);
+        return c->vtable->cell_pids(c, ret, ret_n);
 }
 
 int cell_usage(Cell *c, bool detail, Usage *ret) {
         *ret = USAGE_NULL;
-        return c->isolate->vtable->cell_usage(c, detail, ret);
+        return c->vtable->cell_usage(c, detail, ret);
 }
 
 /* ---- emptiness ---- */

@@ -92,8 +92,14 @@ bool cell_name_is_unit(const CellName *name, const char *unit, const char *slice
 
 /* Makes the place for a new run. userdata is the instance that owns the cell. */
 int cell_new(Isolate *i, const CellName *name, const ServiceSpec *spec, void *userdata, Cell **ret, KlError *reterr);
-/* Takes up a living run after a restart of ours: where is what cell_where() said then; main may be dead already. -ENOENT: not there. */
+/* Takes up a living run after a restart of ours: where is what cell_where() said then; main may be dead already. What was beside it is killed. -ENOENT: not there. */
 int cell_adopt(Isolate *i, const CellName *name, const char *where, const PidRef *main, void *userdata, Cell **ret);
+/* A place for a process beside the main one of a living run: inside of the run's, so that its limits and figures are both processes', and to be
+ * signalled, killed, watched, cleaned and freed like any cell, before the run's own is freed. Children are born in it, never gated. `number` tells it
+ * from others of this run. -EOPNOTSUPP where the run has no cgroup; else -errno. */
+int cell_new_beside(Cell *run, uint64_t number, void *userdata, Cell **ret);
+/* Kills what a former manager had beside the run. cell_adopt() does so by itself. */
+void cell_end_beside(Cell *run);
 /* What cell_where() would say of the place where this main process lives, told from the kernel alone, for one that nobody remembers. malloc'ed;
  * -ENOENT: in no place of ours. */
 int isolate_locate(const Isolate *i, pid_t pid, const char *invocation_id, char **ret);

@@ -67,6 +67,7 @@ typedef struct LimitWatch LimitWatch;
 
 struct Cell {
         Isolate *isolate;
+        const IsolateVTable *vtable;   /* the isolate's, but for a place beside a run (beside.c) */
         void *userdata;
         char *where;                   /* owned; never NULL once cell_new or cell_adopt has succeeded */
         char *cgroup;                  /* absolute directory, owned, or NULL while unknown */
@@ -83,6 +84,8 @@ struct Cell {
 
 /* ---- isolate.c: for the kinds ---- */
 
+/* The common part, with no place yet. spec may be NULL. 0 or -ENOMEM. */
+int cell_alloc(Isolate *i, const ServiceSpec *spec, void *userdata, Cell **ret);
 /* Adds a line to the report; 0 or -ENOMEM. */
 int isolate_note(Isolate *i, const char *format, ...) _printf_(2, 3);
 /* Ends the watch and calls events.empty, which may free the cell: do not touch it afterwards. */

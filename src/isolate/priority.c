@@ -126,7 +126,7 @@ int priority_apply(Cell *c, const ServiceSpec *spec, KlError *reterr) {
         n_changes = changes_find(c->isolate, &c->priority, &new, changes);
         if (n_changes == 0)
                 return 0;
-        r = c->isolate->vtable->cell_pids(c, &pids, &n);
+        r = c->vtable->cell_pids(c, &pids, &n);
         if (r < 0)
                 return kl_error_set(reterr, r, KL_E_FAILED, "cannot list the processes of %s: %s", c->where, strerror(-r));
         for (size_t k = 0; k < n * n_changes; k++) {

@@ -38,7 +38,7 @@ static int on_look_again(Cell *c) {
         int r;
 
         c->watch = sd_event_source_disable_unref(c->watch);
-        r = c->isolate->vtable->cell_populated(c);
+        r = c->vtable->cell_populated(c);
         if (r == 0) {
                 cell_emit_empty(c);
                 return 0;
@@ -95,7 +95,7 @@ static int watch_one(Cell *c) {
         size_t n = 0;
         int r;
 
-        r = c->isolate->vtable->cell_pids(c, &pids, &n);
+        r = c->vtable->cell_pids(c, &pids, &n);
         for (size_t k = 0; r >= 0 && k < n; k++) {
                 _cleanup_pidref_ PidRef p = PIDREF_NULL;
 
@@ -120,7 +120,7 @@ static int watch_again(Cell *c) {
                 r = watch_one(c);
                 if (r != 0)
                         return r < 0 ? r : 0;
-                r = c->isolate->vtable->cell_populated(c);
+                r = c->vtable->cell_populated(c);
                 if (r < 0)
                         return r;
                 if (r == 0)
@@ -133,7 +133,7 @@ static int watch_again(Cell *c) {
 int cell_watch_members(Cell *c) {
         int r;
 
-        r = c->isolate->vtable->cell_populated(c);
+        r = c->vtable->cell_populated(c);
         if (r < 0)
                 return r;
         return r == 0 ? cell_defer_empty(c) : watch_again(c);

@@ -237,15 +237,35 @@ static int stop_superfluous(Manager *m) {
         return 0;
 }
 
-/* Where an invocation alone finds a run again, what it leaves behind is found as well. */
+/* A control process of the last manager may live in the place of a run that goes on. */
+static bool taken(const Manager *m, const char *where) {
+        size_t at = 0;
+        void *v;
+
+        while (map_next(m->runs, &at, &v)) {
+                const Instance *i = v;
+
+                if (i->cell && streq(cell_where(i->cell), where))
+                        return true;
+        }
+        return false;
+}
+
+/* All of its place. In a session, where an invocation alone finds a run again, what it has left behind is found as well. */
 static void end_stranger_members(Manager *m, const LinkChild *c) {
         CellName name = { .ns = "default", .service = "stranger" };
         PidRef main = { .pid = c->pid, .fd = -EBADF, .start_time = c->start_time };
-        char where[33];
+        _cleanup_pidref_ PidRef alive = PIDREF_NULL;
+        _cleanup_free_ char *where = NULL;
+        char invocation[33];
         Cell *cell;
 
-        hex_encode(where, c->invocation, sizeof c->invocation);
-        if (isolate_kind(m->isolate) != ISOLATE_SESSION || cell_adopt(m->isolate, &name, where, &main, NULL, &cell) < 0)
+        /* The number of one that has ended may be another's. */
+        if (isolate_kind(m->isolate) != ISOLATE_SESSION && (c->exited || pidref_open(c->pid, c->start_time, &alive) < 0))
+                return;
+        hex_encode(invocation, c->invocation, sizeof c->invocation);
+        if (isolate_locate(m->isolate, c->pid, invocation, &where) < 0 || taken(m, where) ||
+            cell_adopt(m->isolate, &name, where, &main, NULL, &cell) < 0)
                 return;
         (void) cell_kill(cell);
         books_bury(m, cell);

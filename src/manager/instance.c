@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "manager/books.h"
 #include "manager/collector.h"
+#include "manager/control.h"
 #include "manager/events.h"
 #include "manager/instance.h"
 #include "manager/journal_events.h"
@@ -47,6 +48,7 @@ Instance *instance_free(Instance *i) {
         if (!i)
                 return NULL;
         wait_freed(i);
+        control_cancel_all(i);
         untrack(i);
         sd_event_source_disable_unref(i->deadline);
         sd_event_source_disable_unref(i->watchdog);

@@ -25,6 +25,7 @@ void instance_execed(Manager *m, uint64_t run);
 /* It said that it is ready, maybe before the keeper said that it executes. Recorded on return: it will not say so again. */
 void instance_ready(Instance *i);
 void instance_spawn_failed(Manager *m, const WireFailed *p);
+bool instance_failure_permanent(const WireFailed *p);           /* it would be refused again: a fault of the file, not of the moment */
 void instance_exited(Manager *m, const WireExited *p);
 void instance_record_exit(Instance *i, const WireExited *p);    /* rusage, event, EV_MAIN_EXIT */
 /* Not our keeper's child: watches its pidfd. */

@@ -5,6 +5,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "manager/adopt.h"
+#include "manager/control.h"
 #include "manager/instance.h"
 #include "manager/link_private.h"
 #include "manager/shutdown.h"
@@ -82,8 +83,10 @@ static void link_flush(Link *l) {
                 free(o);
         }
         link_want_write(l, false);
-        if (l->listed)
-                instance_pump(l->manager);
+        if (!l->listed)
+                return;
+        instance_pump(l->manager);
+        control_pump(l->manager);
 }
 
 int link_spawn(Link *l, const WireSpawn *spawn, size_t size, const int *fds, size_t n_fds) {

@@ -18,6 +18,7 @@
 #include "manager/api.h"
 #include "manager/apply.h"
 #include "manager/books.h"
+#include "manager/control.h"
 #include "manager/events.h"
 #include "manager/flood.h"
 #include "manager/follow.h"
@@ -121,6 +122,7 @@ Manager *manager_free(Manager *m) {
         m->shutdown = SHUTDOWN_LEAVE;
         while (m->n_order)
                 service_free(m->order[m->n_order - 1]);
+        control_free_all(m);
         books_done(m);
         notify_close(m);
         journal_sender_done(&m->journal_sender);

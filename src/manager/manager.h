@@ -37,6 +37,7 @@ typedef struct FloodWatch FloodWatch;
 typedef struct PendingEvent PendingEvent;
 typedef struct Watch Watch;
 typedef struct HeldExit HeldExit;
+typedef struct ControlRemains ControlRemains;
 
 /* What a run used in the end, kept for `describe` until the next run ends: of its cgroup where that still tells, else of the main process and
  * what it reaped. */
@@ -129,6 +130,8 @@ struct Manager {
         Map *runs;                         /* run → Instance */
         Map *pids;                         /* main pid as u64 → Instance */
         unsigned n_cpus;
+        Map *controls;                     /* run → Control; NULL until there is one */
+        ControlRemains *control_remains;
 
         Instance **queue;                  /* starts that wait for the isolation's window or the keeper's socket */
         size_t queue_head, queue_size, queue_allocated;

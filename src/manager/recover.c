@@ -115,6 +115,8 @@ static bool identify(const Recovery *r, Found *f) {
         f->ns = strv_env_get(f->env, "KINGLY_NAMESPACE");
         f->name = strv_env_get(f->env, "KINGLY_SERVICE");
         f->invocation = strv_env_get(f->env, "INVOCATION_ID");
+        if (strv_env_get(f->env, "KINGLY_CONTROL"))
+                return false;
         if (!f->ns || !f->name || !f->invocation || !instance || !startswith(f->invocation, home) ||
             !hex_decode(f->invocation, bytes, sizeof bytes) || !name_valid(f->ns) || !name_valid(f->name) ||
             parse_u64(instance, &n) < 0 || n >= INSTANCES_LIMIT || knows(r, f->invocation))

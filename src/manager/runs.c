@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "manager/books.h"
+#include "manager/control.h"
 #include "manager/events.h"
 #include "manager/instance.h"
 #include "manager/journal_events.h"
@@ -16,8 +17,10 @@ void instance_spawned(Manager *m, const WireSpawned *p) {
         char invocation[33];
         int r;
 
-        if (!i)
+        if (!i) {
+                control_spawned(m, p);
                 return;
+        }
         /* A child of the keeper cannot be mistaken for another: its number stays taken until the keeper has reaped it and says so. */
         i->main = (PidRef) { .pid = p->pid, .fd = -EBADF, .start_time = p->start_time };
         notify_track(i);
@@ -40,6 +43,8 @@ void instance_placed(void *userdata, Cell *cell, int error, const char *why) {
         Manager *m = userdata;
         Instance *i = owner(m, cell);
 
+        if (!i)
+                control_placed(m, cell, error, why);
         if (!i || i->lc.state != LC_PLACING)
                 return;
         if (error == 0) {
@@ -74,7 +79,7 @@ void instance_ready(Instance *i) {
 }
 
 /* Faults of the machine's moment; whatever else the child set-up refuses, it would refuse again. */
-static bool permanent(const WireFailed *p) {
+bool instance_failure_permanent(const WireFailed *p) {
         switch (p->error) {
         case EAGAIN: case ENOMEM: case EMFILE: case ENFILE: case EIO: case ENOSPC: case EBUSY: case ETXTBSY:
                 return false;
@@ -126,13 +131,15 @@ static void describe_failure(Instance *i, const WireFailed *p) {
 void instance_spawn_failed(Manager *m, const WireFailed *p) {
         Instance *i = map_get(m->runs, &p->run);
 
-        if (!i)
+        if (!i) {
+                control_spawn_failed(m, p);
                 return;
+        }
         /* When it was we who ended it (stop, failed placement), what is known already says more. */
         if (!(p->stage == STAGE_KILLED && i->lc.state != LC_PLACING))
                 describe_failure(i, p);
         i->child = false;
-        instance_feed(i, &(LcInput) { .event = EV_SPAWN_FAILED, .reason = REASON_SPAWN, .permanent = permanent(p) });
+        instance_feed(i, &(LcInput) { .event = EV_SPAWN_FAILED, .reason = REASON_SPAWN, .permanent = instance_failure_permanent(p) });
 }
 
 /* A cell is new with each run, so any OOM kill in it is this run's. */
@@ -219,7 +226,7 @@ void instance_exited(Manager *m, const WireExited *p) {
         if (i)
                 instance_record_exit(i, p);
         else
-                (void) link_ack(m->link, p->run);
+                control_exited(m, p);
 }
 
 void instance_empty(void *userdata, Cell *cell) {
@@ -227,6 +234,8 @@ void instance_empty(void *userdata, Cell *cell) {
 
         if (i)
                 instance_event(i, EV_EMPTY);
+        else
+                control_empty(userdata, cell);
 }
 
 /* A limit that was to be changed on the living was refused after all. */

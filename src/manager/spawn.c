@@ -11,6 +11,7 @@
 #include "logger/journal.h"
 #include "logger/log_wire.h"
 #include "manager/collector.h"
+#include "manager/control.h"
 #include "manager/flood.h"
 #include "manager/instance.h"
 #include "manager/link.h"
@@ -51,6 +52,21 @@ bool spawn_to_journal(const Instance *i) {
         return to == LOG_TO_JOURNAL || (to == LOG_TO_AUTO && i->service->manager->journal);
 }
 
+int spawn_invocation(const Manager *m, uint8_t ret[16]) {
+        if (getrandom(ret, 16, 0) != 16)
+                return -errno;
+        (void) hex_decode(m->places.id, ret, INVOCATION_HOME);
+        return 0;
+}
+
+int spawn_run_number(const Manager *m, uint64_t *ret) {
+        do
+                if (getrandom(ret, sizeof *ret, 0) != sizeof *ret)
+                        return -errno;
+        while (*ret == 0 || map_get(m->runs, ret) || control_find(m, *ret));
+        return 0;
+}
+
 int spawn_prepare(Instance *i, KlError *reterr) {
         Service *s = i->service;
         CellName name = { .ns = s->spec->ns, .service = s->spec->name, .instance = i->index };
@@ -58,13 +74,8 @@ int spawn_prepare(Instance *i, KlError *reterr) {
 
         if (i->cell)
                 return 0;
-        if (getrandom(i->invocation, sizeof i->invocation, 0) != sizeof i->invocation)
-                return -errno;
-        (void) hex_decode(s->manager->places.id, i->invocation, INVOCATION_HOME);
-        do
-                if (getrandom(&i->run, sizeof i->run, 0) != sizeof i->run)
-                        return -errno;
-        while (i->run == 0 || map_get(s->manager->runs, &i->run));
+        if ((r = spawn_invocation(s->manager, i->invocation)) < 0 || (r = spawn_run_number(s->manager, &i->run)) < 0)
+                return r;
         name.generation = i->generation = ++s->generation;
         s->dirty = true;
         r = cell_new(s->manager->isolate, &name, s->spec, i, &i->cell, reterr);
@@ -77,7 +88,8 @@ int spawn_prepare(Instance *i, KlError *reterr) {
         return instance_track(i);
 }
 
-static int add_log(Instance *i, Descriptors *d, LogOpen *log, uint32_t *flags, KlError *reterr) {
+/* Of a run of the instance, its main process's or a control process's. *ret_journal is set where it goes there. */
+static int add_log(const Instance *i, uint64_t run, Descriptors *d, LogOpen *log, uint32_t *flags, bool *ret_journal, KlError *reterr) {
         const ServiceSpec *s = i->service->spec;
         _cleanup_free_ char *path = NULL;
         int r;
@@ -100,7 +112,7 @@ static int add_log(Instance *i, Descriptors *d, LogOpen *log, uint32_t *flags, K
                         return kl_error_set(reterr, r, KL_E_FAILED, "cannot open a journal stream: %s", strerror(-r));
                 if (r >= 0) {
                         *flags |= SPAWN_FD_STDOUT | SPAWN_FD_STDERR;
-                        i->journal = true;
+                        *ret_journal = true;
                         flood_watch(i->service->manager);
                         return 0;
                 }
@@ -112,7 +124,7 @@ static int add_log(Instance *i, Descriptors *d, LogOpen *log, uint32_t *flags, K
         if (strlen(path) >= LOG_WIRE_PATH_MAX)
                 return kl_error_set(reterr, -ENAMETOOLONG, KL_E_INVALID, "log path is longer than %d bytes: %s", LOG_WIRE_PATH_MAX - 1,
                                     path);
-        *log = (LogOpen) { .version = LOG_WIRE_VERSION, .format = s->log.format, .run = i->run, .rotate = s->log.rotate,
+        *log = (LogOpen) { .version = LOG_WIRE_VERSION, .format = s->log.format, .run = run, .rotate = s->log.rotate,
                            .compress = s->log.compress, .merge = s->log.merge, .multiline = s->log.multiline, .when_full = s->log.when_full,
                            .rate = s->log.rate_limit, .burst = s->log.rate_burst, .max_size = s->log.max_size, .max_total = s->log.max_total,
                            .max_age = s->log.max_age, .keep = s->log.keep, .uid = -1, .gid = -1, .instance = i->index,
@@ -179,8 +191,6 @@ static void set_priority(WireSpawn *p, const ServiceSpec *s) {
         }
         if (s->no_new_privileges)
                 p->flags |= SPAWN_NO_NEW_PRIVS;
-        if (s->watchdog)
-                p->flags |= SPAWN_WATCHDOG_PID;
 }
 
 /* What only this start decides. */
@@ -208,34 +218,60 @@ int spawn_environment(const Instance *i, char ***ret, KlError *reterr) {
         return r < 0 ? r : environment_build(i, &id, ret, reterr);
 }
 
+/* What every process of the service is set up with. */
+static int set_up(const ServiceSpec *s, const Identity *id, const Cell *cell, bool gated, Descriptors *d, KlError *reterr) {
+        set_identity(builder.packet, id);
+        set_priority(builder.packet, s);
+        set_rlimits(builder.packet, s);
+        if (gated)
+                builder.packet->flags |= SPAWN_GATED;
+        add_descriptor(d, cell_cgroup_fd(cell));
+        if (d->n)
+                builder.packet->flags |= SPAWN_FD_CGROUP;
+        return set_capabilities(builder.packet, s, reterr);
+}
+
+static int finish(const LogOpen *log, const WireSpawn **ret, size_t *ret_size, KlError *reterr) {
+        int r;
+
+        if (builder.packet->flags & SPAWN_LOG_PIPES)
+                spawn_builder_log(&builder, log, sizeof *log);
+        r = spawn_builder_finish(&builder, ret, ret_size);
+        if (r == -E2BIG)
+                return kl_error_set(reterr, r, KL_E_INVALID, "command line and environment together exceed %d KiB", WIRE_MAX / 1024);
+        return r;
+}
+
+static int add_input(Instance *i, Descriptors *d, KlError *reterr) {
+        int r;
+
+        if (!i->service->spec->collects)
+                return 0;
+        r = collector_reader(i, &d->in);
+        if (r < 0)
+                return kl_error_set(reterr, r, KL_E_FAILED, "cannot make the pipe that it reads: %s", strerror(-r));
+        builder.packet->flags |= SPAWN_FD_STDIN;
+        add_descriptor(d, d->in);
+        return 0;
+}
+
 static int compose(Instance *i, const Identity *id, Descriptors *d, const WireSpawn **ret, size_t *ret_size, KlError *reterr) {
         const ServiceSpec *s = i->service->spec;
         _cleanup_strv_ char **env = NULL;
         _cleanup_free_ char *file = NULL;
+        bool journal = false;
         LogOpen log = {};
         char label[300];
         int r;
 
         if ((r = environment_build(i, id, &env, reterr)) < 0 || (r = start_environment(i, &env)) < 0 ||
-            (r = command_resolve(s, env, &file, reterr)) < 0 || (r = spawn_builder_init(&builder, i->run, i->invocation)) < 0)
+            (r = command_resolve(s, s->command[0], env, &file, reterr)) < 0 || (r = spawn_builder_init(&builder, i->run, i->invocation)) < 0 ||
+            (r = set_up(s, id, i->cell, isolate_gated(i->service->manager->isolate), d, reterr)) < 0 || (r = add_input(i, d, reterr)) < 0 ||
+            (r = add_log(i, i->run, d, &log, &builder.packet->flags, &journal, reterr)) < 0)
                 return r;
-        set_identity(builder.packet, id);
-        set_priority(builder.packet, s);
-        set_rlimits(builder.packet, s);
-        if ((r = set_capabilities(builder.packet, s, reterr)) < 0 || (r = add_log(i, d, &log, &builder.packet->flags, reterr)) < 0)
-                return r;
-        if (isolate_gated(i->service->manager->isolate))
-                builder.packet->flags |= SPAWN_GATED;
-        add_descriptor(d, cell_cgroup_fd(i->cell));
-        if (d->n)
-                builder.packet->flags |= SPAWN_FD_CGROUP;
-        if (s->collects) {
-                r = collector_reader(i, &d->in);
-                if (r < 0)
-                        return kl_error_set(reterr, r, KL_E_FAILED, "cannot make the pipe that it reads: %s", strerror(-r));
-                builder.packet->flags |= SPAWN_FD_STDIN;
-                add_descriptor(d, d->in);
-        }
+        i->journal = i->journal || journal;
+        if (s->watchdog)
+                builder.packet->flags |= SPAWN_WATCHDOG_PID;
         add_descriptor(d, d->out);
         add_descriptor(d, d->err);
         if (s->ready_by == READY_FD) {
@@ -246,12 +282,50 @@ static int compose(Instance *i, const Identity *id, Descriptors *d, const WireSp
                 add_descriptor(d, d->ready);
         }
         spawn_builder_strings(&builder, file, s->cwd ?: "/", instance_label(i, label), s->command, env);
-        if (builder.packet->flags & SPAWN_LOG_PIPES)
-                spawn_builder_log(&builder, &log, sizeof log);
-        r = spawn_builder_finish(&builder, ret, ret_size);
-        if (r == -E2BIG)
-                return kl_error_set(reterr, r, KL_E_INVALID, "command line and environment together exceed %d KiB", WIRE_MAX / 1024);
-        return r;
+        return finish(&log, ret, ret_size, reterr);
+}
+
+static int control_environment(const SpawnControl *c, const Identity *id, char ***env, KlError *reterr) {
+        char invocation[33];
+        int r;
+
+        hex_encode(invocation, c->invocation, 16);
+        if ((r = environment_build(c->instance, id, env, reterr)) < 0 || (r = strv_env_set(env, "INVOCATION_ID", invocation)) < 0 ||
+            (r = strv_env_set(env, "KINGLY_CONTROL", c->what)) < 0)
+                return r;
+        STRV_FOREACH(e, c->env) {
+                _cleanup_free_ char *name = strndup(*e, strcspn(*e, "="));
+
+                r = name ? strv_env_set(env, name, *e + strcspn(*e, "=") + 1) : -ENOMEM;
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+static int compose_control(const SpawnControl *c, const Identity *id, Descriptors *d, const WireSpawn **ret, size_t *ret_size, KlError *reterr) {
+        const ServiceSpec *s = c->instance->service->spec;
+        _cleanup_strv_ char **env = NULL;
+        _cleanup_free_ char *file = NULL, *label = NULL;
+        char name[300];
+        bool journal;
+        LogOpen log = {};
+        int r;
+
+        if ((r = control_environment(c, id, &env, reterr)) < 0 || (r = command_resolve(s, c->command[0], env, &file, reterr)) < 0 ||
+            (r = spawn_builder_init(&builder, c->run, c->invocation)) < 0 || (r = set_up(s, id, c->cell, c->gated, d, reterr)) < 0)
+                return r;
+        if (c->output < 0 && (r = add_log(c->instance, c->run, d, &log, &builder.packet->flags, &journal, reterr)) < 0)
+                return r;
+        if (c->output >= 0)
+                builder.packet->flags |= SPAWN_FD_STDOUT | SPAWN_FD_STDERR;
+        add_descriptor(d, c->output >= 0 ? c->output : d->out);
+        add_descriptor(d, c->output >= 0 ? c->output : d->err);
+        label = text_printf("%s, %s", instance_label(c->instance, name), c->what);
+        if (!label)
+                return -ENOMEM;
+        spawn_builder_strings(&builder, file, s->cwd ?: "/", label, c->command, env);
+        return finish(&log, ret, ret_size, reterr);
 }
 
 /* Faults of the moment are retried by backoff; everything else is the file's fault and would fail again. */
@@ -263,6 +337,13 @@ static bool transient(int r) {
                 if (errors[k] == r)
                         return true;
         return false;
+}
+
+static int failed(int r, bool *ret_permanent, KlError *reterr) {
+        *ret_permanent = !transient(r);
+        if (reterr && !reterr->message)
+                kl_error_set(reterr, r, KL_E_FAILED, "cannot start: %s", strerror(-r));
+        return r == -EAGAIN ? -EBUSY : r;
 }
 
 int spawn_send(Instance *i, bool *ret_permanent, KlError *reterr) {
@@ -283,8 +364,24 @@ int spawn_send(Instance *i, bool *ret_permanent, KlError *reterr) {
                 if (r >= 0 || r == -EAGAIN)
                         return r;
         }
-        *ret_permanent = !transient(r);
-        if (reterr && !reterr->message)
-                kl_error_set(reterr, r, KL_E_FAILED, "cannot start: %s", strerror(-r));
-        return r == -EAGAIN ? -EBUSY : r;
+        return failed(r, ret_permanent, reterr);
+}
+
+int spawn_control(const SpawnControl *c, bool *ret_permanent, KlError *reterr) {
+        _cleanup_(descriptors_done) Descriptors d = { .in = -EBADF, .out = -EBADF, .err = -EBADF, .ready = -EBADF };
+        const ServiceSpec *s = c->instance->service->spec;
+        const WireSpawn *packet;
+        Identity id;
+        size_t size;
+        int r;
+
+        r = identity_resolve(s, &id, reterr);
+        if (r >= 0)
+                r = compose_control(c, &id, &d, &packet, &size, reterr);
+        if (r >= 0) {
+                r = link_spawn(c->instance->service->manager->link, packet, size, d.fds, d.n);
+                if (r >= 0 || r == -EAGAIN)
+                        return r;
+        }
+        return failed(r, ret_permanent, reterr);
 }

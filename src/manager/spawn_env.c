@@ -177,8 +177,8 @@ static bool executable(const char *path) {
         return stat(path, &st) >= 0 && S_ISREG(st.st_mode) && (st.st_mode & 0111);
 }
 
-int command_resolve(const ServiceSpec *spec, char *const *env, char **ret, KlError *reterr) {
-        const char *name = spec->command[0], *path = strv_env_get(env, "PATH") ?: DEFAULT_PATH;
+int command_resolve(const ServiceSpec *spec, const char *name, char *const *env, char **ret, KlError *reterr) {
+        const char *path = strv_env_get(env, "PATH") ?: DEFAULT_PATH;
 
         if (strchr(name, '/')) {
                 *ret = name[0] == '/' || !spec->cwd ? strdup(name) : path_join(spec->cwd, name);

@@ -15,5 +15,5 @@ typedef struct Identity {
 
 int identity_resolve(const ServiceSpec *spec, Identity *ret, KlError *reterr);
 int environment_build(const Instance *i, const Identity *id, char ***ret, KlError *reterr);
-/* The file to execute: as given if it has a slash, else found in the PATH of that environment. malloc'ed. */
-int command_resolve(const ServiceSpec *spec, char *const *env, char **ret, KlError *reterr);
+/* The file to execute for the first word of a command: as given if it has a slash, else found in the PATH of that environment. malloc'ed. */
+int command_resolve(const ServiceSpec *spec, const char *name, char *const *env, char **ret, KlError *reterr);
