@@ -33,6 +33,13 @@ typedef struct ConfigOptions {
         /* Values for ${VAR}: NULL-terminated NAME=value array (environ of whoever applies the file); NULL: none is set. */
         char *const *environment;
         const char *fallback_namespace; /* "default" if NULL */
+        /* Profiles in force, NULL-terminated, later ones over earlier ones; an empty list: none. NULL: those under which a service of the file was
+         * applied before, which `remembered` tells: of these services ("namespace/name", NULL-terminated) the first that is known decides. *ret is
+         * malloc'ed (strv) or NULL; a negative errno ends the load. Asked once for each file that has profiles. NULL: none is remembered. */
+        char *const *profiles;
+        int (*remembered)(void *userdata, char *const *services, char ***ret);
+        /* Where the profiles of services from foreign files are put, as they would stand in a file of ours, by "namespace/name"; borrowed. NULL: nowhere. */
+        json_object *overlays;
         /* Runs a file that is a program (.config.js) and gives what it says, as JSON, malloc'ed; 0, or -errno, which is then said. NULL: such
          * files are refused. */
         int (*evaluate)(void *userdata, const char *path, char **ret, size_t *ret_n);
@@ -56,6 +63,8 @@ int config_load_json(json_object *service, SpecList *specs, Diagnostics *d);
 
 /* Canonical form: the keys that differ from their defaults, in table order, nested as in the file. New reference; NULL on OOM. */
 json_object *config_spec_to_json(const ServiceSpec *s);
+/* The same as an entry of `services:`: without name, namespace and what does not stand in files. */
+json_object *config_spec_to_file(const ServiceSpec *s);
 /* Every key with its value in force, for `describe`. */
 json_object *config_spec_to_json_full(const ServiceSpec *s);
 

@@ -156,16 +156,18 @@ static int add_at(json_object *root, const char *path, json_object *v) {
         return 0;
 }
 
-static json_object *emit(const ServiceSpec *s, bool full) {
+typedef enum EmitFor { EMIT_API, EMIT_FULL, EMIT_FILE } EmitFor;
+
+static json_object *emit(const ServiceSpec *s, EmitFor whom) {
         _cleanup_json_ json_object *root = json_object_new_object();
 
-        if (!root || json_add(root, "name", json_object_new_string(s->name)) < 0 ||
-            json_add(root, "namespace", json_object_new_string(s->ns)) < 0)
+        if (!root || (whom != EMIT_FILE && (json_add(root, "name", json_object_new_string(s->name)) < 0 ||
+                                            json_add(root, "namespace", json_object_new_string(s->ns)) < 0)))
                 return NULL;
         for (const SpecKey *k = spec_keys; k->path; k++) {
                 json_object *v = NULL;
 
-                if (!full && spec_key_is_default(k, s))
+                if ((whom != EMIT_FULL && spec_key_is_default(k, s)) || (whom == EMIT_FILE && k->applied))
                         continue;
                 if ((key_type_is_scalar(k->type) ? scalar(k, s, &v) : collection(k, s, &v)) < 0 || add_at(root, k->path, v) < 0)
                         return NULL;
@@ -174,9 +176,13 @@ static json_object *emit(const ServiceSpec *s, bool full) {
 }
 
 json_object *config_spec_to_json(const ServiceSpec *s) {
-        return emit(s, false);
+        return emit(s, EMIT_API);
 }
 
 json_object *config_spec_to_json_full(const ServiceSpec *s) {
-        return emit(s, true);
+        return emit(s, EMIT_FULL);
+}
+
+json_object *config_spec_to_file(const ServiceSpec *s) {
+        return emit(s, EMIT_FILE);
 }

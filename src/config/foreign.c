@@ -109,9 +109,9 @@ static int load_document(const Foreign *f, const char *text, size_t n, int (*loa
 }
 
 int foreign_load(ForeignFormat format, const char *name, const char *directory, const char *text, size_t n, const ConfigOptions *o, SpecList *specs,
-                 Diagnostics *d) {
+                 char ***profiles, Diagnostics *d) {
         Foreign f = { .file = name, .directory = directory, .ns = o && o->fallback_namespace ? o->fallback_namespace : "default",
-                      .environment = o ? o->environment : NULL, .diagnostics = d, .specs = specs };
+                      .environment = o ? o->environment : NULL, .options = o, .profiles = profiles, .diagnostics = d, .specs = specs };
         int r;
 
         switch (format) {

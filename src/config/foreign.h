@@ -14,7 +14,7 @@ const char *foreign_format_name(ForeignFormat f);
 /* Whether the file is a program that has to be run to know what it says (.js, .cjs, .mjs). */
 bool foreign_is_program(const char *name);
 
-/* Appends the services to *specs. directory: absolute, what relative paths are relative to. 0, also when *d got errors (*specs may then hold
+/* Appends the services to *specs, and to *profiles (a strv) the names of their profiles. directory: absolute, what relative paths are relative to. 0, also when *d got errors (*specs may then hold
  * some of the services), or -ENOMEM. */
 int foreign_load(ForeignFormat format, const char *name, const char *directory, const char *text, size_t n, const ConfigOptions *o, SpecList *specs,
-                 Diagnostics *d);
+                 char ***profiles, Diagnostics *d);

@@ -8,6 +8,8 @@
 typedef struct Foreign {
         const char *file, *directory, *ns;    /* ns: where services go that name no namespace */
         char *const *environment;             /* of the caller; may be NULL */
+        const ConfigOptions *options;
+        char ***profiles;                     /* where names of profiles are added */
         Diagnostics *diagnostics;
         SpecList *specs;
         bool repeated;                        /* what is read now was read before under another name: notes were said */
@@ -28,6 +30,8 @@ int foreign_set_strv(json_object *service, const char *path, char *const *l);
 int foreign_push(json_object *service, const char *path, json_object *value);
 /* A variable of its environment. */
 int foreign_set_env(json_object *service, const char *name, const char *value);
+/* A variable of its environment in a profile. */
+int foreign_set_profile_env(json_object *service, const char *profile, const char *name, const char *value);
 /* A path against the directory of the file; malloc'ed, NULL on OOM. */
 char *foreign_path(const Foreign *f, const char *path);
 

@@ -32,7 +32,7 @@ static int read_spec(const Node *root, const char *ns, const char *name, FieldRe
         if (r < 0)
                 return r;
         f->spec = s;
-        r = service_read(f, SERVICE_FROM_API, root, places);
+        r = service_read(f, SERVICE_FROM_API, &root, 1, places);
         if (r < 0)
                 return r;
         if (f->diagnostics->errors == errors) {

@@ -4,6 +4,7 @@
 
 #include "base/strv.h"
 #include "base/text.h"
+#include "config/profiles.h"
 #include "model/depend.h"
 
 static Origin *origin_free(Origin *o) {
@@ -23,6 +24,7 @@ void loader_done(Loader *l) {
                 document_done(l->documents + i);
         free(l->documents);
         spec_list_done(&l->loaded);
+        strv_free(l->profiles);
         *l = (Loader) {};
 }
 
@@ -226,8 +228,10 @@ static int check_cycles(const Loader *l) {
 
 int loader_check(Loader *l) {
         bool any = false;
-        int r;
+        int r = profiles_check(l->options, l->profiles, l->diagnostics);
 
+        if (r < 0)
+                return r;
         for (size_t i = l->n_present; i < l->n_origins; i++) {
                 any = any || l->origins[i]->spec->depends.n > 0;
                 r = check_unknown(l, l->origins[i]);

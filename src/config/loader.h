@@ -21,6 +21,7 @@ typedef struct Loader {
         Map *ids;            /* Origin by id */
         Document *documents; /* kept, because origins point into them */
         size_t n_documents;
+        char **profiles;     /* names of all profiles in what was read */
 } Loader;
 
 /* `present` are the services that are there already. 0 or -ENOMEM. */

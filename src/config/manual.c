@@ -148,7 +148,7 @@ static int append_group(Buffer *b, const SpecKey *first) {
 
         r = append_heading(b, first->path);
         for (const SpecKey *k = first; k->path && r >= 0; k++)
-                if (group_length(k->path) == n && strncmp(k->path, first->path, n) == 0)
+                if (group_length(k->path) == n && strncmp(k->path, first->path, n) == 0 && !k->applied)
                         r = append_key(b, k);
         return r < 0 ? r : buffer_printf(b, ".El\n");
 }

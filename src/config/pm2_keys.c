@@ -121,6 +121,24 @@ static int read_env(App *a, const Node *v, const char *key) {
         return r;
 }
 
+/* env_production is laid over env by `--env production`. */
+static int read_profile(App *a, const Node *v, const char *key) {
+        const char *profile = startswith(key, "env_");
+        int r = 0;
+
+        if (!name_valid(profile))
+                return foreign_note(a->f, place_of(v), "%s: %s names no profile: names hold letters, digits, '_', '-' and '.'", a->name, key);
+        for (size_t i = 0; i < v->n && r >= 0; i++) {
+                const Node *value = v->pairs[i].value;
+
+                if (value->kind == NODE_SCALAR)
+                        r = foreign_set_profile_env(a->service, profile, v->pairs[i].key->text, node_is_null(value) ? "" : value->text);
+                else
+                        r = foreign_note(a->f, place_of(value), "%s: %s.%s is no text and is left out", a->name, key, v->pairs[i].key->text);
+        }
+        return r;
+}
+
 static int read_port(App *a, const Node *v, const char *key) {
         return pm2_text(v) ? foreign_set_env(a->service, "PORT", v->text) : 0;
 }
@@ -268,6 +286,8 @@ static bool is_state(const char *name) {
 static int read_key(App *a, const Pair *p) {
         const char *name = p->key->text;
 
+        if (startswith(name, "env_") && p->value->kind == NODE_MAP)
+                return read_profile(a, p->value, name);
         if (node_is_null(p->value) || startswith(name, "env_") || (node_find(a->map, "pm_exec_path") && is_state(name)))
                 return 0;
         for (size_t i = 0; i < ARRAY_SIZE(keys); i++)

@@ -194,14 +194,23 @@ static int add_key(json_object *properties, const SpecKey *k) {
         return json_add(members, dot + 1, key_schema(k));
 }
 
-static json_object *service_schema(bool with_command) {
+/* A map of names to `definition`. */
+static json_object *profiles(const char *definition) {
+        _cleanup_free_ char *text = text_printf("{\"type\":\"object\",\"propertyNames\":{\"pattern\":\"%s\"},\"additionalProperties\":{\"$ref\":"
+                                                "\"#/$defs/%s\"},\"description\":\"What differs under a profile, which --profile puts in force.\"}",
+                                                NAME_PATTERN, definition);
+
+        return text ? json_tokener_parse(text) : NULL;
+}
+
+static json_object *service_schema(bool with_command, bool with_profiles) {
         json_object *properties;
         _cleanup_json_ json_object *o = closed_object(&properties);
 
-        if (!o)
+        if (!o || (with_profiles && json_add(properties, "profiles", profiles("profile")) < 0))
                 return NULL;
         for (const SpecKey *k = spec_keys; k->path; k++)
-                if ((with_command || k->type != KEY_COMMAND) && add_key(properties, k) < 0)
+                if ((with_command || k->type != KEY_COMMAND) && !k->applied && add_key(properties, k) < 0)
                         return NULL;
         return TAKE_PTR(o);
 }
@@ -209,7 +218,8 @@ static json_object *service_schema(bool with_command) {
 static json_object *definitions(void) {
         _cleanup_json_ json_object *o = json_object_new_object();
 
-        if (!o || json_add(o, "service", service_schema(true)) < 0 || json_add(o, "defaults", service_schema(false)) < 0)
+        if (!o || json_add(o, "service", service_schema(true, true)) < 0 || json_add(o, "profile", service_schema(true, false)) < 0 ||
+            json_add(o, "defaults", service_schema(false, false)) < 0)
                 return NULL;
         return json_add(o, "variable", json_tokener_parse(PATTERN("\\\\$\\\\{"))) == 0 ? TAKE_PTR(o) : NULL;
 }
@@ -223,6 +233,7 @@ static json_object *document_schema(void) {
 
         if (!o || add_text(o, "$schema", DRAFT) < 0 || add_text(o, "title", "Kingly services (kingly.yaml)") < 0 ||
             add_text(o, "type", "object") < 0 || json_add(o, "properties", json_tokener_parse(properties)) < 0 ||
+            json_add(json_object_object_get(o, "properties"), "profiles", profiles("defaults")) < 0 ||
             json_add(o, "patternProperties", json_tokener_parse("{\"^x-\":{}}")) < 0 ||
             json_add(o, "required", json_tokener_parse("[\"services\"]")) < 0 ||
             json_add(o, "additionalProperties", json_object_new_boolean(false)) < 0 || json_add(o, "$defs", definitions()) < 0)

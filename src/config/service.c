@@ -88,19 +88,33 @@ static int place_group(const FieldReader *f, const char *group, const Node *map,
         return 0;
 }
 
+/* Why a key that is known elsewhere does not stand here; NULL when it may. */
+static const char *misplaced(ServiceOrigin origin, const char *name, const SpecKey *k) {
+        if (origin == SERVICE_FROM_API)
+                return NULL;
+        if (streq(name, "name"))
+                return "a service's name is its key under `services:`";
+        if (streq(name, "namespace"))
+                return "it is a key of the file as a whole";
+        if (origin == SERVICE_FROM_DEFAULTS && streq(name, "command"))
+                return "it has no default, each service names its own";
+        if (streq(name, "profiles"))
+                return "profiles stand at the top of the file, for its defaults, and in services";
+        return k && k->applied ? "it is chosen when the file is applied (--profile); `profiles` says what differs" : NULL;
+}
+
 static int place_pair(const FieldReader *f, ServiceOrigin origin, const Pair *p, const Node **places) {
-        const char *name = p->key->text;
+        const char *name = p->key->text, *why;
         const SpecKey *k = spec_key_find(name);
 
-        if (streq(name, "name") || streq(name, "namespace"))
-                return origin == SERVICE_FROM_API ? 0
-                                                  : diagnostics_add(f->diagnostics, f->file, p->key->line, p->key->column, false,
-                                                                    "`%s` does not stand here: %s", name,
-                                                                    streq(name, "name") ? "a service's name is its key under `services:`"
-                                                                                        : "it is a key of the file as a whole");
-        if (origin == SERVICE_FROM_DEFAULTS && streq(name, "command"))
-                return diagnostics_add(f->diagnostics, f->file, p->key->line, p->key->column, false,
-                                       "`command` has no default: each service names its own");
+        /* Who reads the file has taken them. */
+        if (origin == SERVICE_FROM_FILE && streq(name, "profiles"))
+                return 0;
+        why = misplaced(origin, name, k);
+        if (why)
+                return diagnostics_add(f->diagnostics, f->file, p->key->line, p->key->column, false, "`%s` does not stand here: %s", name, why);
+        if (origin == SERVICE_FROM_API && (streq(name, "name") || streq(name, "namespace")))
+                return 0;
         /* A path written with its dot is no key: groups are written as groups. */
         if (k && !strchr(name, '.')) {
                 places[k - spec_keys] = p->value;
@@ -109,17 +123,36 @@ static int place_pair(const FieldReader *f, ServiceOrigin origin, const Pair *p,
         return is_group(name) ? place_group(f, name, p->value, places) : service_unknown_key(f, NULL, p->key);
 }
 
-int service_read(const FieldReader *f, ServiceOrigin origin, const Node *map, const Node **places) {
-        const SpecKey *command = NULL;
-        int r;
+/* Names of their own, which are added to those there are. */
+static bool is_additive(const SpecKey *k) {
+        return k->type == KEY_ENV;
+}
 
-        for (size_t i = 0; i < map->n; i++) {
+/* What is added is read layer by layer, the rest when all layers are in place. */
+static int place_layer(const FieldReader *f, ServiceOrigin origin, const Node *map, const Node **places) {
+        int r = 0;
+
+        for (size_t i = 0; i < map->n && r >= 0; i++)
                 r = place_pair(f, origin, map->pairs + i, places);
-                if (r < 0)
-                        return r;
+        for (const SpecKey *k = spec_keys; k->path && r >= 0; k++) {
+                const Pair *p = is_additive(k) ? node_find(map, k->path) : NULL;
+
+                if (p)
+                        r = field_read(f, k, p->value);
         }
+        return r;
+}
+
+int service_read(const FieldReader *f, ServiceOrigin origin, const Node *const *maps, size_t n, const Node **places) {
+        const SpecKey *command = NULL;
+        int r = 0;
+
+        for (size_t i = 0; i < n && r >= 0; i++)
+                r = place_layer(f, i > 0 && origin == SERVICE_FROM_FILE ? SERVICE_FROM_PROFILE : origin, maps[i], places);
+        if (r < 0)
+                return r;
         for (const SpecKey *k = spec_keys; k->path; k++) {
-                if (!places[k - spec_keys])
+                if (!places[k - spec_keys] || is_additive(k))
                         continue;
                 if (k->type == KEY_COMMAND) {
                         command = k;
@@ -175,6 +208,8 @@ static int candidates(const char *group, char ***ret) {
 
                 if (!first)
                         return -ENOMEM;
+                if (k->applied)
+                        continue;
                 if (group && (!dot || !streq(first, group)))
                         continue;
                 if (!group && strv_contains(l, first))
@@ -183,6 +218,8 @@ static int candidates(const char *group, char ***ret) {
                 if (r < 0)
                         return r;
         }
+        if (!group && (r = strv_append(&l, "profiles")) < 0)
+                return r;
         *ret = TAKE_PTR(l);
         return 0;
 }

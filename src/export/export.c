@@ -110,7 +110,7 @@ int export_walk(Exporter *x, const ExportRow *const *tables, int (*plain)(Export
         int r = 0;
 
         for (const SpecKey *k = spec_keys; k->path && r >= 0; k++)
-                if (!spec_key_is_default(k, x->spec))
+                if (!k->applied && !spec_key_is_default(k, x->spec))
                         r = walk_key(x, k, find_row(tables, k->path), plain);
         return r;
 }

@@ -33,20 +33,64 @@ static int evaluate(void *userdata, const char *path, char **ret, size_t *ret_n)
         return evaluate_with_node(path, ret, ret_n);
 }
 
-int load_files(Ctl *ctl, const char *const *files, SpecList *specs) {
+static json_object *names_of(char *const *services) {
+        _cleanup_json_ json_object *l = json_object_new_array();
+
+        for (; l && *services; services++)
+                if (json_object_array_add(l, json_object_new_string(*services)) < 0)
+                        return NULL;
+        return TAKE_PTR(l);
+}
+
+/* The profiles that the daemon knows these services under. */
+static int ask_profiles(void *userdata, char *const *services, char ***ret) {
+        _cleanup_json_ json_object *p = json_object_new_object(), *reply = NULL;
+        _cleanup_free_ char *words = NULL;
+        Ctl *ctl = userdata;
+        json_object *names;
+        int r = json_add(p, "services", names_of(services));
+
+        if (r >= 0)
+                r = ctl_connect(ctl, CONNECT_START);
+        if (r >= 0)
+                r = ctl_call(ctl, "Profiles", TAKE_PTR(p), &reply);
+        names = r >= 0 ? field_array(reply, "profiles") : NULL;
+        for (size_t i = 0; i < array_length(names) && r >= 0; i++)
+                r = strv_append(ret, json_object_get_string(json_object_array_get_idx(names, i)));
+        if (r < 0 || !*ret || ctl->options.quiet)
+                return r;
+        words = strv_join(*ret, ", ");
+        fprintf(stderr, "under profile %s, as before (--profile or --no-profile says otherwise)\n", words ?: *ret[0]);
+        return 0;
+}
+
+static int read_with(Ctl *ctl, const char *const *files, ConfigOptions *o, SpecList *specs) {
+        static char *const none[] = { NULL };
         _cleanup_diagnostics_ Diagnostics d = {};
-        const ConfigOptions o = { .environment = environ, .fallback_namespace = ctl->options.namespace,
-                                  .evaluate = evaluate, .userdata = ctl };
         int r;
 
-        r = config_load_files((char *const *) files, &o, specs, &d);
-
+        o->environment = environ;
+        o->fallback_namespace = ctl->options.namespace;
+        o->evaluate = evaluate;
+        o->userdata = ctl;
+        o->profiles = ctl->options.no_profile ? none : (char *const *) ctl->options.profiles;
+        r = config_load_files((char *const *) files, o, specs, &d);
         if (r == -ENOMEM)
                 return ctl_oom(ctl);
+        if (ctl->error.id)
+                return r;
         if (r < 0 && d.errors == 0)
                 return kl_error_set(&ctl->error, r, KL_E_INVALID, "%s: %s", *files, strerror(-r));
         print_diagnostics(ctl, &d);
         return d.errors > 0 ? 2 : 0;
+}
+
+int load_files(Ctl *ctl, const char *const *files, SpecList *specs) {
+        return read_with(ctl, files, &(ConfigOptions) { .remembered = ask_profiles }, specs);
+}
+
+int read_files(Ctl *ctl, const char *const *files, json_object *overlays, SpecList *specs) {
+        return read_with(ctl, files, &(ConfigOptions) { .overlays = overlays }, specs);
 }
 
 json_object *service_of(const ServiceSpec *s) {
@@ -180,7 +224,7 @@ int verb_check(Ctl *ctl, char **args) {
 
         for (; *args; args++) {
                 _cleanup_spec_list_ SpecList specs = {};
-                int r = load_files(ctl, (const char *const[]){ *args, NULL }, &specs);
+                int r = read_files(ctl, (const char *const[]){ *args, NULL }, NULL, &specs);
 
                 if (r < 0)
                         return r;

@@ -45,7 +45,7 @@ static void print_flow(json_object *v) {
 
 static void print_settings(json_object *o, int depth) {
         json_object_object_foreach(o, key, value) {
-                if (depth == 1 && (streq(key, "name") || streq(key, "namespace")))
+                if (depth == 1 && (streq(key, "name") || streq(key, "namespace") || streq(key, "profile")))
                         continue;
                 printf("%*s", 2 * depth, "");
                 print_text(stdout, key);
@@ -158,11 +158,13 @@ static void print_instance(const Ctl *ctl, json_object *detail) {
 static void print_service(const Ctl *ctl, json_object *s) {
         json_object *details = field_array(s, "instances"), *events = field_array(s, "events"), *changed = field_object(s, "changed");
         json_object *unenforced = field_array(s, "unenforced");
+        _cleanup_free_ char *profile = joined_text(field_array(field_object(s, "spec"), "profile"));
 
         print_coloured(stdout, ctl->colour, COLOUR_BOLD, field_text(s, "name"));
         fputc('\n', stdout);
         print_field("  ", "namespace", field_text(s, "namespace"));
         print_field("  ", "from", field_text(s, "origin"));
+        print_field("  ", "profile", profile);
         print_field("  ", "wanted", field_bool(s, "wanted") ? "running" : "stopped");
         if (changed && json_object_object_length(changed) > 0) {
                 print_title(ctl, "Settings");

@@ -1,6 +1,8 @@
 /* The verb import: files of other supervisors → kingly.yaml on standard output, with a report of what has no counterpart on standard error. */
 #include <stdio.h>
 
+#include "base/strv.h"
+#include "base/text.h"
 #include "config/config.h"
 #include "kingctl/control.h"
 #include "kingctl/output.h"
@@ -33,17 +35,22 @@ static bool has_namespace(const SpecList *specs, const char *ns) {
         return false;
 }
 
-static int add_service(json_object *services, const ServiceSpec *s) {
-        json_object *o = service_of(s);
+/* With its profiles, but for those that are in force: they are in its keys. */
+static int add_service(json_object *services, const ServiceSpec *s, json_object *overlays) {
+        _cleanup_free_ char *id = text_printf("%s/%s", s->ns, s->name);
+        _cleanup_json_ json_object *o = config_spec_to_file(s);
+        json_object *profiles = id ? json_object_object_get(overlays, id) : NULL;
 
-        if (!o)
+        if (!id || !o)
                 return -ENOMEM;
-        json_object_object_del(o, "name");
-        json_object_object_del(o, "namespace");
-        return json_add(services, s->name, o);
+        STRV_FOREACH(name, s->profile)
+                json_object_object_del(profiles, *name);
+        if (profiles && json_object_object_length(profiles) > 0 && json_add(o, "profiles", json_object_get(profiles)) < 0)
+                return -ENOMEM;
+        return json_add(services, s->name, TAKE_PTR(o));
 }
 
-static int make_file(const SpecList *specs, const char *ns, json_object **ret) {
+static int make_file(const SpecList *specs, const char *ns, json_object *overlays, json_object **ret) {
         _cleanup_json_ json_object *file = json_object_new_object();
         json_object *services = json_object_new_object();
         int r = 0;
@@ -54,7 +61,7 @@ static int make_file(const SpecList *specs, const char *ns, json_object **ret) {
                 r = json_add(file, "services", json_object_get(services));
         for (size_t i = 0; i < specs->n && r >= 0; i++)
                 if (streq(specs->items[i]->ns, ns))
-                        r = add_service(services, specs->items[i]);
+                        r = add_service(services, specs->items[i], overlays);
         json_object_put(services);
         if (r >= 0)
                 *ret = TAKE_PTR(file);
@@ -63,14 +70,14 @@ static int make_file(const SpecList *specs, const char *ns, json_object **ret) {
 
 int verb_import(Ctl *ctl, char **args) {
         _cleanup_spec_list_ SpecList specs = {};
-        _cleanup_json_ json_object *file = NULL;
+        _cleanup_json_ json_object *file = NULL, *overlays = json_object_new_object();
         _cleanup_free_ char *yaml = NULL;
         const char *ns = NULL, *wanted = ctl->options.namespace;
         int r;
 
         /* --namespace chooses here; who names none is in `default` as ever. */
         ctl->options.namespace = NULL;
-        r = load_files(ctl, (const char *const *) args, &specs);
+        r = overlays ? read_files(ctl, (const char *const *) args, overlays, &specs) : ctl_oom(ctl);
         ctl->options.namespace = wanted;
         if (r == 0)
                 r = find_namespace(ctl, &specs, &ns);
@@ -78,7 +85,7 @@ int verb_import(Ctl *ctl, char **args) {
                 return r;
         if (wanted && !has_namespace(&specs, wanted))
                 return kl_error_set(&ctl->error, -ENOENT, KL_E_NOT_FOUND, "no service of the namespace %s", wanted);
-        if (make_file(&specs, ns, &file) < 0)
+        if (make_file(&specs, ns, overlays, &file) < 0)
                 return ctl_oom(ctl);
         if (ctl->options.output != OUTPUT_TABLE) {
                 print_json(ctl->options.output, file);

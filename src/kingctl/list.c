@@ -25,12 +25,15 @@ static int compare_instances(const void *a, const void *b) {
 static int add_row(Table *t, const InstanceView *i, const Census *census) {
         bool only = census_instances(census, i->ns, i->name) < 2, lives = state_lives(i->state);
         _cleanup_free_ char *name = instance_name(NULL, i->name, i->instance, only);
+        _cleanup_free_ char *profile = joined_text(i->profile);
         char span[FORMAT_MAX], memory[FORMAT_MAX];
         int r;
 
         r = name ? table_add(t, COLOUR_NONE, name) : -ENOMEM;
         if (r >= 0 && census_namespaces(census) > 1)
                 r = table_add(t, COLOUR_NONE, i->ns);
+        if (r >= 0 && census_profiles(census))
+                r = table_add(t, COLOUR_NONE, profile);
         if (r >= 0)
                 r = i->pid > 0 ? table_addf(t, COLOUR_NONE, "%" PRIi64, i->pid) : table_add(t, COLOUR_NONE, NULL);
         if (r >= 0)
@@ -52,8 +55,8 @@ static int add_row(Table *t, const InstanceView *i, const Census *census) {
 
 static int print_table(Ctl *ctl, json_object *instances) {
         static const TableColumn all[] = {
-                { "NAME", false, 12 }, { "NAMESPACE", false, 9 }, { "PID", true }, { "STATE" },       { "UPTIME", true },
-                { "RESTARTS", true },  { "CPU", true },           { "MEM", true }, { "TASKS", true }, { "WHERE", false, 6 },
+                { "NAME", false, 12 }, { "NAMESPACE", false, 9 }, { "PROFILE", false, 7 }, { "PID", true },   { "STATE" },           { "UPTIME", true },
+                { "RESTARTS", true },  { "CPU", true },           { "MEM", true },         { "TASKS", true }, { "WHERE", false, 6 },
         };
         _cleanup_(census_freep) Census *census = census_new(instances);
         _cleanup_(table_freep) Table *t = NULL;
@@ -63,7 +66,7 @@ static int print_table(Ctl *ctl, json_object *instances) {
         if (!census)
                 return ctl_oom(ctl);
         for (size_t i = 0; i < ARRAY_SIZE(all); i++)
-                if (i != 1 || census_namespaces(census) > 1)
+                if ((i != 1 || census_namespaces(census) > 1) && (i != 2 || census_profiles(census)))
                         columns[n++] = all[i];
         t = table_new(columns, n);
         for (size_t i = 0; t && i < array_length(instances); i++) {

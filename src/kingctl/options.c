@@ -30,6 +30,7 @@ void options_done(Options *o) {
         free(o->env);
         free(o->files);
         free(o->cursors);
+        free(o->profiles);
         options_init(o);
 }
 

@@ -49,6 +49,18 @@ size_t array_length(json_object *l) {
         return l ? json_object_array_length(l) : 0;
 }
 
+char *joined_text(json_object *l) {
+        _cleanup_buffer_ Buffer b = {};
+
+        for (size_t i = 0; i < array_length(l); i++) {
+                json_object *v = json_object_array_get_idx(l, i);
+
+                if (buffer_printf(&b, "%s%s", i > 0 ? ", " : "", json_object_is_type(v, json_type_string) ? json_object_get_string(v) : "") < 0)
+                        return NULL;
+        }
+        return TAKE_PTR(b.data);
+}
+
 InstanceView instance_view(json_object *o) {
         return (InstanceView){
                 .name = field_text(o, "name"),
@@ -67,6 +79,7 @@ InstanceView instance_view(json_object *o) {
                 .cpu = field_float(o, "cpu_percent", -1),
                 .ready = field_bool(o, "ready"),
                 .exit = field_object(o, "exit"),
+                .profile = field_array(o, "profile"),
         };
 }
 
@@ -117,6 +130,7 @@ typedef struct Count {
 struct Census {
         Map *counts;
         size_t namespaces;
+        bool profiles;
 };
 
 static int count(Map *m, const char *ns, const char *name) {
@@ -161,6 +175,7 @@ Census *census_new(json_object *instances) {
                 if (r < 0)
                         return NULL;
                 c->namespaces += (size_t) r;
+                c->profiles = c->profiles || field_array(o, "profile");
         }
         return TAKE_PTR(c);
 }
@@ -187,4 +202,8 @@ size_t census_instances(const Census *c, const char *ns, const char *name) {
 
 size_t census_namespaces(const Census *c) {
         return c->namespaces;
+}
+
+bool census_profiles(const Census *c) {
+        return c->profiles;
 }

@@ -11,6 +11,7 @@ bool field_bool(json_object *o, const char *field);
 json_object *field_array(json_object *o, const char *field);  /* NULL */
 json_object *field_object(json_object *o, const char *field); /* NULL */
 size_t array_length(json_object *l);                          /* NULL: 0 */
+char *joined_text(json_object *l); /* its texts, "a, b"; malloc'ed, NULL for none and on OOM */
 
 typedef struct InstanceView {
         const char *name, *ns, *state, *isolation, *unit, *status, *hint;
@@ -19,6 +20,7 @@ typedef struct InstanceView {
         double cpu; /* negative: not known */
         bool ready;
         json_object *exit; /* NULL: none */
+        json_object *profile; /* names; NULL: none */
 } InstanceView;
 InstanceView instance_view(json_object *o);
 
@@ -39,3 +41,4 @@ Census *census_free(Census *c);
 DEFINE_CLEANUP(Census *, census_free);
 size_t census_instances(const Census *c, const char *ns, const char *name);
 size_t census_namespaces(const Census *c);
+bool census_profiles(const Census *c); /* any of them runs under a profile */

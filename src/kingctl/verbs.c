@@ -7,6 +7,9 @@
 #define FIELD(f) offsetof(Options, f)
 #define EXAMPLES(...) ((const VerbExample[]) { __VA_ARGS__, {} })
 #define OPTIONS(...) ((const Option[]) { __VA_ARGS__, {} })
+#define PROFILE \
+        { 0, "profile", OPTION_STRINGS, FIELD(profiles), "NAME", NULL, "what the file says for this profile; may be given again" }
+#define NO_PROFILE { 0, "no-profile", OPTION_FLAG, FIELD(no_profile), NULL, NULL, "no profile, whichever was in force before" }
 #define NO_WAIT { 0, "no-wait", OPTION_FLAG, FIELD(no_wait), NULL, NULL, "do not wait until the instances have settled" }
 
 static const char *const streams[] = { "out", "err", NULL };
@@ -42,7 +45,8 @@ const Verb verbs[] = {
                         { 0, "no-autorestart", OPTION_FLAG, FIELD(no_autorestart), NULL, NULL, "do not restart the command when it ends" },
                         { 'w', "watch", OPTION_FLAG, FIELD(watch), NULL, NULL, "restart the command when files below its working directory change" },
                         { 0, "memory-max", OPTION_STRING, FIELD(memory_max), "SIZE", NULL,
-                          "memory limit of each instance (512M)" }, NO_WAIT),
+                          "memory limit of each instance (512M)" },
+                        PROFILE, NO_PROFILE, NO_WAIT),
                 .run = verb_start,
                 .operand = OPERAND_START,
                 .min = 1,
@@ -134,15 +138,18 @@ const Verb verbs[] = {
                 .details = "Only what differs is touched: new services are started, changed ones get the least that their changes ask for "
                            "(nothing, a new limit on the living process, more or fewer instances, a restart), all others are left alone. "
                            "One line is printed for each service: + new, ~ changed, with the keys that changed, - removed.\n\n"
-                           "${VARIABLES} in a file are those of the caller, and relative paths are relative to the file.",
+                           "${VARIABLES} in a file are those of the caller, and relative paths are relative to the file.\n\n"
+                           "--profile puts profiles of the file in force, later ones over earlier ones. They are remembered with the services: "
+                           "without the option a file is applied under those that are in force, which is said; --no-profile ends that.",
                 .examples = EXAMPLES({ "kingctl apply -f shop.yaml", "make it so" },
+                                     { "kingctl apply -f shop.yaml --profile production", "with what the file says for production" },
                                      { "kingctl apply -f shop.yaml --diff", "say what would be done" },
                                      { "kingctl apply -f a.yaml -f b.yaml --prune", "and remove what neither file names" }),
                 .options = OPTIONS(
                         { 'f', "file", OPTION_STRINGS, FIELD(files), "FILE", NULL, "a file to apply; - reads standard input" },
                         { 0, "diff", OPTION_FLAG, FIELD(diff), NULL, NULL, "print what would be done and change nothing" },
                         { 0, "prune", OPTION_FLAG, FIELD(prune), NULL, NULL, "remove services of the same namespaces that no file names" },
-                        NO_WAIT),
+                        PROFILE, NO_PROFILE, NO_WAIT),
                 .run = verb_apply,
                 .operand = OPERAND_FILE,
                 .max = UINT_MAX,
@@ -158,6 +165,7 @@ const Verb verbs[] = {
                            "A JavaScript file is run with the node found in PATH, after saying so.",
                 .examples = EXAMPLES({ "kingctl import ecosystem.config.js > kingly.yaml", "from PM2" },
                                      { "kingctl import /etc/supervisor/supervisord.conf -n web", "one group of supervisord" }),
+                .options = OPTIONS(PROFILE),
                 .run = verb_import,
                 .operand = OPERAND_FILE,
                 .min = 1,
@@ -188,6 +196,7 @@ const Verb verbs[] = {
                 .details = "Needs no daemon. Errors are printed as FILE:LINE:COLUMN: error: MESSAGE, all at once; the exit status is 2 "
                            "when there are any.",
                 .examples = EXAMPLES({ "kingctl check shop.yaml", "\"shop.yaml: ok, 3 services\", or what is wrong" }),
+                .options = OPTIONS(PROFILE),
                 .run = verb_check,
                 .operand = OPERAND_FILE,
                 .min = 1,

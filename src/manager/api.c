@@ -58,6 +58,7 @@ static const VarlinkEntry methods[] = {
         { "Logs", api_logs, false },       { "Events", api_events, false },   { "Doctor", api_doctor, false },
         { "Signal", api_signal, true },    { "Reset", api_reset, true },      { "Environment", api_environment, true },
         { "FlushLogs", api_flush_logs, true }, { "ReopenLogs", api_reopen_logs, true },
+        { "Profiles", api_profiles, false },
         { "Scale", api_scale, true },      { "Shutdown", api_shutdown, true }, {},
 };
 

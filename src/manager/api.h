@@ -22,6 +22,7 @@ int api_environment(VarlinkCall *call, json_object *parameters, void *userdata);
 int api_scale(VarlinkCall *call, json_object *parameters, void *userdata);
 int api_flush_logs(VarlinkCall *call, json_object *parameters, void *userdata);
 int api_reopen_logs(VarlinkCall *call, json_object *parameters, void *userdata);
+int api_profiles(VarlinkCall *call, json_object *parameters, void *userdata);
 int api_apply(VarlinkCall *call, json_object *parameters, void *userdata);
 int api_events(VarlinkCall *call, json_object *parameters, void *userdata);
 int api_logs(VarlinkCall *call, json_object *parameters, void *userdata);

@@ -62,6 +62,14 @@ static json_object *percent_json(double percent) {
         return json_object_new_double_s(percent, text);
 }
 
+static json_object *strv_json(char *const *l) {
+        json_object *array = json_object_new_array();
+
+        STRV_FOREACH(s, l)
+                json_push(array, json_object_new_string(*s));
+        return array;
+}
+
 static json_object *instance_json(Instance *i) {
         const ServiceSpec *s = i->service->spec;
         bool alive = lifecycle_alive(&i->lc);
@@ -89,6 +97,8 @@ static json_object *instance_json(Instance *i) {
         json_set(o, "exit", exit_json(&i->lc));
         json_set(o, "status", json_text(i->status));
         json_set(o, "hint", json_text(i->hint));
+        if (s->profile)
+                json_set(o, "profile", strv_json(s->profile));
         return o;
 }
 
@@ -223,14 +233,6 @@ static json_object *detail_json(Instance *i) {
         json_set(o, "log", log_json(i));
         json_set(o, "processes", processes_json(i));
         return o;
-}
-
-static json_object *strv_json(char *const *l) {
-        json_object *array = json_object_new_array();
-
-        STRV_FOREACH(s, l)
-                json_push(array, json_object_new_string(*s));
-        return array;
 }
 
 #define EVENTS_SHOWN 10

@@ -13,5 +13,9 @@ int apply_specs(Manager *m, SpecList *desired, const char *origin, bool prune, b
 int apply_files(Manager *m);
 void apply_reload(Manager *m);
 
+/* api_profiles.c: the profiles in force of the first of these services ("namespace/name") that is known, as ConfigOptions.remembered wants it;
+ * userdata is the Manager. */
+int apply_profiles(void *userdata, char *const *services, char ***ret);
+
 /* Writes the service's row: `v` without names and spec, which are taken from `spec`. */
 int apply_store(Manager *m, const ServiceSpec *spec, StoredService v);

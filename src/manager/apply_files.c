@@ -60,7 +60,7 @@ int apply_files(Manager *m) {
         _cleanup_selection_ Selection touched = {};
         _cleanup_plan_ Plan plan = {};
         _cleanup_error_ KlError e = {};
-        ConfigOptions options = { .environment = environ };
+        ConfigOptions options = { .environment = environ, .profiles = m->options.profiles, .remembered = apply_profiles, .userdata = m };
         SpecList specs = {};
         int r;
 

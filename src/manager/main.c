@@ -11,17 +11,18 @@
 #include "manager/manager.h"
 
 typedef struct Arguments {
-        char **config_files;
+        char **config_files, **profiles;
         int isolation, system, level;
         bool background;
 } Arguments;
 
-enum { OPT_SYSTEM = 256, OPT_USER, OPT_ISOLATION, OPT_LOG_LEVEL, OPT_DAEMONIZE };
+enum { OPT_SYSTEM = 256, OPT_USER, OPT_ISOLATION, OPT_LOG_LEVEL, OPT_DAEMONIZE, OPT_PROFILE };
 
 static const struct option options[] = {
         { "config", required_argument, NULL, 'c' },     { "system", no_argument, NULL, OPT_SYSTEM },
         { "user", no_argument, NULL, OPT_USER },        { "isolation", required_argument, NULL, OPT_ISOLATION },
-        { "log-level", required_argument, NULL, OPT_LOG_LEVEL }, { "daemonize", no_argument, NULL, OPT_DAEMONIZE }, {},
+        { "log-level", required_argument, NULL, OPT_LOG_LEVEL }, { "daemonize", no_argument, NULL, OPT_DAEMONIZE },
+        { "profile", required_argument, NULL, OPT_PROFILE }, {},
 };
 
 static int bad(const char *what, const char *value) {
@@ -42,6 +43,8 @@ static int parse_option(int c, Arguments *a) {
         switch (c) {
         case 'c':
                 return strv_consume(&a->config_files, path_absolute(optarg, NULL));
+        case OPT_PROFILE:
+                return strv_append(&a->profiles, optarg);
         case OPT_SYSTEM:
         case OPT_USER:
                 a->system = c == OPT_SYSTEM;
@@ -72,7 +75,7 @@ static int parse_arguments(int argc, char *argv[], Arguments *a) {
 
 static int run(const Arguments *a, Places *places, int *ret_status) {
         _cleanup_(sd_event_unrefp) sd_event *event = NULL;
-        ManagerOptions o = { .config_files = a->config_files, .isolation = a->isolation, .background = a->background };
+        ManagerOptions o = { .config_files = a->config_files, .profiles = a->profiles, .isolation = a->isolation, .background = a->background };
         _cleanup_error_ KlError e = {};
         Manager *m = NULL;
         int r;
@@ -123,5 +126,6 @@ int main(int argc, char *argv[]) {
         else
                 (void) run(&a, &places, &status);
         strv_free(a.config_files);
+        strv_free(a.profiles);
         return status;
 }

@@ -108,7 +108,7 @@ struct Service {
 typedef enum ShutdownMode { SHUTDOWN_NO, SHUTDOWN_STOP_ALL, SHUTDOWN_LEAVE } ShutdownMode;
 
 typedef struct ManagerOptions {
-        char **config_files;
+        char **config_files, **profiles;   /* profiles NULL: those that are in force */
         int isolation;                     /* IsolateKind or -1 */
         bool background;                   /* --daemonize: log to a file */
 } ManagerOptions;

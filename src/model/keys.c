@@ -27,6 +27,9 @@ const SpecKey spec_keys[] = {
         { "description", KEY_STRING, FIELD(description), .effect = EFFECT_NONE,
           .help = "One line for people, shown by describe and as the description of the scope.",
           .example = "Front end of the shop" },
+        { "profile", KEY_STRINGS, FIELD(profile), .effect = EFFECT_NONE, .applied = true,
+          .help = "The profiles of its file under which the service was applied.",
+          .example = "[production]" },
         { "type", KEY_ENUM, FIELD(type), service_types, .fallback = "simple", .effect = EFFECT_RESTART,
           .help = "A simple service is meant to run on. A oneshot does its work and ends: it is ready when it has exited with success, it "
                   "may take as long as it needs, and restart.when: always means on-failure for it.",
@@ -289,7 +292,7 @@ const SpecKey spec_keys[] = {
 };
 
 const char *const spec_reserved_keys[] = {
-        "sockets", "probes", "reload", "hooks", "schedule", "profiles", "limits.memory_restart", NULL,
+        "sockets", "probes", "reload", "hooks", "schedule", "limits.memory_restart", NULL,
 };
 
 const SpecKey *spec_key_find(const char *path) {

@@ -44,6 +44,7 @@ extern const int spec_rlimit_resource[RLIMIT_KEYS];
 
 typedef struct ServiceSpec {
         char *name, *ns, *description;
+        char **profile;                 /* names of the profiles of its file under which it was applied */
         int type;                       /* ServiceType */
         char **command;                 /* argv; with `shell: true` it is {"/bin/sh", "-c", LINE} */
         bool shell;
@@ -151,6 +152,7 @@ typedef struct SpecKey {
         KeyEffect effect;
         const char *help;               /* one or two sentences for the manual and the schema */
         const char *example;            /* as written in the file, or NULL */
+        bool applied;                   /* says how the service was applied: not written in files, but part of what it is in the API and the store */
 } SpecKey;
 
 extern const SpecKey spec_keys[];       /* in the order of the manual; ends with path == NULL */

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/strv.h"
 #include "config/foreign.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -17,7 +18,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         _cleanup_diagnostics_ Diagnostics d = {};
         _cleanup_spec_list_ SpecList specs = {};
         size_t chosen;
-        char *text;
+        char **profiles = NULL, *text;
 
         if (size == 0 || size > 64 * 1024)
                 return 0;
@@ -28,7 +29,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         memcpy(text, data + 1, size - 1);
         text[size - 1] = '\0';
         (void) foreign_recognise("x.yaml", text, size - 1);
-        (void) foreign_load(formats[chosen].format, formats[chosen].name, "/nonexistent", text, size - 1, NULL, &specs, &d);
+        (void) foreign_load(formats[chosen].format, formats[chosen].name, "/nonexistent", text, size - 1, NULL, &specs, &profiles, &d);
+        strv_free(profiles);
         free(text);
         return 0;
 }

@@ -8,11 +8,12 @@ static void expect_in(const char *directory, const char *name, const char *text,
         _cleanup_diagnostics_ Diagnostics d = {};
         _cleanup_spec_list_ SpecList specs = {};
         _cleanup_buffer_ Buffer b = {};
+        _cleanup_strv_ char **profiles = NULL;
         _cleanup_free_ char *all = NULL;
         ForeignFormat format = foreign_recognise(name, text, strlen(text));
 
         assert_int_not_equal(format, FOREIGN_NONE);
-        assert_int_equal(foreign_load(format, name, directory, text, strlen(text), &test_options, &specs, &d), 0);
+        assert_int_equal(foreign_load(format, name, directory, text, strlen(text), &test_options, &specs, &profiles, &d), 0);
         assert_int_equal(buffer_printf(&b, "%s", ""), 0);
         for (size_t i = 0; i < specs.n; i++) {
                 json_object *o = config_spec_to_json(specs.items[i]);

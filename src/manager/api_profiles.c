@@ -1,0 +1,50 @@
+/* Profiles: under which ones services were applied, so that who applies a file again without naming one gets the same. */
+#include "base/strv.h"
+#include "manager/api.h"
+#include "manager/apply.h"
+
+int apply_profiles(void *userdata, char *const *services, char ***ret) {
+        const Manager *m = userdata;
+
+        STRV_FOREACH(key, services) {
+                const Service *s = map_get(m->services, *key);
+
+                if (!s || s->deleting)
+                        continue;
+                *ret = s->spec->profile ? strv_copy(s->spec->profile) : NULL;
+                return s->spec->profile && !*ret ? -ENOMEM : 0;
+        }
+        return 0;
+}
+
+static int read_keys(json_object *parameters, char ***ret, KlError *reterr) {
+        json_object *array = NULL;
+        int r = json_get_array(parameters, "services", &array, reterr);
+
+        for (size_t k = 0; array && k < json_object_array_length(array) && r >= 0; k++) {
+                json_object *o = json_object_array_get_idx(array, k);
+
+                r = json_object_is_type(o, json_type_string) ? strv_append(ret, json_object_get_string(o)) :
+                        kl_error_set(reterr, -EINVAL, KL_E_INVALID, "services: element %zu is not a string", k);
+        }
+        return r;
+}
+
+int api_profiles(VarlinkCall *call, json_object *parameters, void *userdata) {
+        _cleanup_strv_ char **keys = NULL, **names = NULL;
+        _cleanup_error_ KlError e = {};
+        json_object *reply, *array;
+        int r;
+
+        r = read_keys(parameters, &keys, &e);
+        if (r >= 0)
+                r = apply_profiles(userdata, keys, &names);
+        if (r < 0)
+                return api_fail(call, &e, r);
+        reply = json_object_new_object();
+        array = json_object_new_array();
+        STRV_FOREACH(name, names)
+                json_push(array, json_object_new_string(*name));
+        json_set(reply, "profiles", array);
+        return api_reply(call, reply);
+}
