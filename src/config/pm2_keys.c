@@ -196,8 +196,14 @@ static int read_watch_delay(App *a, const Node *v, const char *key) {
 }
 
 static int read_memory_restart(App *a, const Node *v, const char *key) {
-        return foreign_note(a->f, place_of(v), "%s: max_memory_restart is not available in this version; `limits: {memory_max: %s}` is a limit in the kernel",
-                            a->name, pm2_text(v) ?: "SIZE");
+        const char *text = pm2_text(v) ?: "";
+        uint64_t ignored;
+
+        if (streq(text, "0") || streq(text, "false"))
+                return 0;
+        if (parse_size(text, &ignored) < 0)
+                return foreign_fault(a->f, place_of(v), "%s: %s: expected a size such as 300M, not \"%s\"", a->name, key, text);
+        return foreign_set_text(a->service, "limits.memory_restart", text);
 }
 
 static int read_unavailable(App *a, const Node *v, const char *key) {

@@ -220,6 +220,7 @@ static void cell_end_watch(Cell *c) {
         c->watch = sd_event_source_disable_unref(c->watch);
         c->recheck = sd_event_source_disable_unref(c->recheck);
         limit_watch_end(c);
+        memory_watch_end(c);
 }
 
 Cell *cell_free(Cell *c) {

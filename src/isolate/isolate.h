@@ -47,6 +47,9 @@ typedef struct IsolateEvents {
         void (*unlimited)(void *userdata, Cell *cell, int error, const char *why);
         /* A limit was met `count` times since it was last told, at most once in 10 s for each kind. Do not free the cell from here. May be NULL. */
         void (*limit)(void *userdata, Cell *cell, LimitHit hit, uint64_t count);
+        /* It uses more memory than limits.memory_restart: this many bytes, as cell_memory_above() counts. Said again every 5 s while it is so. Do not
+         * free the cell from here. May be NULL. */
+        void (*oversize)(void *userdata, Cell *cell, uint64_t bytes);
         void *userdata;
 } IsolateEvents;
 
@@ -76,7 +79,8 @@ unsigned isolate_window(const Isolate *i);
 /* The keys of spec.limits and spec.priority that are set in the spec but cannot be enforced here, as "limits.memory_max: REASON". malloc'ed
  * strv; NULL/empty when all is enforced; OOM gives NULL. */
 char **isolate_unenforced(const Isolate *i, const ServiceSpec *spec);
-/* Static support table for `doctor`: for each limit key whether it can be enforced and why not ("" when it can). */
+/* Static support table for `doctor`: for each limit key whether it can be enforced and why not, or, when it can, how ("" when by the
+ * kernel). */
 typedef struct LimitSupport { const char *key; bool enforced; const char *why; } LimitSupport;
 const LimitSupport *isolate_support(const Isolate *i, size_t *ret_n);   /* valid as long as i */
 
@@ -134,6 +138,14 @@ int cell_apply(Cell *c, const ServiceSpec *spec, KlError *reterr);
 /* Has `limit` called from now on for those limits of the spec that this place can tell of, and for no others. A cell that is new, or given other
  * limits, does so by itself; this is for one that was adopted. Where it cannot be watched, nothing is told. */
 void cell_watch_limits(Cell *c, const ServiceSpec *spec);
+/* Whether `oversize` will be called of this place. If it is not, and the spec has limits.memory_restart, somebody has to look from time to time. */
+bool cell_tells_oversize(const Cell *c);
+/* 1: uses more than so many bytes, *ret is how many; 0: it does not; -errno. With a memory controller what it has in RAM and in swap, without
+ * what the kernel takes back by itself (page cache, reclaimable slab); else the resident memory of all its processes, what they share counted once
+ * where the kernel says so. */
+int cell_memory_above(Cell *c, uint64_t bytes, uint64_t *ret);
+/* It is on its way out: the threshold at which memory was watched slows it down no longer, limits.memory_high does. */
+void cell_memory_relax(Cell *c, const ServiceSpec *spec);
 /* Does this pid belong to the cell? For attribution of sd_notify messages. */
 bool cell_owns(const Cell *c, pid_t pid);
 /* Pids in the cell, main first if alive; malloc'ed. */

@@ -64,6 +64,7 @@ typedef enum CellFile { CELL_CPU_STAT, CELL_MEMORY_CURRENT, CELL_PIDS_CURRENT, C
 /* Of which the kernel tells that a limit was met: see limit_watch.c. */
 typedef enum LimitEvents { LIMIT_EVENTS_MEMORY, LIMIT_EVENTS_PIDS, _LIMIT_EVENTS_MAX } LimitEvents;
 typedef struct LimitWatch LimitWatch;
+typedef struct MemoryWatch MemoryWatch;
 
 struct Cell {
         Isolate *isolate;
@@ -79,6 +80,7 @@ struct Cell {
         sd_event_source *recheck;      /* and a slow timer where that can miss it */
         uint32_t recheck_sec;          /* until the next look */
         LimitWatch *limits[_LIMIT_EVENTS_MAX];   /* NULL: not watched */
+        MemoryWatch *memory;           /* NULL: nobody is told when it grows too big */
         bool watched;                  /* cell_watch_empty() was called: a second call changes nothing */
 };
 
@@ -156,9 +158,23 @@ struct LimitWatch {
         sd_event_source *source;             /* inotify; NULL while it waits */
         sd_event_source *wait;               /* timer, else NULL */
         uint64_t told[_LIMIT_HIT_MAX];       /* the counters, as far as they were told */
+        bool slows;                          /* memory.high is limits.memory_high, not where limits.memory_restart is watched */
 };
 
 void limit_watch_end(Cell *c);
+
+/* ---- memory_watch.c ---- */
+
+struct MemoryWatch {
+        Cell *cell;
+        uint64_t threshold;
+        sd_event_source *source;             /* inotify; NULL while it waits */
+        sd_event_source *wait;               /* timer, else NULL */
+};
+
+/* Begins, changes or ends the watch as limits.memory_restart says. */
+void memory_watch_set(Cell *c, const ServiceSpec *spec);
+void memory_watch_end(Cell *c);
 
 /* ---- usage.c ---- */
 

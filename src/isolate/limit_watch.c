@@ -64,7 +64,7 @@ static bool tell(LimitWatch *w) {
         for (LimitHit hit = 0; hit < _LIMIT_HIT_MAX; hit++) {
                 uint64_t count = gained(w, hit);
 
-                if (count == 0 || !main_lives(w->cell))
+                if (count == 0 || (hit == LIMIT_HIT_MEMORY_HIGH && !w->slows) || !main_lives(w->cell))
                         continue;
                 told = true;
                 if (e->limit)
@@ -139,4 +139,7 @@ void cell_watch_limits(Cell *c, const ServiceSpec *spec) {
                 else if (c->cgroup && !c->limits[k])
                         watch_file(c, k);
         }
+        if (c->limits[LIMIT_EVENTS_MEMORY])
+                c->limits[LIMIT_EVENTS_MEMORY]->slows = spec->limits.memory_high != LIMIT_UNSET && spec->limits.memory_high == spec_memory_high(spec);
+        memory_watch_set(c, spec);
 }

@@ -31,7 +31,7 @@ const LimitFile limit_files[] = {
 #define CPU_PERIOD_USEC 100000u
 #define WEIGHT_DEFAULT 100u
 
-typedef enum ValueForm { FORM_BYTES, FORM_CPU, FORM_WEIGHT, FORM_IO_WEIGHT } ValueForm;
+typedef enum ValueForm { FORM_BYTES, FORM_MEMORY_HIGH, FORM_CPU, FORM_WEIGHT, FORM_IO_WEIGHT } ValueForm;
 
 /* The keys whose file takes one value. */
 static const struct {
@@ -39,7 +39,7 @@ static const struct {
         ValueForm form;
         size_t offset;
 } value_keys[] = {
-        { "limits.memory_high", FORM_BYTES, offsetof(ServiceSpec, limits.memory_high) },
+        { "limits.memory_high", FORM_MEMORY_HIGH, 0 },
         { "limits.memory_max", FORM_BYTES, offsetof(ServiceSpec, limits.memory_max) },
         { "limits.swap_max", FORM_BYTES, offsetof(ServiceSpec, limits.swap_max) },
         { "limits.cpu", FORM_CPU, offsetof(ServiceSpec, limits.cpu) },
@@ -51,12 +51,15 @@ static const struct {
 #define VALUE_MAX 64
 
 /* Writes the value as its file wants it; false: unset, and buf holds what resets it. */
-static bool value_format(ValueForm form, const void *field, char buf[VALUE_MAX]) {
-        uint64_t v = form == FORM_BYTES ? *(const uint64_t *) field : *(const uint32_t *) field;
-        bool set = form == FORM_BYTES ? v != LIMIT_UNSET : v != 0;
+static bool value_format(ValueForm form, const ServiceSpec *spec, size_t offset, char buf[VALUE_MAX]) {
+        const void *field = (const char *) spec + offset;
+        bool bytes = form == FORM_BYTES || form == FORM_MEMORY_HIGH;
+        uint64_t v = form == FORM_MEMORY_HIGH ? spec_memory_high(spec) : bytes ? *(const uint64_t *) field : *(const uint32_t *) field;
+        bool set = bytes ? v != LIMIT_UNSET : v != 0;
 
         switch (form) {
         case FORM_BYTES:
+        case FORM_MEMORY_HIGH:
                 if (set)
                         snprintf(buf, VALUE_MAX, "%" PRIu64, v);
                 else
@@ -94,7 +97,7 @@ static int write_values(const Isolate *i, const char *dir, const ServiceSpec *sp
 
         for (size_t k = 0; k < ARRAY_SIZE(value_keys); k++) {
                 const char *key = value_keys[k].key;
-                bool set = value_format(value_keys[k].form, (const char *) spec + value_keys[k].offset, value);
+                bool set = value_format(value_keys[k].form, spec, value_keys[k].offset, value);
 
                 if ((!set && !live) || !support_has(i, key))
                         continue;

@@ -12,6 +12,7 @@
 typedef enum PropertyForm {
         FORM_FALSE, FORM_TRUE, FORM_STRING, FORM_OWN_UNIT, FORM_SLICE, FORM_DESCRIPTION, FORM_PIDFD, FORM_PID, FORM_SIGNAL,
         FORM_U64,        /* as it is in the spec; unset is UINT64_MAX, which is how systemd writes infinity */
+        FORM_MEMORY_HIGH, /* at which limits.memory_restart is watched, too */
         FORM_PERCENT,    /* of one core → microseconds a second */
         FORM_WEIGHT,
         FORM_DEVICES,
@@ -52,7 +53,7 @@ static const ScopeProperty properties[] = {
         { "KillSignal", FORM_SIGNAL, FIELD(stop.signal) },
         { "TimeoutStopUSec", FORM_U64, FIELD(stop.timeout) },
         { "MemoryMax", FORM_U64, "limits.memory_max", FIELD(limits.memory_max) },
-        { "MemoryHigh", FORM_U64, "limits.memory_high", FIELD(limits.memory_high) },
+        { "MemoryHigh", FORM_MEMORY_HIGH, "limits.memory_high" },
         { "MemorySwapMax", FORM_U64, "limits.swap_max", FIELD(limits.swap_max) },
         { "TasksMax", FORM_U64, "limits.tasks", FIELD(limits.tasks), .always = true },
         { "CPUQuotaPerSecUSec", FORM_PERCENT, "limits.cpu", FIELD(limits.cpu) },
@@ -156,7 +157,7 @@ static int append_limit(const ScopeProperty *p, const ServiceSpec *spec, Propert
 
                 return use == PROPERTY_START && l->n == 0 ? 0 : append_devices(m, p->name, l, use != PROPERTY_START);
         }
-        n = number_of(p, field);
+        n = p->form == FORM_MEMORY_HIGH ? spec_memory_high(spec) : number_of(p, field);
         if (n == UINT64_MAX && use == PROPERTY_START && p->key && !p->always)
                 return 0;
         return sd_bus_message_append(m, "(sv)", p->name, "t", n);

@@ -53,6 +53,20 @@ static const char *reason_keep(Isolate *i, const char *why) {
         return i->reasons[strv_length(i->reasons) - 1];
 }
 
+/* What the kernel would tell is looked for from time to time instead. */
+static int restart_by_looking(Isolate *i, const char *why) {
+        LimitSupport *s = support_find(i, "limits.memory_restart");
+        _cleanup_free_ char *text = text_printf("by a look every 5 s: %s", why);
+
+        if (!text || !s)
+                return s ? -ENOMEM : -ENOENT;
+        s->why = reason_keep(i, text);
+        if (s->why)
+                return 0;
+        s->why = "";
+        return -ENOMEM;
+}
+
 int support_deny_key(Isolate *i, const char *key, const char *why) {
         LimitSupport *s = support_find(i, key);
 
@@ -65,7 +79,7 @@ int support_deny_key(Isolate *i, const char *key, const char *why) {
                 return -ENOMEM;
         s->enforced = false;
         s->why = why;
-        return 0;
+        return streq(key, "limits.memory_high") ? restart_by_looking(i, why) : 0;
 }
 
 int support_deny(Isolate *i, unsigned controllers, const char *why) {

@@ -45,6 +45,9 @@ typedef struct ProcessStat {
 int process_stat(pid_t pid, ProcessStat *ret);          /* -ESRCH */
 /* Bytes read from and written to storage (/proc/PID/io); -EACCES where the kernel hides it. */
 int process_io(pid_t pid, uint64_t *ret_read, uint64_t *ret_written);
+/* Its share of RAM in bytes, what it has in common with others divided among them (Pss of /proc/PID/smaps_rollup, 4.14). The kernel walks all of
+ * its mappings for it: not for lists. -EACCES where it is another's. */
+int process_pss(pid_t pid, uint64_t *ret);
 /* Children by /proc/PID/task/TID/children (CONFIG_PROC_CHILDREN), into a malloc'ed array; -EOPNOTSUPP where the kernel has none of it. */
 int process_children(pid_t pid, pid_t **ret, size_t *ret_n);
 /* Every pid in /proc, malloc'ed. */

@@ -99,6 +99,22 @@ int process_io(pid_t pid, uint64_t *ret_read, uint64_t *ret_written) {
         return 0;
 }
 
+int process_pss(pid_t pid, uint64_t *ret) {
+        char path[PROC_PATH_MAX], text[2048];
+        const char *at;
+        ssize_t n;
+
+        n = read_file_into(AT_FDCWD, proc_path(path, pid, "smaps_rollup"), text, sizeof(text));
+        if (n < 0)
+                return proc_error(n);
+        at = strstr(text, "\nPss:");
+        if (!at)
+                return -EIO;
+        at += strlen("\nPss:");
+        *ret = next_number(&at) * 1024;
+        return 0;
+}
+
 typedef struct PidList {
         pid_t *pids;
         size_t n, allocated;

@@ -12,6 +12,7 @@
 #include "manager/flood.h"
 #include "manager/instance.h"
 #include "manager/link.h"
+#include "manager/memory.h"
 #include "manager/notify.h"
 #include "manager/number.h"
 #include "manager/ready.h"
@@ -187,6 +188,7 @@ static int adopt_living(Instance *i, const StoredRun *stored) {
                 log_debug("%s: its place %s is gone: %s", s->key, v->where, strerror(-r));
         else
                 cell_watch_limits(i->cell, s->spec);
+        memory_attend(i);
         if (instance_track(i) < 0)
                 return -ENOMEM;
         if (s->spec->ready_by == READY_FD)

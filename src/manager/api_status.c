@@ -92,6 +92,12 @@ static void check(json_object *array, const char *name, bool ok, const char *mes
         json_push(array, o);
 }
 
+static void check_support(json_object *array, const LimitSupport *s) {
+        _cleanup_free_ char *how = s->enforced && *s->why ? text_printf("enforced, %s", s->why) : NULL;
+
+        check(array, s->key, s->enforced, s->enforced ? how ?: "enforced" : s->why, NULL);
+}
+
 /* What a limit's line says already need not stand alone. */
 static bool is_reason(const LimitSupport *support, size_t n, const char *line) {
         for (size_t k = 0; k < n; k++)
@@ -116,7 +122,7 @@ int api_doctor(VarlinkCall *call, json_object *parameters, void *userdata) {
                 if (!is_reason(support, n, *line))
                         check(array, "isolation", true, *line, NULL);
         for (size_t k = 0; k < n; k++)
-                check(array, support[k].key, support[k].enforced, support[k].enforced ? "enforced" : support[k].why, NULL);
+                check_support(array, support + k);
         check(array, "journal", true, m->journal ? "a journald listens: output goes there by default" : "no journald: output goes to files",
               NULL);
         check(array, "state", !m->store_problem, m->store_problem ?: m->places.store,

@@ -10,6 +10,7 @@
 #include "manager/books.h"
 #include "manager/events.h"
 #include "manager/instance.h"
+#include "manager/memory.h"
 #include "manager/recover.h"
 #include "manager/state.h"
 #include "manager/wait.h"
@@ -168,6 +169,7 @@ static void apply_live(Manager *m, Service *s) {
 
                 if (i->cell && lifecycle_alive(&i->lc) && cell_apply(i->cell, s->spec, &e) < 0)
                         manager_problem(m, "%s: cannot change limits of the living: %s", s->key, e.message ?: "unknown");
+                memory_attend(i);
         }
 }
 

@@ -122,6 +122,19 @@ static void event_backoff(Instance *i) {
                 event_emit(i->service->manager, i, NULL, EVENT_BACKOFF, "next start in %s (attempt %u)", span, i->lc.attempts);
 }
 
+/* Soon after its start it was too big again: that is no leak, and the operator should know. */
+static void event_oversized(Instance *i) {
+        const ServiceSpec *s = i->service->spec;
+        usec_t now = now_usec(CLOCK_MONOTONIC);
+        char span[FORMAT_MAX], size[FORMAT_MAX];
+
+        instance_set_status(i, "%u runs in a row used more than limits.memory_restart (%s) soon after their start", i->lc.oversized,
+                            format_size(size, s->limits.memory_restart, true));
+        i->hint = strdup("it needs more memory than that: raise the limit, or find out what it loads");
+        event_emit(i->service->manager, i, NULL, EVENT_BACKOFF, "next start in %s: too big %u times in a row",
+                   format_span(span, i->lc.deadline > now ? i->lc.deadline - now : 0, false), i->lc.oversized);
+}
+
 static void event_ready_timeout(Instance *i) {
         char span[FORMAT_MAX];
 
@@ -157,7 +170,10 @@ void event_transition(Instance *i, LcState from, LcState to) {
         case LC_WAIT_BACKOFF:
                 if (i->lc.reason == REASON_SPAWN)
                         event_emit(m, i, NULL, EVENT_START_FAILED, "could not start: %s", i->status ?: "unknown");
-                event_backoff(i);
+                if (i->lc.reason == REASON_MEMORY && i->service->spec->type == SERVICE_SIMPLE)
+                        event_oversized(i);
+                else
+                        event_backoff(i);
                 break;
         case LC_STOPPING:
                 if (from == LC_STARTING && i->lc.failing && i->lc.reason == REASON_READY_TIMEOUT)

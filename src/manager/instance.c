@@ -13,6 +13,7 @@
 #include "manager/instance.h"
 #include "manager/journal_events.h"
 #include "manager/link.h"
+#include "manager/memory.h"
 #include "manager/notify.h"
 #include "manager/number.h"
 #include "manager/service.h"
@@ -304,6 +305,7 @@ static void act_changed(Instance *i, LcInput *next) {
         }
         if (i->service->spec->essential && (i->lc.state == LC_EXITED || i->lc.state == LC_FAILED))
                 shutdown_begin(m, essential_status(&i->lc), NULL);
+        memory_attend(i);
         wait_changed(i);
         service_tell_dependents(i->service);
         if (i->removing || i->service->deleting || m->shutdown == SHUTDOWN_STOP_ALL || m->stops_deferred)

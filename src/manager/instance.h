@@ -37,6 +37,7 @@ void instance_placed(void *userdata, Cell *cell, int error, const char *why);
 void instance_empty(void *userdata, Cell *cell);
 void instance_unlimited(void *userdata, Cell *cell, int error, const char *why);
 void instance_limit(void *userdata, Cell *cell, LimitHit hit, uint64_t count);
+void instance_oversize(void *userdata, Cell *cell, uint64_t bytes);
 void instance_stopped_outside(void *userdata, Cell *cell, const char *why);
 void instance_asked(void *userdata, Cell *cell, const char *why);
 

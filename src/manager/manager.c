@@ -135,6 +135,7 @@ Manager *manager_free(Manager *m) {
         sd_event_source_disable_unref(m->pump);
         sd_event_source_disable_unref(m->books);
         sd_event_source_disable_unref(m->retry);
+        sd_event_source_disable_unref(m->memory);
         map_free(m->services);
         map_free(m->runs);
         map_free(m->pids);
@@ -152,7 +153,7 @@ static int open_isolation(Manager *m, KlError *reterr) {
         IsolateOptions o = { .event = m->event, .kind = m->options.isolation, .user = m->places.user, .keeper = link_keeper(m->link),
                              .home_id = m->places.id,
                              .events = { .placed = instance_placed, .empty = instance_empty, .stopped = instance_stopped_outside,
-                                         .asked = instance_asked, .unlimited = instance_unlimited, .limit = instance_limit,
+                                         .asked = instance_asked, .unlimited = instance_unlimited, .limit = instance_limit, .oversize = instance_oversize,
                                          .userdata = m } };
 
         return isolate_new(&o, &m->isolate, reterr);

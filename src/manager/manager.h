@@ -148,6 +148,7 @@ struct Manager {
                 usec_t complained;
         } notify;
 
+        sd_event_source *memory;           /* looks at services with limits.memory_restart, where nobody tells; NULL: there are none */
         sd_event_source *retry;            /* of a store that failed */
         sd_event_source *books;            /* deferred: store, status upward, graveyard */
         Cell **graveyard;                  /* cells to be removed when there is time */

@@ -10,6 +10,7 @@
 #include "manager/instance.h"
 #include "manager/journal_events.h"
 #include "manager/link.h"
+#include "manager/memory.h"
 #include "manager/notify.h"
 
 void instance_spawned(Manager *m, const WireSpawned *p) {
@@ -251,6 +252,13 @@ void instance_limit(void *userdata, Cell *cell, LimitHit hit, uint64_t count) {
 
         if (i)
                 event_limit(i, hit, count);
+}
+
+void instance_oversize(void *userdata, Cell *cell, uint64_t bytes) {
+        Instance *i = owner(userdata, cell);
+
+        if (i)
+                memory_exceeded(i, bytes);
 }
 
 void instance_stopped_outside(void *userdata, Cell *cell, const char *why) {

@@ -34,6 +34,10 @@ static const EventInfo kinds[_EVENT_KIND_MAX] = {
         [EVENT_TASKS] = { "tasks-max", "5d0b297fd37547f48dc8e65737cbc5d6", LOG_WARNING, SERVICE "may have no more processes",
                 "It has as many processes and threads as limits.tasks allows, and @KINGLY_COUNT@ new ones were refused since this was last told (EAGAIN of "
                 "fork(2)). If it needs more, raise the limit: kingctl apply does so on the living." },
+        [EVENT_MEMORY_RESTART] = { "memory-restart", "0fe6ac77201541399bd9201f2d3abc63", LOG_NOTICE, SERVICE "has grown too big",
+                "It uses KINGLY_BYTES=@KINGLY_BYTES@ bytes, more than limits.memory_restart allows, and is restarted in good order. If it does so soon "
+                "after each start, it needs that much: raise the limit, kingctl apply does so on the living. If it does so after hours, it "
+                "leaks." },
         [EVENT_LOST] = { "lost", "a266ced9e87c435bb60dfec1bc931ee2", LOG_WARNING, SERVICE "ended while nobody looked",
                 "It ended while no kingd lived. Its status is not known to anybody, which counts as a failure." },
         [EVENT_COMPLETED] = { "completed", "5b3b5e91466e456cba73d46d37d3316c", LOG_INFO, SERVICE "has done its work",

@@ -98,6 +98,13 @@ const SpecKey spec_keys[] = {
         { "limits.memory_high", KEY_SIZE, FIELD(limits.memory_high), .min = 1, .max = INT64_MAX, .effect = EFFECT_LIVE,
           .help = "Beyond this much memory its processes are slowed down and their memory is reclaimed, but nothing is killed.",
           .example = "200M" },
+        { "limits.memory_restart", KEY_SIZE, FIELD(limits.memory_restart), .min = 1, .max = INT64_MAX, .effect = EFFECT_LIVE,
+          .help = "When all its processes together use more than this, the service is stopped gracefully and started again, whatever restart.when "
+                  "says; meant for programs that leak. Page cache does not count, swap does. That is no failure and does not count for "
+                  "restart.limit; but one that is as big again sooner than restart.reset_after waits before each further start, longer each time. "
+                  "With a memory controller the kernel tells at once (its memory.high is set to this); without one it is looked at every five "
+                  "seconds, by resident memory.",
+          .example = "300M" },
         { "limits.swap_max", KEY_SIZE, FIELD(limits.swap_max), .max = INT64_MAX, .effect = EFFECT_LIVE,
           .help = "Swap space of all its processes together; 0 keeps it out of swap.",
           .example = "0" },
@@ -292,7 +299,7 @@ const SpecKey spec_keys[] = {
 };
 
 const char *const spec_reserved_keys[] = {
-        "sockets", "probes", "reload", "hooks", "schedule", "limits.memory_restart", NULL,
+        "sockets", "probes", "reload", "hooks", "schedule", NULL,
 };
 
 const SpecKey *spec_key_find(const char *path) {

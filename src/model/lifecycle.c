@@ -56,6 +56,7 @@ static const Handler table[_LC_STATE_MAX][_LC_EVENT_MAX] = {
                 [EV_MAIN_EXIT] = lc_exit_starting,
                 [EV_GONE] = lc_gone_living,
                 [EV_SPAWN_FAILED] = lc_spawn_failed,
+                [EV_OVERSIZE] = lc_oversize,
                 [EV_FAIL] = lc_fail_living,
                 [EV_DEADLINE] = lc_ready_timeout,
         },
@@ -69,6 +70,7 @@ static const Handler table[_LC_STATE_MAX][_LC_EVENT_MAX] = {
                 [EV_GONE] = lc_gone_living,
                 [EV_SPAWN_FAILED] = lc_spawn_failed,
                 [EV_WATCHDOG] = lc_watchdog,
+                [EV_OVERSIZE] = lc_oversize,
                 [EV_FAIL] = lc_fail_living,
         },
         [LC_RELOADING] = {
@@ -82,6 +84,7 @@ static const Handler table[_LC_STATE_MAX][_LC_EVENT_MAX] = {
                 [EV_GONE] = lc_gone_living,
                 [EV_SPAWN_FAILED] = lc_spawn_failed,
                 [EV_WATCHDOG] = lc_watchdog,
+                [EV_OVERSIZE] = lc_oversize,
                 [EV_FAIL] = lc_fail_living,
                 [EV_DEADLINE] = lc_reload_over,
         },
@@ -131,6 +134,10 @@ unsigned lc_dispatch(const Step *s) {
         Handler h = table[s->l->state][s->in->event];
 
         return h ? h(s) : 0;
+}
+
+bool lifecycle_heeds(const Lifecycle *l, LcEvent e) {
+        return table[l->state][e] != NULL;
 }
 
 void lifecycle_init(Lifecycle *l) {

@@ -8,7 +8,8 @@
  *
  * Choices: a oneshot is never restarted after success (`when: always` means on-failure for it) · what never executed is retried whatever `when`
  * says, with at least 100 ms between, unless the fault is permanent · a reload that is not reported as done ends in RUNNING · an end of unknown
- * status (EV_GONE) counts as a failure · what the service sends before EV_EXECED was heard implies it. */
+ * status (EV_GONE) counts as a failure · one that grew too big is started again whatever `when` says and counts for no limit, except a oneshot,
+ * whose work it ended · what the service sends before EV_EXECED was heard implies it. */
 #pragma once
 
 #include "base/span.h"
@@ -46,6 +47,7 @@ typedef enum LcEvent {
         EV_REMAINS,        /* answer to ACT_CHECK_EMPTY: others live on; EV_EMPTY follows when they are gone */
         EV_DEADLINE,       /* now >= deadline; one that comes too early is ignored */
         EV_WATCHDOG,       /* the watchdog interval passed without a ping */
+        EV_OVERSIZE,       /* it uses more than limits.memory_restart: stop gracefully, start again; the wait before it is not that of a failure */
         EV_FAIL,           /* supervisor's verdict from outside (scope lost, oom …): kill and treat as failure; input.reason */
         EV_RESET,          /* operator: forget failure and counters; FAILED becomes STOPPED */
         EV_ADOPT,          /* found alive after a restart of ours: becomes wanted and RUNNING (or STARTING if input.was_ready is false and readiness is
@@ -58,6 +60,7 @@ typedef enum LcEvent {
 typedef enum LcReason {
         REASON_NONE, REASON_EXITED, REASON_SIGNALED, REASON_CORE_DUMPED, REASON_SPAWN, REASON_READY_TIMEOUT, REASON_PROTOCOL,
         REASON_WATCHDOG, REASON_OOM, REASON_STOP_TIMEOUT, REASON_DEPENDENCY, REASON_LIMIT, REASON_ISOLATION, REASON_UNKNOWN,
+        REASON_MEMORY,
         _LC_REASON_MAX
 } LcReason;
 
@@ -105,6 +108,7 @@ typedef struct Lifecycle {
         bool exit_known;
         uint32_t restarts;        /* automatic restarts since EV_START/EV_RESET */
         uint32_t attempts;        /* in a row, for backoff and limit */
+        uint32_t oversized;       /* runs in a row that grew too big before they counted as healthy, for their backoff; without a limit */
         usec_t since;             /* CLOCK_MONOTONIC: entered this public state */
         usec_t run_since;         /* this run executes since; 0: it does not yet */
         usec_t ready_since;       /* this run is ready since; 0: it is not */
@@ -118,6 +122,9 @@ void lifecycle_init(Lifecycle *l);   /* STOPPED, not wanted */
 int lifecycle_resume(Lifecycle *l, const Lifecycle *saved);
 /* Returns the actions. An event that means nothing in a state is ignored and returns 0. */
 unsigned lifecycle_step(Lifecycle *l, const ServiceSpec *spec, const LcInput *in, usec_t now, uint32_t random);
+
+/* Whether the event means anything in the state of now. */
+bool lifecycle_heeds(const Lifecycle *l, LcEvent e);
 
 /* "stopped starting running reloading stopping waiting failed exited": the words of the API. */
 const char *lifecycle_public_state(LcState s);

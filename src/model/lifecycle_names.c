@@ -31,6 +31,7 @@ static const char *const events[_LC_EVENT_MAX] = {
         [EV_REMAINS] = "REMAINS",
         [EV_DEADLINE] = "DEADLINE",
         [EV_WATCHDOG] = "WATCHDOG",
+        [EV_OVERSIZE] = "OVERSIZE",
         [EV_FAIL] = "FAIL",
         [EV_RESET] = "RESET",
         [EV_ADOPT] = "ADOPT",
@@ -52,6 +53,7 @@ static const char *const reasons[_LC_REASON_MAX] = {
         [REASON_LIMIT] = "limit",
         [REASON_ISOLATION] = "isolation",
         [REASON_UNKNOWN] = "unknown",
+        [REASON_MEMORY] = "memory",
 };
 
 const char *lifecycle_public_state(LcState s) {

@@ -28,7 +28,7 @@ static bool ordered(const Lifecycle *l) {
 }
 
 static void forget_counters(Lifecycle *l) {
-        l->attempts = l->restarts = 0;
+        l->attempts = l->restarts = l->oversized = 0;
 }
 
 static void forget_end(Lifecycle *l) {
@@ -73,7 +73,7 @@ static void leave_service(const Step *s) {
         Lifecycle *l = s->l;
 
         if (l->ready_since > 0 && s->now - l->ready_since >= s->spec->restart.reset_after)
-                l->attempts = 0;
+                l->attempts = l->oversized = 0;
         l->ready_since = 0;
 }
 
@@ -154,6 +154,13 @@ static bool restart_wanted(const Lifecycle *l, const ServiceSpec *spec) {
         return spec->restart.when != RESTART_NEVER && !succeeded(l);
 }
 
+static unsigned after(const Step *s, usec_t delay) {
+        if (delay > 0)
+                return enter(s, LC_WAIT_BACKOFF, usec_add(s->now, delay));
+        s->l->restarts++;
+        return s->spec->depends.n > 0 ? wait_deps(s) : place(s);
+}
+
 static unsigned next_attempt(const Step *s) {
         Lifecycle *l = s->l;
         usec_t delay;
@@ -168,10 +175,24 @@ static unsigned next_attempt(const Step *s) {
                               l->attempts, s->random);
         if (l->run_since == 0)
                 delay = MAX(delay, SPAWN_RETRY_MIN);
-        if (delay > 0)
-                return enter(s, LC_WAIT_BACKOFF, usec_add(s->now, delay));
-        l->restarts++;
-        return s->spec->depends.n > 0 ? wait_deps(s) : place(s);
+        return after(s, delay);
+}
+
+/* It grew too big. The first time, it comes again at once; one that does so again before it was healthy would only spin. */
+static unsigned next_smaller(const Step *s) {
+        Lifecycle *l = s->l;
+        usec_t delay;
+
+        l->oversized += l->oversized < UINT32_MAX;
+        if (l->oversized == 1)
+                return after(s, 0);
+        delay = backoff_delay(MAX(s->spec->restart.delay, SPAWN_RETRY_MIN), s->spec->restart.factor_percent, s->spec->restart.max_delay,
+                              s->spec->restart.jitter, l->oversized - 1, s->random);
+        return after(s, MAX(delay, SPAWN_RETRY_MIN));
+}
+
+static bool too_big(const Step *s) {
+        return s->l->failing && s->l->reason == REASON_MEMORY && s->spec->type == SERVICE_SIMPLE;
 }
 
 static unsigned run_ended(const Step *s) {
@@ -183,6 +204,8 @@ static unsigned run_ended(const Step *s) {
                 return enter(s, LC_STOPPED, USEC_INFINITY) | ACT_CLEAN;
         if (again)
                 return wait_deps(s) | ACT_CLEAN;
+        if (too_big(s))
+                return next_smaller(s) | ACT_CLEAN;
         if (restart_wanted(l, s->spec))
                 return next_attempt(s) | ACT_CLEAN;
         return enter(s, succeeded(l) || excepted(l, s->spec) ? LC_EXITED : LC_FAILED, USEC_INFINITY) | ACT_CLEAN;
@@ -357,6 +380,11 @@ unsigned lc_extend(const Step *s) {
 unsigned lc_watchdog(const Step *s) {
         blame(s->l, REASON_WATCHDOG);
         return begin_stop(s, ACT_SIGNAL_ABORT);
+}
+
+unsigned lc_oversize(const Step *s) {
+        blame(s->l, REASON_MEMORY);
+        return begin_stop(s, ACT_SIGNAL_STOP);
 }
 
 unsigned lc_fail_living(const Step *s) {

@@ -42,6 +42,7 @@ unsigned lc_reload_over(const Step *s);
 unsigned lc_stops_itself(const Step *s);
 unsigned lc_extend(const Step *s);
 unsigned lc_watchdog(const Step *s);
+unsigned lc_oversize(const Step *s);
 unsigned lc_fail_living(const Step *s);
 unsigned lc_exit_living(const Step *s);
 unsigned lc_exit_starting(const Step *s);

@@ -50,6 +50,10 @@ int spec_copy(const ServiceSpec *s, ServiceSpec **ret) {
         return 0;
 }
 
+uint64_t spec_memory_high(const ServiceSpec *s) {
+        return MIN(s->limits.memory_high, s->limits.memory_restart);
+}
+
 unsigned spec_instances(const ServiceSpec *s, unsigned n_cpus) {
         int64_t n = s->instances > 0 ? s->instances : (int64_t) n_cpus + s->instances;
 

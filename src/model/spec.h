@@ -64,6 +64,7 @@ typedef struct ServiceSpec {
 
         struct {
                 uint64_t memory_max, memory_high, swap_max;   /* bytes; LIMIT_UNSET */
+                uint64_t memory_restart;                      /* the same; what it does is ours, not the kernel's */
                 uint32_t cpu;                                 /* percent of one core; 0: unset */
                 uint64_t tasks;                               /* LIMIT_UNSET */
                 DeviceLimitList io_read_bandwidth, io_write_bandwidth, io_read_iops, io_write_iops;
@@ -191,6 +192,8 @@ char *spec_key_format(const SpecKey *k, const ServiceSpec *s);   /* NULL on OOM 
 /* Rules over several keys (command present, names valid, memory_high <= memory_max …). 0, or -EINVAL with the key's path in *ret_key
  * (static; "name" and "namespace" too) so that the caller can point at its line. The first fault in the order of the rules is told. */
 int spec_validate(const ServiceSpec *s, const char **ret_key, KlError *reterr);
+/* Where the kernel is to slow the service down: at limits.memory_high, or at limits.memory_restart, of which it tells us by that; or LIMIT_UNSET. */
+uint64_t spec_memory_high(const ServiceSpec *s);
 unsigned spec_instances(const ServiceSpec *s, unsigned n_cpus);    /* resolved, at least 1, at most INSTANCES_LIMIT */
 
 int spec_list_append(SpecList *l, ServiceSpec *s);   /* takes s on success; 0 or -ENOMEM */

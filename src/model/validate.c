@@ -146,6 +146,8 @@ static int check_type(const ServiceSpec *s, const char **ret_key, KlError *reter
 static int check_limits(const ServiceSpec *s, const char **ret_key, KlError *reterr) {
         if (s->limits.memory_high != LIMIT_UNSET && s->limits.memory_max != LIMIT_UNSET && s->limits.memory_high > s->limits.memory_max)
                 return FAULT("limits.memory_high", "limits.memory_high: above limits.memory_max, so that it would never be reached");
+        if (s->limits.memory_restart != LIMIT_UNSET && s->limits.memory_max != LIMIT_UNSET && s->limits.memory_restart > s->limits.memory_max)
+                return FAULT("limits.memory_restart", "limits.memory_restart: above limits.memory_max, so that it would never be reached");
         if (s->priority.io_class == IO_CLASS_NONE && s->priority.io_level != 4)
                 return FAULT("priority.io_level", "priority.io_level: needs priority.io_class: realtime or best-effort");
         return 0;

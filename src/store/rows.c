@@ -110,7 +110,7 @@ int store_put_run(Store *s, const StoredRun *v) {
                      NUMBER(v->since_realtime), TEXT(lifecycle_state_name(l->state)), NUMBER(flags_of(l)), NUMBER(l->restarts),
                      NUMBER(l->attempts), NUMBER(l->reason), NUMBER(l->exit.code), NUMBER(l->exit.signal), NUMBER(l->since),
                      NUMBER(l->run_since), NUMBER(l->ready_since), NUMBER(l->deadline), NUMBER(v->stop_due), NUMBER(v->watchdog),
-                     TEXT(v->status), TEXT(v->hint), NUMBER(v->number));
+                     TEXT(v->status), TEXT(v->hint), NUMBER(v->number), NUMBER(l->oversized));
 }
 
 int store_delete_run(Store *s, const char *ns, const char *name, unsigned instance) {
@@ -151,7 +151,8 @@ static int run_row(sqlite3_stmt *st, void *context) {
                         .since = (usec_t) sqlite3_column_int64(st, 19),
                         .run_since = (usec_t) sqlite3_column_int64(st, 20),
                         .ready_since = (usec_t) sqlite3_column_int64(st, 21),
-                        .deadline = (usec_t) sqlite3_column_int64(st, 22) },
+                        .deadline = (usec_t) sqlite3_column_int64(st, 22),
+                        .oversized = (uint32_t) sqlite3_column_int64(st, 28) },
                 .stop_due = sqlite3_column_int(st, 23) != 0,
                 .watchdog = (usec_t) sqlite3_column_int64(st, 24),
                 .status = text_at(st, 25),

@@ -37,6 +37,8 @@ static const char *const migrations[] = {
         "ALTER TABLE run DROP COLUMN ready;",
         /* 2 → 3: the numbers of instances */
         "ALTER TABLE run ADD COLUMN number INTEGER NOT NULL DEFAULT 4294967295;",
+        /* 3 → 4: how often in a row it grew too big. */
+        "ALTER TABLE run ADD COLUMN oversized INTEGER NOT NULL DEFAULT 0;",
 };
 
 static int schema_version(sqlite3 *db, uint64_t *ret) {

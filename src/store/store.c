@@ -28,15 +28,15 @@ static const char *const statement_texts[_STATEMENT_MAX] = {
                 "SELECT ns, name, spec_json, origin, wanted, generation, position FROM service ORDER BY position, ns, name",
         [STATEMENT_PUT_RUN] = "INSERT OR REPLACE INTO run (ns, name, instance, run, generation, invocation_id, pid, start_time, boot_id,"
                               " isolation, location, since_realtime, state, flags, restarts, attempts, reason, exit_code, exit_signal,"
-                              " since, run_since, ready_since, deadline, stop_due, watchdog, status, hint, number)"
-                              " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                              " since, run_since, ready_since, deadline, stop_due, watchdog, status, hint, number, oversized)"
+                              " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [STATEMENT_DELETE_RUN] = "DELETE FROM run WHERE ns = ? AND name = ? AND instance = ?",
         [STATEMENT_DELETE_ORPHANS] =
                 "DELETE FROM run WHERE NOT EXISTS (SELECT 1 FROM service WHERE service.ns = run.ns AND service.name = run.name)",
         [STATEMENT_EACH_RUN] =
                 "SELECT ns, name, instance, run, generation, invocation_id, pid, start_time, boot_id, isolation, location, since_realtime,"
                 " state, flags, restarts, attempts, reason, exit_code, exit_signal, since, run_since, ready_since, deadline, stop_due,"
-                " watchdog, status, hint, number FROM run ORDER BY ns, name, instance",
+                " watchdog, status, hint, number, oversized FROM run ORDER BY ns, name, instance",
         [STATEMENT_ADD_EVENT] =
                 "INSERT INTO event (id, realtime, ns, name, instance, kind, message, data_json) VALUES (nullif(?, 0), ?, ?, ?, ?, ?, ?, ?)",
         [STATEMENT_TRIM_EVENTS] = "DELETE FROM event WHERE id <= ?",

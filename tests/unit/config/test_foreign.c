@@ -200,7 +200,6 @@ static void test_pm2_reports(void **state) {
                NULL,
                "e.json:1:218: warning: deploy has no counterpart\n"
                "e.json:1:118: warning: a b: cron_restart is not available in this version\n"
-               "e.json:1:153: warning: a b: max_memory_restart is not available in this version; `limits: {memory_max: 300M}` is a limit in the kernel\n"
                "e.json:1:168: warning: a b: wat has no counterpart\n"
                "e.json:1:200: warning: a b: out_file: Kingly names its own log, which holds both streams with their times: kingctl logs a b\n"
                "e.json:1:84: warning: a b: a cluster's instances do not share a port in this version: give each its own, by KINGLY_INSTANCE\n"

@@ -125,7 +125,7 @@ static void test_told_once_in_a_while(void **state) {
         World *w = *state;
         LimitWatch *l;
 
-        w->spec->limits.memory_max = 1 << 20;
+        w->spec->limits.memory_max = w->spec->limits.memory_high = 1 << 20;
         cell_watch_limits(&w->cell, w->spec);
         l = w->cell.limits[LIMIT_EVENTS_MEMORY];
         turn(w);
@@ -147,6 +147,19 @@ static void test_told_once_in_a_while(void **state) {
         memory_events(w, 25, 4, 3);
         pass(w, LIMIT_EVENTS_MEMORY);
         assert_told(w, 22, 2, 2, 0);
+}
+
+/* memory.high stands where limits.memory_restart is watched, then: nobody asked for being slowed down. */
+static void test_not_slowed_down_where_it_is_restarted(void **state) {
+        World *w = *state;
+
+        w->spec->limits.memory_max = 3 << 20;
+        w->spec->limits.memory_high = 2 << 20;
+        w->spec->limits.memory_restart = 1 << 20;
+        cell_watch_limits(&w->cell, w->spec);
+        memory_events(w, 13, 3, 1);
+        pass(w, LIMIT_EVENTS_MEMORY);
+        assert_told(w, 0, 1, 0, 0);
 }
 
 static void test_not_of_one_that_ended(void **state) {
@@ -175,6 +188,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup_teardown(test_only_what_the_spec_limits, open_world, close_world),
                 cmocka_unit_test_setup_teardown(test_told_once_in_a_while, open_world, close_world),
+                cmocka_unit_test_setup_teardown(test_not_slowed_down_where_it_is_restarted, open_world, close_world),
                 cmocka_unit_test_setup_teardown(test_not_of_one_that_ended, open_world, close_world),
                 cmocka_unit_test_setup_teardown(test_no_controller, open_world, close_world),
         };

@@ -458,6 +458,41 @@ TEST(watchdog_expires, "watchdog=10s restart.when=on-failure", {
         expect_end(f, REASON_WATCHDOG, true, -1, SIGABRT);
 });
 
+/* In good order, whatever restart.when says; the first time in a row without a wait, and without counting for the limit. */
+#define GROWS(wait) { 0, ON(EV_EXECED), LC_RUNNING, 0, NEVER }, { SEC, ON(EV_OVERSIZE), LC_STOPPING, SIGNAL | DISARM, 5 * SEC }, \
+                { 0, EXIT(0), LC_STOPPING, CHECK | TOLD, SAME }, { 0, ON(EV_EMPTY), LC_WAIT_BACKOFF, CLEAN, wait }, \
+                { wait, DUE, LC_WAIT_DEPS, DEPS, NEVER }, { 0, ON(EV_DEPS_MET), LC_PLACING, SPAWN, 60 * SEC }
+
+TEST(too_big, "restart.when=never restart.limit=1", {
+        PLAY(f, PLACED, { 0, ON(EV_EXECED), LC_RUNNING, 0, NEVER }, { SEC, ON(EV_OVERSIZE), LC_STOPPING, SIGNAL | DISARM, 5 * SEC },
+             { 0, ON(EV_OVERSIZE), LC_STOPPING, 0, SAME }, { 0, DIED(SIGTERM), LC_STOPPING, CHECK | TOLD, SAME },
+             { 0, ON(EV_EMPTY), LC_PLACING, CLEAN | SPAWN, 60 * SEC }, GROWS(100 * MS), GROWS(200 * MS), GROWS(400 * MS));
+        assert_int_equal(f->l.restarts, 4);
+        assert_int_equal(f->l.attempts, 0);
+        expect_end(f, REASON_MEMORY, true, 0, 0);
+        PLAY(f, { 0, ON(EV_EXECED), LC_RUNNING, 0, NEVER }, { 60 * SEC, ON(EV_OVERSIZE), LC_STOPPING, SIGNAL | DISARM, 5 * SEC },
+             { 0, EXIT(0), LC_STOPPING, CHECK | TOLD, SAME }, { 0, ON(EV_EMPTY), LC_PLACING, CLEAN | SPAWN, 60 * SEC }); /* a leak: it was healthy */
+});
+
+TEST(too_big_does_not_spin, "restart.delay=0 restart.max_delay=0", {
+        PLAY(f, PLACED, { 0, ON(EV_EXECED), LC_RUNNING, 0, NEVER }, { 0, ON(EV_OVERSIZE), LC_STOPPING, SIGNAL | DISARM, 5 * SEC },
+             { 0, EXIT(0), LC_STOPPING, CHECK | TOLD, SAME }, { 0, ON(EV_EMPTY), LC_PLACING, CLEAN | SPAWN, 60 * SEC },
+             GROWS(100 * MS), GROWS(100 * MS));
+});
+
+TEST(too_big_and_stopped, "", {
+        PLAY(f, PLACED, { 0, ON(EV_EXECED), LC_RUNNING, 0, NEVER }, { 0, ON(EV_OVERSIZE), LC_STOPPING, SIGNAL | DISARM, 5 * SEC },
+             { 0, ON(EV_STOP), LC_STOPPING, TOLD, SAME }, { 0, EXIT(0), LC_STOPPING, CHECK | TOLD, SAME },
+             { 0, ON(EV_EMPTY), LC_STOPPED, CLEAN, NEVER });
+});
+
+/* Its work was ended, so it has failed. */
+TEST(oneshot_too_big, "type=oneshot restart.limit=1", {
+        PLAY(f, PLACED, { 0, ON(EV_EXECED), LC_STARTING, 0, NEVER }, { 0, ON(EV_OVERSIZE), LC_STOPPING, SIGNAL | DISARM, 5 * SEC },
+             { 0, EXIT(0), LC_STOPPING, CHECK | TOLD, SAME }, { 0, ON(EV_EMPTY), LC_WAIT_BACKOFF, CLEAN, 100 * MS });
+        assert_int_equal(f->l.attempts, 1);
+});
+
 TEST(watchdog_means_nothing_before_ready, "watchdog=10s ready.by=notify", {
         PLAY(f, STARTING_UP, { 0, ON(EV_WATCHDOG), LC_STARTING, 0, SAME });
 });
@@ -711,6 +746,7 @@ static const struct Pair { LcState state; LcEvent event; LcState next; unsigned 
         { LC_STARTING, EV_MAIN_EXIT, LC_STOPPING, CHECK | DISARM | TOLD },
         { LC_STARTING, EV_GONE, LC_STOPPING, CHECK | DISARM | TOLD },
         { LC_STARTING, EV_SPAWN_FAILED, LC_WAIT_BACKOFF, CLEAN | DISARM | TOLD },
+        { LC_STARTING, EV_OVERSIZE, LC_STOPPING, SIGNAL | DISARM | TOLD },
         { LC_STARTING, EV_FAIL, LC_KILLING, KILL | DISARM | TOLD },
         { LC_STARTING, EV_DEADLINE, LC_STOPPING, SIGNAL | DISARM | TOLD },
 
@@ -723,6 +759,7 @@ static const struct Pair { LcState state; LcEvent event; LcState next; unsigned 
         { LC_RUNNING, EV_GONE, LC_STOPPING, CHECK | DISARM | TOLD },
         { LC_RUNNING, EV_SPAWN_FAILED, LC_WAIT_BACKOFF, CLEAN | DISARM | TOLD },
         { LC_RUNNING, EV_WATCHDOG, LC_STOPPING, ABORT | DISARM | TOLD },
+        { LC_RUNNING, EV_OVERSIZE, LC_STOPPING, SIGNAL | DISARM | TOLD },
         { LC_RUNNING, EV_FAIL, LC_KILLING, KILL | DISARM | TOLD },
 
         { LC_RELOADING, EV_STOP, LC_STOPPING, SIGNAL | DISARM | TOLD },
@@ -735,6 +772,7 @@ static const struct Pair { LcState state; LcEvent event; LcState next; unsigned 
         { LC_RELOADING, EV_GONE, LC_STOPPING, CHECK | DISARM | TOLD },
         { LC_RELOADING, EV_SPAWN_FAILED, LC_WAIT_BACKOFF, CLEAN | DISARM | TOLD },
         { LC_RELOADING, EV_WATCHDOG, LC_STOPPING, ABORT | DISARM | TOLD },
+        { LC_RELOADING, EV_OVERSIZE, LC_STOPPING, SIGNAL | DISARM | TOLD },
         { LC_RELOADING, EV_FAIL, LC_KILLING, KILL | DISARM | TOLD },
         { LC_RELOADING, EV_DEADLINE, LC_RUNNING, TOLD },
 
@@ -851,7 +889,7 @@ int main(void) {
                 T(ready_timeout_infinity),
                 T(exit_0_before_ready), T(exit_1_before_ready), T(exit_0_before_ready_when_told), T(oneshot_success), T(oneshot_failure),
                 T(oneshot_failure_never), T(spawn_failed_for_good), T(spawn_failed_for_now), T(placing_takes_too_long), T(placing_refused),
-                T(dependency_failed), T(watchdog_expires), T(watchdog_means_nothing_before_ready), T(stop_during_failure),
+                T(dependency_failed), T(watchdog_expires), T(too_big), T(too_big_does_not_spin), T(too_big_and_stopped), T(oneshot_too_big), T(watchdog_means_nothing_before_ready), T(stop_during_failure),
                 T(start_during_failure_skips_the_backoff), T(verdict_from_outside), T(verdict_does_not_change_an_order), T(reload),
                 T(verdict_after_the_end), T(slow_end_is_no_health),
                 T(except_codes_do_not_excuse_a_timeout), T(test_every_pair), T(stop_while_reloading), T(stopping_by_itself),

@@ -337,6 +337,8 @@ static void outside_acts(World *w) {
                 feed_event(w, EV_WATCHDOG);
         else if (w->deps_asked && chance(&w->random, 80))
                 feed_event(w, chance(&w->random, 90) ? EV_DEPS_MET : EV_DEPS_FAILED);
+        else if (chance(&w->random, 15))
+                feed_event(w, EV_OVERSIZE);
         else if (chance(&w->random, 20))
                 feed(w, &(LcInput) { .event = EV_FAIL, .reason = REASON_ISOLATION });
 }

@@ -74,6 +74,7 @@ static StoredRun run_of(const char *name, unsigned instance) {
                         .stop_sent = true,
                         .restarts = 3000000000U,
                         .attempts = 4000000000U,
+                        .oversized = 4100000000U,
                         .reason = REASON_SIGNALED,
                         .exit = { .code = -1, .signal = 9, .core = true },
                         .exit_known = true,
@@ -126,7 +127,7 @@ static void check_life(const Lifecycle *l, const Lifecycle *wanted) {
                     l->main_alive == wanted->main_alive && l->rest_alive == wanted->rest_alive && l->was_ready == wanted->was_ready &&
                     l->failing == wanted->failing && l->stop_sent == wanted->stop_sent && l->exit_known == wanted->exit_known);
         assert_true(l->reason == wanted->reason && l->exit.code == wanted->exit.code && l->exit.signal == wanted->exit.signal &&
-                    l->exit.core == wanted->exit.core && l->restarts == wanted->restarts && l->attempts == wanted->attempts);
+                    l->exit.core == wanted->exit.core && l->restarts == wanted->restarts && l->attempts == wanted->attempts && l->oversized == wanted->oversized);
         assert_true(l->since == wanted->since && l->run_since == wanted->run_since && l->ready_since == wanted->ready_since &&
                     l->deadline == wanted->deadline);
 }
