@@ -21,11 +21,12 @@ static json_object *number(KeyType type, const char *text) {
         return type == KEY_FACTOR ? json_object_new_double_s(strtod(text, NULL), text) : json_object_new_string(text);
 }
 
-static int scalar(const SpecKey *k, const ServiceSpec *s, json_object **ret) {
+/* Of a whole spec or of an entry of a list. */
+static int scalar(const SpecKey *k, const void *s, json_object **ret) {
         _cleanup_free_ char *text = NULL;
         int r;
 
-        r = spec_scalar_format(k, s, &text);
+        r = entry_scalar_format(k, s, &text);
         if (r < 0)
                 return r;
         *ret = NULL;
@@ -119,11 +120,33 @@ static json_object *codes(const SpecKey *k, const ServiceSpec *s) {
         return TAKE_PTR(list);
 }
 
+static json_object *socket_entry(const SocketSpec *s) {
+        _cleanup_json_ json_object *map = json_object_new_object();
+
+        for (const SpecKey *k = socket_keys; map && k->path; k++) {
+                json_object *v = NULL;
+
+                if (!entry_key_is_default(k, s) && (scalar(k, s, &v) < 0 || json_add(map, strchr(k->path, '.') + 1, v) < 0))
+                        return NULL;
+        }
+        return TAKE_PTR(map);
+}
+
+static json_object *sockets(const SpecKey *k, const ServiceSpec *s) {
+        _cleanup_json_ json_object *list = json_object_new_array();
+        const SocketList *l = field_of(k, s);
+
+        for (size_t i = 0; list && i < l->n; i++)
+                if (json_append(list, socket_entry(l->items + i)) < 0)
+                        return NULL;
+        return TAKE_PTR(list);
+}
+
 static int collection(const SpecKey *k, const ServiceSpec *s, json_object **ret) {
         static json_object *(*const emitters[_KEY_TYPE_MAX])(const SpecKey *, const ServiceSpec *) = {
                 [KEY_PATHS] = list_of_strings, [KEY_STRINGS] = list_of_strings, [KEY_COMMAND] = command,       [KEY_ENV] = env,     [KEY_DEPENDS] = depends,
                 [KEY_DEVICES_SIZE] = devices,  [KEY_DEVICES_COUNT] = devices, [KEY_CODES] = codes, [KEY_CAPABILITIES] = list_of_strings,
-                [KEY_WORDS] = list_of_strings,
+                [KEY_WORDS] = list_of_strings, [KEY_SOCKETS] = sockets,
         };
 
         /* No list of capabilities is not the empty list, which takes them all away; and no command is not one without words. */

@@ -52,7 +52,7 @@ int field_absolute(const FieldReader *f, const SpecKey *k, const Node *n, const 
 }
 
 /* YAML 1.1 has more words for the two than the model. */
-static const char *boolean_text(const char *text) {
+const char *field_boolean(const char *text) {
         static const struct {
                 const char *word, *text;
         } words[] = {
@@ -80,7 +80,7 @@ static int read_scalar(const FieldReader *f, const SpecKey *k, const Node *n) {
                 text = path;
         }
         if (k->type == KEY_BOOL)
-                text = boolean_text(text);
+                text = field_boolean(text);
         r = spec_scalar_parse(k, f->spec, text, &e);
         if (r != -EINVAL)
                 return r;
@@ -96,6 +96,7 @@ int field_read(const FieldReader *f, const SpecKey *k, const Node *value) {
                 [KEY_PATHS] = field_read_paths,     [KEY_STRINGS] = field_read_strings,           [KEY_COMMAND] = field_read_command,
                 [KEY_WORDS] = field_read_words,     [KEY_ENV] = field_read_env,
                 [KEY_DEPENDS] = field_read_depends, [KEY_DEVICES_SIZE] = field_read_devices,      [KEY_DEVICES_COUNT] = field_read_devices,
+                [KEY_SOCKETS] = field_read_sockets,
                 [KEY_CODES] = field_read_codes,     [KEY_CAPABILITIES] = field_read_capabilities,
         };
 

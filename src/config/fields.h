@@ -25,6 +25,8 @@ char **field_strings_new(size_t n);
 void field_strings_replace(char ***field, char **l); /* owns l */
 /* A list's items, or the one scalar (*self) as a list of one. */
 size_t field_items(const Node *n, Node *const **ret, Node *const *self);
+/* "yes" → "true", as YAML 1.1 has it; what is no such word comes back as it is. */
+const char *field_boolean(const char *text);
 /* A path against the directory of the file; *ret stays NULL when it was refused, which has been said then. 0 or -ENOMEM. */
 int field_absolute(const FieldReader *f, const SpecKey *k, const Node *n, const char *path, char **ret);
 
@@ -35,5 +37,6 @@ int field_read_paths(const FieldReader *f, const SpecKey *k, const Node *n);
 int field_read_strings(const FieldReader *f, const SpecKey *k, const Node *n);
 int field_read_depends(const FieldReader *f, const SpecKey *k, const Node *n);
 int field_read_devices(const FieldReader *f, const SpecKey *k, const Node *n);
+int field_read_sockets(const FieldReader *f, const SpecKey *k, const Node *n);
 int field_read_codes(const FieldReader *f, const SpecKey *k, const Node *n);
 int field_read_capabilities(const FieldReader *f, const SpecKey *k, const Node *n);

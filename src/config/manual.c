@@ -100,14 +100,24 @@ static int append_type(Buffer *b, const SpecKey *k) {
         return sentence ? append_text(b, sentence) : -ENOMEM;
 }
 
+/* A key of the entries of a list: the list itself is a key. */
+static bool in_list(const SpecKey *k) {
+        _cleanup_free_ char *group = strndup(k->path, strcspn(k->path, "."));
+
+        return group && strchr(k->path, '.') && spec_key_find(group);
+}
+
 static int append_example(Buffer *b, const SpecKey *k) {
         const char *dot = strchr(k->path, '.');
         _cleanup_free_ char *line = NULL;
 
         if (!k->example)
                 return 0;
-        line = dot ? text_printf("%.*s: {%s: %s}", (int) (dot - k->path), k->path, dot + 1, k->example)
-                   : text_printf("%s: %s", k->path, k->example);
+        if (dot && in_list(k))
+                line = text_printf("%.*s: [{%s: %s}]", (int) (dot - k->path), k->path, dot + 1, k->example);
+        else
+                line = dot ? text_printf("%.*s: {%s: %s}", (int) (dot - k->path), k->path, dot + 1, k->example)
+                           : text_printf("%s: %s", k->path, k->example);
         return line ? append_macro(b, "Dl", line, "") : -ENOMEM;
 }
 
@@ -162,6 +172,15 @@ static bool is_first_of_group(const SpecKey *k) {
         return true;
 }
 
+/* Keys of the entries of a list, whose table has nothing else. */
+static int append_entries(Buffer *b, const SpecKey *table) {
+        int r = buffer_printf(b, ".Ss Keys of an entry of %.*s\n.Bl -tag -width Ds\n", (int) group_length(table->path), table->path);
+
+        for (const SpecKey *k = table; k->path && r >= 0; k++)
+                r = append_key(b, k);
+        return r < 0 ? r : buffer_printf(b, ".El\n");
+}
+
 int config_manual(char **ret) {
         _cleanup_buffer_ Buffer b = {};
         int r = 0;
@@ -169,6 +188,8 @@ int config_manual(char **ret) {
         for (const SpecKey *k = spec_keys; k->path && r >= 0; k++)
                 if (is_first_of_group(k))
                         r = append_group(&b, k);
+        if (r >= 0)
+                r = append_entries(&b, socket_keys);
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(b.data);

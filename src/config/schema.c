@@ -39,6 +39,7 @@ static const char *const type_schemas[_KEY_TYPE_MAX] = {
         [KEY_DEPENDS] = "{}",
         [KEY_DEVICES_SIZE] = "{\"type\":\"object\",\"additionalProperties\":{\"type\":[\"string\",\"integer\"]}}",
         [KEY_DEVICES_COUNT] = "{\"type\":\"object\",\"additionalProperties\":{\"type\":\"integer\",\"minimum\":1}}",
+        [KEY_SOCKETS] = "{}",
         [KEY_CODES] = "{\"type\":\"array\",\"items\":{\"type\":\"integer\",\"minimum\":0,\"maximum\":255}}",
         [KEY_CAPABILITIES] = "{\"type\":\"array\",\"items\":" PATTERN("^(CAP|cap)_[A-Za-z_]+$") "}",
 };
@@ -119,6 +120,24 @@ static json_object *depends(const SpecKey *k) {
         return json_add(o, "anyOf", TAKE_PTR(any)) == 0 ? TAKE_PTR(o) : NULL;
 }
 
+static json_object *key_schema(const SpecKey *k);
+
+/* A list of addresses and of maps by socket_keys[]. */
+static json_object *sockets(void) {
+        json_object *properties;
+        _cleanup_json_ json_object *o = json_object_new_object(), *map = closed_object(&properties), *any = json_object_new_array(),
+                                   *items = json_object_new_object();
+
+        if (!o || !map || !any || !items || add_text(o, "type", "array") < 0)
+                return NULL;
+        for (const SpecKey *k = socket_keys; k->path; k++)
+                if (json_add(properties, strchr(k->path, '.') + 1, key_schema(k)) < 0)
+                        return NULL;
+        if (json_append(any, json_tokener_parse(TEXT)) < 0 || json_append(any, TAKE_PTR(map)) < 0 || json_add(items, "anyOf", TAKE_PTR(any)) < 0)
+                return NULL;
+        return json_add(o, "items", TAKE_PTR(items)) == 0 ? TAKE_PTR(o) : NULL;
+}
+
 static bool is_plain_number(KeyType t) {
         return t == KEY_INT32 || t == KEY_UINT32;
 }
@@ -128,6 +147,8 @@ static json_object *type_schema(const SpecKey *k) {
 
         if (k->type == KEY_DEPENDS)
                 return depends(k);
+        if (k->type == KEY_SOCKETS)
+                return sockets();
         if (k->type == KEY_ENUM)
                 return word_or_map(k);
         o = json_tokener_parse(type_schemas[k->type]);

@@ -7,10 +7,16 @@
 #include "base/fd.h"
 
 static Held *find(Hold *h, const char *name) {
-        for (size_t i = 0; i < HOLD_MAX; i++)
+        for (size_t i = 0; i < h->n; i++)
                 if (streq(h->slots[i].name, name))
                         return h->slots + i;
         return NULL;
+}
+
+static Held *find_free(Hold *h) {
+        Held *held = find(h, "");
+
+        return held || h->n == HOLD_MAX ? held : h->slots + h->n++;
 }
 
 int hold_put(Hold *h, const char *name, int fd) {
@@ -19,7 +25,7 @@ int hold_put(Hold *h, const char *name, int fd) {
         if (held)
                 fd_close(held->fd);
         else
-                held = find(h, "");
+                held = find_free(h);
         if (!held) {
                 fd_close(fd);
                 return -ENOSPC;
@@ -32,7 +38,7 @@ int hold_put(Hold *h, const char *name, int fd) {
 }
 
 int hold_get(const Hold *h, const char *name) {
-        for (size_t i = 0; i < HOLD_MAX; i++)
+        for (size_t i = 0; i < h->n; i++)
                 if (streq(h->slots[i].name, name))
                         return h->slots[i].fd;
         return -ENOENT;
@@ -55,7 +61,7 @@ void hold_forget(Held *held) {
 }
 
 void hold_done(Hold *h) {
-        for (size_t i = 0; i < HOLD_MAX; i++)
+        for (size_t i = 0; i < h->n; i++)
                 if (h->slots[i].name[0])
                         hold_forget(h->slots + i);
 }

@@ -3,7 +3,7 @@
 
 #include "keeper/wire.h"
 
-#define HOLD_MAX 256
+#define HOLD_MAX 4096
 
 /* A descriptor with a name: one that is held, or one that an earlier keeper left. */
 typedef struct Held {
@@ -14,6 +14,7 @@ typedef struct Held {
 
 typedef struct Hold {
         bool changed;                   /* since the vault was told */
+        size_t n;                       /* slots in use lie below; the others were never touched */
         Held slots[HOLD_MAX];
 } Hold;
 

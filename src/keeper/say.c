@@ -145,7 +145,7 @@ static int list_child(Keeper *k, Child *c) {
 }
 
 static int list_held(Keeper *k) {
-        for (; k->list_held < HOLD_MAX; k->list_held++) {
+        for (; k->list_held < k->hold.n; k->list_held++) {
                 Held *held = k->hold.slots + k->list_held;
                 WireHold p = { .h = { WIRE_HELD, sizeof(p) } };
                 int r;

@@ -67,7 +67,7 @@ static int store_held(Keeper *k, Held *held) {
 static int flush_held(Keeper *k) {
         int r = 0;
 
-        for (size_t i = 0; i < HOLD_MAX && r >= 0 && k->hold.changed; i++)
+        for (size_t i = 0; i < k->hold.n && r >= 0 && k->hold.changed; i++)
                 r = store_held(k, k->hold.slots + i);
         k->hold.changed = k->hold.changed && r < 0;
         return r;
@@ -108,7 +108,7 @@ static int (*const topics[])(Keeper *k) = { flush_table, flush_notes, flush_held
 /* The vault, or the next one, has none of them. */
 static void forget_holds(Keeper *k) {
         k->hold.changed = true;
-        for (size_t i = 0; i < HOLD_MAX; i++) {
+        for (size_t i = 0; i < k->hold.n; i++) {
                 k->hold.slots[i].stored = false;
                 if (k->hold.slots[i].name[0] && k->hold.slots[i].fd < 0)
                         hold_forget(k->hold.slots + i);

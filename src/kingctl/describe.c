@@ -155,6 +155,20 @@ static void print_instance(const Ctl *ctl, json_object *detail) {
         print_processes(field_array(detail, "processes"));
 }
 
+static void print_sockets(const Ctl *ctl, json_object *sockets) {
+        if (array_length(sockets) > 0)
+                print_title(ctl, "Sockets");
+        for (size_t i = 0; i < array_length(sockets); i++) {
+                json_object *o = json_object_array_get_idx(sockets, i);
+                _cleanup_free_ char *text = text_printf("%s, %s, %s", field_text(o, "type"), field_text(o, "name"),
+                                                        field_bool(o, "open") ? "open" : "closed");
+
+                printf("  ");
+                print_text(stdout, field_text(o, "listen"));
+                printf("  %s\n", text ? text : "");
+        }
+}
+
 static void print_service(const Ctl *ctl, json_object *s) {
         json_object *details = field_array(s, "instances"), *events = field_array(s, "events"), *changed = field_object(s, "changed");
         json_object *unenforced = field_array(s, "unenforced");
@@ -170,6 +184,7 @@ static void print_service(const Ctl *ctl, json_object *s) {
                 print_title(ctl, "Settings");
                 print_settings(changed, 1);
         }
+        print_sockets(ctl, field_array(s, "sockets"));
         for (size_t i = 0; i < array_length(unenforced); i++) {
                 const char *key = json_object_get_string(json_object_array_get_idx(unenforced, i));
 

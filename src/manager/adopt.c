@@ -17,6 +17,7 @@
 #include "manager/number.h"
 #include "manager/ready.h"
 #include "manager/service.h"
+#include "manager/sockets.h"
 #include "manager/spawn.h"
 
 static int load_service(void *userdata, const StoredService *v) {
@@ -327,6 +328,7 @@ int adopt_all(Manager *m, KlError *reterr) {
         end_strangers(m);
         (void) store_delete_orphans(m->store);      /* of services whose deletion was cut short */
         ready_adopted(m);
+        sockets_adopt(m);
         service_recheck_all(m);
         (void) sd_event_source_set_enabled(m->pump, SD_EVENT_ONESHOT);      /* stops that were due */
         return 0;

@@ -9,6 +9,7 @@
 #include "manager/follow.h"
 #include "manager/instance.h"
 #include "manager/params.h"
+#include "manager/sockets.h"
 #include "manager/spawn.h"
 
 #define FRESH_USEC (500 * USEC_PER_MSEC)
@@ -287,6 +288,7 @@ static json_object *service_json(Service *s, const Selection *selection, Map *ev
         json_set(o, "spec", config_spec_to_json_full(s->spec));
         json_set(o, "changed", config_spec_to_json(s->spec));
         json_set(o, "unenforced", strv_json(unenforced));
+        json_set(o, "sockets", sockets_json(s));
         json_set(o, "instances", instances);
         if (o && last)
                 (void) map_put(events, s->key, last);

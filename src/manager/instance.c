@@ -18,6 +18,7 @@
 #include "manager/number.h"
 #include "manager/service.h"
 #include "manager/shutdown.h"
+#include "manager/sockets.h"
 #include "manager/spawn.h"
 #include "manager/wait.h"
 
@@ -306,6 +307,7 @@ static void act_changed(Instance *i, LcInput *next) {
         if (i->service->spec->essential && (i->lc.state == LC_EXITED || i->lc.state == LC_FAILED))
                 shutdown_begin(m, essential_status(&i->lc), NULL);
         memory_attend(i);
+        sockets_settle(i);
         wait_changed(i);
         service_tell_dependents(i->service);
         if (i->removing || i->service->deleting || m->shutdown == SHUTDOWN_STOP_ALL || m->stops_deferred)

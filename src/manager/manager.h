@@ -38,6 +38,7 @@ typedef struct PendingEvent PendingEvent;
 typedef struct Watch Watch;
 typedef struct HeldExit HeldExit;
 typedef struct ControlRemains ControlRemains;
+typedef struct Sockets Sockets;
 
 /* What a run used in the end, kept for `describe` until the next run ends: of its cgroup where that still tells, else of the main process and
  * what it reaped. */
@@ -98,6 +99,7 @@ struct Service {
         Instance **instances;
         size_t n_instances;
         Watch *watch;                      /* of files; NULL: none */
+        Sockets *sockets;                  /* that are open; NULL: none */
         Service **dependents;              /* who names us in depends_on; rebuilt with the set */
         size_t n_dependents;
 };

@@ -7,6 +7,7 @@
 #include "manager/collector.h"
 #include "manager/instance.h"
 #include "manager/service.h"
+#include "manager/sockets.h"
 #include "manager/watch.h"
 #include "model/depend.h"
 
@@ -84,6 +85,7 @@ Service *service_free(Service *s) {
                                 m->order[k]->dependents[n--] = m->order[k]->dependents[--m->order[k]->n_dependents];
         m->set_changed = true;
         watch_free(s->watch);
+        sockets_free(s->sockets);
         free(s->instances);
         free(s->dependents);
         free(s->origin);
@@ -125,6 +127,7 @@ int service_replace_spec(Service *s, ServiceSpec *spec) {
         s->spec = spec;
         spec_free(old);
         s->manager->set_changed = true;
+        sockets_update(s);
         watch_update(s);
         return service_scale(s, spec_instances(spec, s->manager->n_cpus));
 }

@@ -17,13 +17,15 @@
 #include "manager/link.h"
 #include "manager/logs.h"
 #include "manager/ready.h"
+#include "manager/sockets.h"
 #include "manager/spawn.h"
 #include "manager/spawn_env.h"
 
 typedef struct Descriptors {
-        int fds[8];          /* borrowed, in wire order */
+        int fds[8 + SOCKETS_MAX];    /* borrowed, in wire order */
         size_t n;
         int in, out, err, ready; /* owned */
+        SocketsPassed sockets;
 } Descriptors;
 
 static void descriptors_done(Descriptors *d) {
@@ -31,6 +33,7 @@ static void descriptors_done(Descriptors *d) {
         fd_close(d->out);
         fd_close(d->err);
         fd_close(d->ready);
+        free(d->sockets.names);
 }
 
 static SpawnBuilder builder;
@@ -245,6 +248,10 @@ static int finish(const LogOpen *log, const WireSpawn **ret, size_t *ret_size, K
 static int add_input(Instance *i, Descriptors *d, KlError *reterr) {
         int r;
 
+        if (d->sockets.input >= 0) {
+                builder.packet->flags |= SPAWN_FD_STDIN;
+                add_descriptor(d, d->sockets.input);
+        }
         if (!i->service->spec->collects)
                 return 0;
         r = collector_reader(i, &d->in);
@@ -253,6 +260,12 @@ static int add_input(Instance *i, Descriptors *d, KlError *reterr) {
         builder.packet->flags |= SPAWN_FD_STDIN;
         add_descriptor(d, d->in);
         return 0;
+}
+
+static int add_sockets(Instance *i, const Identity *id, Descriptors *d, char ***env, KlError *reterr) {
+        int r = sockets_pass(i, id, &d->sockets, reterr);
+
+        return r >= 0 && d->sockets.names ? strv_env_set(env, "LISTEN_FDNAMES", d->sockets.names) : r;
 }
 
 static int compose(Instance *i, const Identity *id, Descriptors *d, const WireSpawn **ret, size_t *ret_size, KlError *reterr) {
@@ -265,6 +278,7 @@ static int compose(Instance *i, const Identity *id, Descriptors *d, const WireSp
         int r;
 
         if ((r = environment_build(i, id, &env, reterr)) < 0 || (r = start_environment(i, &env)) < 0 ||
+            (r = add_sockets(i, id, d, &env, reterr)) < 0 ||
             (r = command_resolve(s, s->command[0], env, &file, reterr)) < 0 || (r = spawn_builder_init(&builder, i->run, i->invocation)) < 0 ||
             (r = set_up(s, id, i->cell, isolate_gated(i->service->manager->isolate), d, reterr)) < 0 || (r = add_input(i, d, reterr)) < 0 ||
             (r = add_log(i, i->run, d, &log, &builder.packet->flags, &journal, reterr)) < 0)
@@ -274,6 +288,9 @@ static int compose(Instance *i, const Identity *id, Descriptors *d, const WireSp
                 builder.packet->flags |= SPAWN_WATCHDOG_PID;
         add_descriptor(d, d->out);
         add_descriptor(d, d->err);
+        for (size_t k = 0; k < d->sockets.n; k++)
+                add_descriptor(d, d->sockets.listen[k]);
+        builder.packet->n_listen = (uint32_t) d->sockets.n;
         if (s->ready_by == READY_FD) {
                 r = ready_pipe(i, &d->ready);
                 if (r < 0)
@@ -331,7 +348,7 @@ static int compose_control(const SpawnControl *c, const Identity *id, Descriptor
 /* Faults of the moment are retried by backoff; everything else is the file's fault and would fail again. */
 static bool transient(int r) {
         static const int errors[] = { -EAGAIN, -ENOMEM, -EMFILE, -ENFILE, -ENOBUFS, -ENOSPC, -EIO, -EINTR, -EROFS, -ECONNREFUSED,
-                                      -ETIMEDOUT, -EBUSY, -EEXIST, -EDQUOT, -ENOTCONN, -ECONNRESET, -EPIPE, -ETOOMANYREFS };
+                                      -ETIMEDOUT, -EBUSY, -EEXIST, -EADDRINUSE, -EADDRNOTAVAIL, -EDQUOT, -ENOTCONN, -ECONNRESET, -EPIPE, -ETOOMANYREFS };
 
         for (size_t k = 0; k < ARRAY_SIZE(errors); k++)
                 if (errors[k] == r)

@@ -40,6 +40,9 @@ const KeyOps key_ops[_KEY_TYPE_MAX] = {
                           .equal = key_depends_equal, .copy = key_depends_copy, .done = key_depends_done },
         [KEY_DEVICES_SIZE] = { "sizes by device, such as {/dev/sda: 10M}", DEVICES },
         [KEY_DEVICES_COUNT] = { "numbers by device, such as {/dev/sda: 500}", DEVICES },
+        [KEY_SOCKETS] = { "a list of sockets, each an address such as 127.0.0.1:8080 or keys such as {listen: /run/web.sock, mode: \"0660\"}",
+                          sizeof(SocketList), .show = key_sockets_show, .equal = key_sockets_equal, .copy = key_sockets_copy,
+                          .done = key_sockets_done },
         [KEY_CODES] = { "an exit code from 0 to 255, or a list of them", sizeof(CodeList), .show = key_codes_show, .equal = key_codes_equal,
                         .copy = key_codes_copy, .done = key_codes_done },
 };
@@ -93,12 +96,25 @@ static int wrong_scalar(const SpecKey *k, const char *text, int error, KlError *
 /* ---- one key ---- */
 
 int spec_scalar_parse(const SpecKey *k, ServiceSpec *s, const char *text, KlError *reterr) {
-        int r;
-
         if (!key_type_is_scalar(k->type))
                 return kl_error_set(reterr, -EINVAL, KL_E_INVALID, "%s: expected %s", k->path, key_ops[k->type].expects);
-        r = key_ops[k->type].parse(k, key_field(k, s), text);
+        return entry_scalar_parse(k, s, text, reterr);
+}
+
+int entry_scalar_parse(const SpecKey *k, void *entry, const char *text, KlError *reterr) {
+        int r = key_ops[k->type].parse(k, (char *) entry + k->offset, text);
+
         return r < 0 && r != -ENOMEM ? wrong_scalar(k, text, r, reterr) : r;
+}
+
+int entry_scalar_format(const SpecKey *k, const void *entry, char **ret) {
+        return key_ops[k->type].format(k, (const char *) entry + k->offset, ret);
+}
+
+bool entry_key_is_default(const SpecKey *k, const void *entry) {
+        _cleanup_free_ char *text = NULL;
+
+        return entry_scalar_format(k, entry, &text) >= 0 && streq(text, k->fallback);
 }
 
 int spec_scalar_format(const SpecKey *k, const ServiceSpec *s, char **ret) {

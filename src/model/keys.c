@@ -77,6 +77,12 @@ const SpecKey spec_keys[] = {
                   "its standard input. Made by itself for log.to: {exec: COMMAND}; write it to give a collector limits or a policy of its own.",
           .example = "web" },
 
+        { "sockets", KEY_SOCKETS, FIELD(sockets), .effect = EFFECT_RESTART,
+          .help = "Sockets that Kingly opens before the service and keeps open while it restarts, so that clients wait instead of being refused. "
+                  "All instances share them. The service finds them from descriptor 3 on, with LISTEN_FDS, LISTEN_PID and LISTEN_FDNAMES as in "
+                  "sd_listen_fds(3). They are closed when the service is stopped or gives up. An address alone may stand for an entry.",
+          .example = "[{listen: 127.0.0.1:8080, name: http}]" },
+
         { "ready.by", KEY_ENUM, FIELD(ready_by), ready_ways, .fallback = "start", .effect = EFFECT_RESTART,
           .help = "What tells that a simple service is ready. start: its command executes. notify: it sends READY=1 to NOTIFY_SOCKET (see "
                   "sd_notify(3)). fd: it writes a newline to the descriptor whose number is in READY_FD.",
@@ -299,7 +305,7 @@ const SpecKey spec_keys[] = {
 };
 
 const char *const spec_reserved_keys[] = {
-        "sockets", "probes", "reload", "hooks", "schedule", NULL,
+        "probes", "reload", "hooks", "schedule", NULL,
 };
 
 const SpecKey *spec_key_find(const char *path) {

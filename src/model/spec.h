@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/macro.h"
 #include "base/span.h"
+#include "model/socket.h"
 
 typedef enum ServiceType { SERVICE_SIMPLE, SERVICE_ONESHOT } ServiceType;
 typedef enum ReadyBy { READY_START, READY_NOTIFY, READY_FD } ReadyBy;
@@ -57,6 +58,8 @@ typedef struct ServiceSpec {
         char **env_files;               /* absolute; a leading '-' lets it be missing */
         DependencyList depends;
         char *collects;                 /* name of the service, in the same namespace, whose output is our input; or NULL */
+
+        SocketList sockets;             /* opened by us */
 
         int ready_by;                   /* ReadyBy */
         usec_t ready_timeout;           /* USEC_INFINITY: none */
@@ -130,7 +133,7 @@ typedef struct SpecList { ServiceSpec **items; size_t n; } SpecList;
 typedef enum KeyType {
         KEY_STRING, KEY_NAME, KEY_BOOL, KEY_INT32, KEY_UINT32, KEY_UINT64, KEY_SPAN, KEY_SIZE, KEY_PERCENT, KEY_FACTOR, KEY_OCTAL,
         KEY_ENUM, KEY_SIGNAL, KEY_INSTANCES, KEY_PATH, KEY_PATHS, KEY_STRINGS, KEY_COMMAND, KEY_WORDS, KEY_ENV, KEY_DEPENDS,
-        KEY_DEVICES_SIZE, KEY_DEVICES_COUNT,
+        KEY_DEVICES_SIZE, KEY_DEVICES_COUNT, KEY_SOCKETS,
         KEY_CODES, KEY_CAPABILITIES,   /* KEY_NAME: a user or group, by name or number */
         _KEY_TYPE_MAX
 } KeyType;
@@ -161,6 +164,13 @@ extern const SpecKey spec_keys[];       /* in the order of the manual; ends with
 extern const char *const spec_reserved_keys[];
 
 const SpecKey *spec_key_find(const char *path);
+
+/* The keys of an entry of `sockets`: paths begin with "sockets.", offsets are in SocketSpec. All are scalars. */
+extern const SpecKey socket_keys[];
+/* spec_scalar_parse(), spec_scalar_format() and spec_key_is_default() for the field of an entry. */
+int entry_scalar_parse(const SpecKey *k, void *entry, const char *text, KlError *reterr);
+int entry_scalar_format(const SpecKey *k, const void *entry, char **ret);
+bool entry_key_is_default(const SpecKey *k, const void *entry);
 
 /* What the value of a key looks like, for messages: "a size such as 64K, 512M or 2G", "start, notify or fd". malloc'ed; NULL on OOM. */
 char *spec_key_expects(const SpecKey *k);

@@ -197,6 +197,16 @@ static int check_log(const ServiceSpec *s, const char **ret_key, KlError *reterr
         return 0;
 }
 
+static int check_sockets(const ServiceSpec *s, const char **ret_key, KlError *reterr) {
+        int r = socket_list_validate(&s->sockets, reterr);
+
+        if (r < 0)
+                *ret_key = "sockets";
+        else if (s->sockets.n > 0 && s->collects && socket_stdin(&s->sockets) >= 0)
+                return FAULT("sockets", "sockets.fd: 0 is taken by what %s collects", s->name);
+        return r;
+}
+
 static int check_capabilities(const ServiceSpec *s, const char **ret_key, KlError *reterr) {
         STRV_FOREACH(name, s->capabilities) {
                 cap_value_t value;
@@ -214,7 +224,7 @@ int spec_validate(const ServiceSpec *s, const char **ret_key, KlError *reterr) {
         static int (*const rules[])(const ServiceSpec *, const char **, KlError *) = {
                 check_names, check_command, check_paths,  check_env,     check_depends,
                 check_type,  check_limits,  check_devices, check_restart, check_log,
-                check_collects,
+                check_collects, check_sockets,
                 check_capabilities,
         };
         int r;

@@ -75,6 +75,10 @@ static void test_manual(void **state) {
                         fail_msg("the manual has no %s", k->path);
                 free(item);
         }
+        for (const SpecKey *k = socket_keys; k->path; k++)
+                keys++;
+        assert_non_null(strstr(text, ".Ss Keys of an entry of sockets\n"));
+        assert_non_null(strstr(text, ".Dl \"sockets: [{mode: "));
         assert_int_equal(occurrences(text, ".It Ic "), keys);
         assert_int_equal(occurrences(text, ".Bl "), occurrences(text, ".El\n"));
         for (char *line = strtok(text, "\n"); line; line = strtok(NULL, "\n")) {

@@ -1,0 +1,26 @@
+/* The sockets of services: opened before the first start, held by the keeper over our death, passed to each start, closed when nothing of the
+ * service lives or waits any more. */
+#pragma once
+
+#include "manager/spawn_env.h"
+
+/* What one start is given. */
+typedef struct SocketsPassed {
+        int listen[SOCKETS_MAX];       /* borrowed, from descriptor 3 on */
+        size_t n;
+        int input;                     /* borrowed: to be standard input, or -EBADF */
+        char *names;                   /* of listen[], as LISTEN_FDNAMES has them; NULL when there are none. Owned */
+} SocketsPassed;
+
+/* Opens what is not open yet. 0, or -errno with reterr. */
+int sockets_pass(Instance *i, const Identity *id, SocketsPassed *ret, KlError *reterr);
+/* After the spec changed: closes what it does not name any more. */
+void sockets_update(Service *s);
+/* After an instance changed: closes what nobody waits behind. */
+void sockets_settle(Instance *i);
+/* Takes from the keeper what it holds for services that are known; the rest is closed. */
+void sockets_adopt(Manager *m);
+/* Our ends only: the keeper's stay for the next manager. */
+Sockets *sockets_free(Sockets *s);
+/* Array of {listen, type, name, open} for describe; NULL for a service without. */
+json_object *sockets_json(const Service *s);
