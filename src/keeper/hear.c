@@ -83,8 +83,7 @@ static void on_pong(Keeper *k, const void *packet, int *fds) {
 }
 
 static void on_reopen(Keeper *k, const void *packet, int *fds) {
-        if (k->logger.pid > 0)
-                (void) kill(k->logger.pid, SIGHUP); /* not reaped yet, so the number is still its own */
+        logs_reopen(k);
 }
 
 static void on_shutdown(Keeper *k, const void *packet, int *fds) {
@@ -147,8 +146,8 @@ static bool hear(Keeper *k) {
         n = fd_recv(k->manager.wire.fd, k->packet, sizeof(k->packet), fds, &n_fds);
         if (n == -EAGAIN)
                 return false;
-        /* It died without reading all that we said; what it said itself follows. */
-        if (n == -ECONNRESET)
+        /* It died without reading all that we said; what it said itself follows. Or the kernel is short of memory for a moment: nothing was taken. */
+        if (n == -ECONNRESET || n == -ENOMEM)
                 return true;
         if (n == -EMSGSIZE) {
                 /* Too long, or no room for its descriptors in our table of files. */

@@ -75,6 +75,36 @@ void logs_flush(Keeper *k) {
         }
 }
 
+/* ---- files that somebody moved away ---- */
+
+static void ask_to_reopen(Keeper *k) {
+        k->reopening = true;
+        (void) kill(k->logger.pid, SIGHUP); /* not reaped yet, so the number is still its own */
+}
+
+static void reopened(Keeper *k) {
+        if (!k->reopening)
+                return;
+        k->reopening = false;
+        if (k->reopen_again && k->logger.pid > 0)
+                ask_to_reopen(k);
+        else
+                k->reopened_due = k->listening;
+        k->reopen_again = false;
+}
+
+void logs_reopen(Keeper *k) {
+        /* Its answer may be under way, to the question before this one. */
+        if (k->reopening)
+                k->reopen_again = true;
+        else if (k->logger.pid > 0)
+                ask_to_reopen(k);
+        else
+                k->reopened_due = k->listening; /* none has a file open, and the next will not find the old ones */
+}
+
+/* ---- what the logger says ---- */
+
 static void hand_over_again(Keeper *k, Child *c) {
         c->log_sent = false;
         table_queue(&k->table, QUEUE_LOG, c);
@@ -91,7 +121,7 @@ static bool hear_logger(Keeper *k) {
         n = fd_recv(k->logger.wire.fd, &p, sizeof(p), NULL, NULL);
         if (n == -EAGAIN)
                 return false;
-        if (n == -ECONNRESET)
+        if (n == -ECONNRESET || n == -ENOMEM)
                 return true;
         if (n == -EMSGSIZE || (n > 0 && n != sizeof(p))) {
                 log_warning("malformed packet from the logger dropped");
@@ -100,6 +130,10 @@ static bool hear_logger(Keeper *k) {
         if (n <= 0) {
                 helper_broken(&k->logger, &k->poller);
                 return false;
+        }
+        if (p.kind == LOG_REOPENED) {
+                reopened(k);
+                return true;
         }
         c = table_by_run(&k->table, p.run);
         if (!c || !c->log_sent)
@@ -131,6 +165,7 @@ void logs_rest(Keeper *k) {
 
         while (hear_logger(k))
                 ;
+        reopened(k);
         while ((c = table_next(&k->table, &i))) {
                 if (c->log_sent && c->log_fds[0] >= 0)
                         hand_over_again(k, c);

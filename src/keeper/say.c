@@ -90,6 +90,15 @@ static int flush_ping(Keeper *k) {
         return r;
 }
 
+static int flush_reopened(Keeper *k) {
+        WireHeader p = { WIRE_REOPENED, sizeof(p) };
+        int r = k->reopened_due ? send_manager(k, &p, NULL, 0) : 0;
+
+        if (r >= 0)
+                k->reopened_due = false;
+        return r;
+}
+
 static int flush_refusal(Keeper *k) {
         int r = k->refusal_due ? send_manager(k, &k->refusal, NULL, 0) : 0;
 
@@ -183,7 +192,7 @@ static int flush_list(Keeper *k) {
         return r;
 }
 
-static int (*const topics[])(Keeper *k) = { flush_hello, flush_ping, flush_refusal, flush_signals, flush_children, flush_list };
+static int (*const topics[])(Keeper *k) = { flush_hello, flush_ping, flush_reopened, flush_refusal, flush_signals, flush_children, flush_list };
 
 void say_flush(Keeper *k) {
         if (!k->listening || k->manager.full)
@@ -213,7 +222,7 @@ void say_refusal(Keeper *k, uint64_t run, int error, SpawnStage stage) {
 void say_stop(Keeper *k) {
         Child *c;
 
-        k->listening = k->hello_due = k->refusal_due = k->listing = k->list_half = false;
+        k->listening = k->hello_due = k->reopened_due = k->refusal_due = k->listing = k->list_half = false;
         while ((c = table_queue_first(&k->table, QUEUE_SAY))) {
                 c->say = 0;
                 table_dequeue(&k->table, QUEUE_SAY);

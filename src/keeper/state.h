@@ -24,10 +24,11 @@ struct Keeper {
         Helper manager, logger;
         Vault vault;
         uint32_t alive;                 /* children not reaped yet */
+        bool reopening, reopen_again;   /* the logger is asked and has not answered; meanwhile it was to be asked once more */
 
         /* the conversation with the manager */
         bool listening;                 /* it has said HELLO */
-        bool hello_due, refusal_due;
+        bool hello_due, refusal_due, reopened_due;
         WireFailed refusal;
         uint64_t signals_due;           /* bit n-1: signal n; kept while there is no manager */
         bool listing, list_half;        /* half: CHILD of an exited one is said, its EXITED is not */
@@ -73,6 +74,7 @@ void child_settle(Keeper *k, Child *c);         /* forgets it when nothing about
 int logs_make_pipes(Child *c, int ret_write[2]);
 void logs_submit(Keeper *k, Child *c);          /* its command executes: the logger shall have the read ends */
 void logs_close(Child *c);
+void logs_reopen(Keeper *k);                    /* the logger shall open its files anew; the manager is told when it has */
 void logs_flush(Keeper *k);                     /* starts the logger when there is something for it */
 void logs_ready(PollSource *s, uint32_t events);
 void logs_rest(Keeper *k);                      /* the logger is gone: hears what it left and notes everything for the next */

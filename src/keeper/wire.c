@@ -64,6 +64,7 @@ static const WireRule rules[] = {
         { WIRE_LIST_END, "LIST_END", sizeof(WireHeader), 0, NULL },
         { WIRE_SIGNALED, "SIGNALED", sizeof(WireSignal), 0, check_signal_number },
         { WIRE_PING, "PING", sizeof(WireHeader), 0, NULL },
+        { WIRE_REOPENED, "REOPENED", sizeof(WireHeader), 0, NULL },
 };
 
 static const WireRule *rule_of(uint32_t type) {

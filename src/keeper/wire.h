@@ -36,7 +36,7 @@ typedef enum WireType {
         WIRE_DROP,           /* WireHold: close it */
         WIRE_SHUTDOWN,       /* WireShutdown: exit with this status */
         WIRE_READY,          /* WireHeader: the manager serves; whoever started us in the background may go on */
-        WIRE_REOPEN,         /* WireHeader: SIGHUP for the logger, which opens its files anew */
+        WIRE_REOPEN,         /* WireHeader: the logger shall open its files anew; answered by WIRE_REOPENED when what comes goes to new ones */
         WIRE_PONG,           /* WireHeader: the answer to PING, as soon as the manager's loop comes round */
         /* keeper → manager */
         WIRE_SPAWNED = 64,   /* WireSpawned: a child exists (gated or on its way to exec) */
@@ -49,6 +49,7 @@ typedef enum WireType {
         WIRE_LIST_END,       /* WireHeader */
         WIRE_SIGNALED,       /* WireSignal with run 0: the keeper received this signal and leaves it to the manager */
         WIRE_PING,           /* WireHeader: somebody waits; a manager that does not answer in time is ended and replaced */
+        WIRE_REOPENED,       /* WireHeader: of every REOPEN that was heard before */
 } WireType;
 
 typedef struct WireHeader { uint32_t type, size; } WireHeader;   /* size: of the whole packet, must equal what was received */

@@ -321,7 +321,7 @@ const Verb verbs[] = {
                         { 0, "flush", OPTION_FLAG, FIELD(flush), NULL, NULL,
                           "print nothing: empty the log files of those named and remove what was put aside of them" },
                         { 0, "reopen", OPTION_FLAG, FIELD(reopen), NULL, NULL,
-                          "print nothing: have all log files opened anew, after another program moved them away" }),
+                          "print nothing: have all log files opened anew, after another program moved them away; when it returns, those are written no more" }),
                 .run = verb_logs,
                 .operand = OPERAND_SERVICE,
                 .max = UINT_MAX,

@@ -41,8 +41,9 @@ int log_open_check(const void *packet, size_t size, size_t n_fds);
 void log_open_names(const LogOpen *o, char service[static LOG_NAME_MAX], char ns[static LOG_NAME_MAX]);
 
 /* logger → keeper. LOG_ENDED: end of file seen on both pipes of a run and all of it written; the keeper closes the copies it holds. LOG_REFUSED:
- * no memory or descriptors for it now, nothing of it was read; the keeper hands it over again a little later. */
-typedef enum LogAnswerKind { LOG_ENDED, LOG_REFUSED } LogAnswerKind;
+ * no memory or descriptors for it now, nothing of it was read; the keeper hands it over again a little later. LOG_REOPENED (run 0): after SIGHUP,
+ * no file of before is written any more. */
+typedef enum LogAnswerKind { LOG_ENDED, LOG_REFUSED, LOG_REOPENED } LogAnswerKind;
 typedef struct LogAnswer {
         uint64_t run;
         uint32_t kind;

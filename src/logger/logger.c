@@ -51,7 +51,16 @@ static void say_waiting(Logger *l) {
                         return;
                 run_free(run);
         }
+        if (l->reopened && !say(l, 0, LOG_REOPENED))
+                return;
+        l->reopened = false;
         (void) poller_modify(&l->poller, &l->socket, EPOLLIN);
+}
+
+static void say_reopened(Logger *l) {
+        l->reopened = !say(l, 0, LOG_REOPENED);
+        if (l->reopened)
+                (void) poller_modify(&l->poller, &l->socket, EPOLLIN | EPOLLOUT);
 }
 
 /* One that cannot even be refused comes back to whoever follows us. */
@@ -155,6 +164,7 @@ static void signal_ready(PollSource *s, uint32_t events) {
                 t->retry_at = 0;
         }
         logger_wake(l, 0);
+        say_reopened(l);
 }
 
 /* ---- the loop ---- */

@@ -75,6 +75,7 @@ struct Logger {
         uint64_t quota;               /* bytes of all logs; UINT64_MAX: no bound */
         usec_t quota_at;              /* CLOCK_MONOTONIC: the next look at their size; USEC_INFINITY: after the next rotation */
         LIST_HEAD(, Run) closing;     /* ended runs that the keeper has not been told of */
+        bool reopened;                /* the keeper has not been told of it */
         bool refusing;                /* the last run that came could not be taken up */
         bool ending;                  /* the keeper is gone: runs are finished one by one, none frees itself */
         char *buffer;                 /* PIPE_CHUNK bytes for a chunk that must be kept; NULL after one was */

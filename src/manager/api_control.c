@@ -120,7 +120,7 @@ int api_reopen_logs(VarlinkCall *call, json_object *parameters, void *userdata) 
         Manager *m = userdata;
         int r = link_reopen(m->link);
 
-        return r < 0 ? r : varlink_reply(call, NULL);
+        return r < 0 ? r : call_list_add(&m->reopen_calls, call);
 }
 
 /* ---- Environment ---- */

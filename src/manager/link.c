@@ -232,12 +232,17 @@ static int on_ping(Link *l, const void *packet) {
         return link_send(l, &p, sizeof p, -EBADF);
 }
 
+static int on_reopened(Link *l, const void *packet) {
+        call_list_answer(&l->manager->reopen_calls);
+        return 0;
+}
+
 static const struct { uint32_t type; size_t size; int (*handle)(Link *l, const void *packet); } handlers[] = {
         { WIRE_HELLO, sizeof(WireHello), on_hello },       { WIRE_SPAWNED, sizeof(WireSpawned), on_spawned },
         { WIRE_EXECED, sizeof(WireRun), on_execed },       { WIRE_FAILED, sizeof(WireFailed), on_failed },
         { WIRE_EXITED, sizeof(WireExited), on_exited },    { WIRE_CHILD, sizeof(WireChild), on_child },
         { WIRE_LIST_END, sizeof(WireHeader), on_list_end }, { WIRE_SIGNALED, sizeof(WireSignal), on_signaled },
-        { WIRE_PING, sizeof(WireHeader), on_ping },
+        { WIRE_PING, sizeof(WireHeader), on_ping },        { WIRE_REOPENED, sizeof(WireHeader), on_reopened },
 };
 
 static int link_packet(Link *l, const void *packet, size_t size, int *fds, size_t n_fds) {

@@ -115,9 +115,8 @@ Manager *manager_free(Manager *m) {
         m->store_failed = m->store && state_mend(m, NULL) < 0;          /* one last try */
         if (m->store && !m->loading)
                 books_flush(m);
-        for (size_t k = 0; k < m->n_shutdown_calls; k++)
-                varlink_call_unref(m->shutdown_calls[k]);
-        free(m->shutdown_calls);
+        call_list_done(&m->shutdown_calls);
+        call_list_done(&m->reopen_calls);
         varlink_server_free(m->server);
         m->shutdown = SHUTDOWN_LEAVE;
         while (m->n_order)

@@ -12,6 +12,7 @@
 #include "isolate/isolate.h"
 #include "keeper/wire.h"
 #include "logger/journal_send.h"
+#include "manager/call_list.h"
 #include "manager/places.h"
 #include "model/lifecycle.h"
 #include "model/spec.h"
@@ -168,8 +169,8 @@ struct Manager {
         char **problems;                   /* lasting ones, shown by status */
         usec_t started;
         ShutdownMode shutdown;
-        VarlinkCall **shutdown_calls;      /* to be answered at the end */
-        size_t n_shutdown_calls;
+        CallList shutdown_calls;           /* to be answered at the end */
+        CallList reopen_calls;             /* to be answered when the logger has opened its files anew */
         int exit_status;
         bool goodbye;                      /* the end is meant: the keeper ends too */
         bool journal;                      /* a journald listens */

@@ -23,11 +23,7 @@ static void finish(Manager *m) {
                 (void) unlink(m->places.socket);
                 (void) unlink(m->places.pid_file);
         }
-        while (m->n_shutdown_calls) {
-                VarlinkCall *call = m->shutdown_calls[--m->n_shutdown_calls];
-                (void) varlink_reply(call, NULL);
-                varlink_call_unref(call);
-        }
+        call_list_answer(&m->shutdown_calls);
         /* The loop ends; manager_free() flushes the books and then tells the keeper to go. */
         m->goodbye = true;
         (void) sd_event_exit(m->event, m->exit_status);
@@ -43,16 +39,6 @@ static bool all_down(const Manager *m) {
 void shutdown_advance(Manager *m) {
         if (m->shutdown == SHUTDOWN_STOP_ALL && all_down(m))
                 finish(m);
-}
-
-/* One that cannot be remembered sees the connection end, which says the same. */
-static void remember_call(Manager *m, VarlinkCall *call) {
-        VarlinkCall **calls = reallocarray(m->shutdown_calls, m->n_shutdown_calls + 1, sizeof(VarlinkCall *));
-
-        if (!calls)
-                return;
-        m->shutdown_calls = calls;
-        calls[m->n_shutdown_calls++] = varlink_call_ref(call);
 }
 
 /* The keeper remembers it by a descriptor's name, of whatever: should we die before it is done, the next manager goes on. */
@@ -84,7 +70,7 @@ void shutdown_begin(Manager *m, int status, VarlinkCall *call) {
                         }
         }
         if (call)
-                remember_call(m, call);
+                (void) call_list_add(&m->shutdown_calls, call);    /* else it sees the connection end, which says the same */
         (void) sd_event_source_set_enabled(m->pump, SD_EVENT_ONESHOT);
 }
 

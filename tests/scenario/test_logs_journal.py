@@ -11,6 +11,9 @@ class Strangers(Scenario):
         self.start_daemon()
         self.name = "web-" + os.path.basename(self.home).replace("_", "-").lower()
 
+    def journal(self):
+        return subprocess.run(["journalctl", "-q", "-o", "cat", "-t", self.name], capture_output=True, text=True).stdout.splitlines()
+
     def test_only_its_own(self):
         """Neither another namespace's service of the name nor any program that calls itself so."""
         mark = {"SCENARIO_HOME": self.home}
@@ -18,12 +21,14 @@ class Strangers(Scenario):
             path = self.file(ns + ".json", json.dumps({"namespace": ns, "services": {self.name: {
                 "command": [self.script(ns, f"#!/bin/sh\necho {ns} $KINGLY_INSTANCE; exec sleep 1000\n")], "instances": 2, "env": mark, "log": {"to": "journal"}}}}))
             self.ok("apply", "-f", path)
-        subprocess.run(["systemd-cat", "-t", self.name, "echo", "a stranger"], check=True)
+        # It lives until its line is there: of whom journald does not find any more, nobody can say who it was.
+        stranger = subprocess.Popen(["systemd-cat", "-t", self.name, "sh", "-c", "echo a stranger; read end"], stdin=subprocess.PIPE)
+        wait_for("the stranger's line", lambda: "a stranger" in self.journal())
+        stranger.communicate()
         for ns in ("blue", "my-green"):
             for n in (0, 1):
                 wait_for("its line", lambda: f"{ns} {n}" in self.messages(f"{ns}/{self.name}:{n}"))
-        out = subprocess.run(["journalctl", "-q", "-o", "cat", "-t", self.name], capture_output=True, text=True).stdout.splitlines()
-        self.assertEqual(sorted(out), ["a stranger", "blue 0", "blue 1", "my-green 0", "my-green 1"])
+        self.assertEqual(sorted(self.journal()), ["a stranger", "blue 0", "blue 1", "my-green 0", "my-green 1"])
         for n in (0, 1):
             # A process that was gone before journald looked for its scope counts as the first instance's; these live.
             self.assertEqual(self.messages(f"blue/{self.name}:{n}", "-n", "1"), [f"blue {n}"])

@@ -51,6 +51,31 @@ static void test_what_was_refused_comes_again(void **state) {
         say_closed(rig, 1);
 }
 
+/* Answered by the logger; at once where there is none; by its end, for the next one has no file of before. */
+static void test_reopen(void **state) {
+        LogAnswer p = { .kind = LOG_REOPENED };
+        Rig *rig = *state;
+        int fds[2];
+
+        rig_send_header(rig, WIRE_REOPEN);
+        (void) rig_expect(rig, WIRE_REOPENED);
+        spawn(rig, 1, SPAWN_LOG_PIPES, SHELL("exec sleep 1000"));
+        proxy_accept(rig->listeners[1], &rig->logger);
+        (void) expect_running(rig, 1);
+        expect_log(rig, 1, fds);
+        close_both(fds);
+        rig_send_header(rig, WIRE_REOPEN);
+        (void) rig_expect(rig, WIRE_REOPENED); /* what stands for a logger here dies of SIGHUP */
+        proxy_done(&rig->logger);
+        proxy_accept(rig->listeners[1], &rig->logger);
+        expect_log(rig, 1, fds);
+        close_both(fds);
+        assert_int_equal(fd_send(rig->logger.wire, &p, sizeof(p), NULL, 0), 0); /* nobody asked, nobody hears of it */
+        rig_send_signal(rig, 1, SIGKILL, WIRE_TO_MAIN);
+        assert_int_equal(WTERMSIG(expect_exited(rig, 1)), SIGKILL);
+        say_closed(rig, 1);
+}
+
 static void test_output_goes_to_the_logger(void **state) {
         Rig *rig = *state;
         int fds[2];
@@ -220,6 +245,7 @@ static void test_shutdown_waits_for_the_logger(void **state) {
 
 int main(int argc, char **argv) {
         const struct CMUnitTest tests[] = {
+                RIG_TEST(test_reopen),
                 RIG_TEST(test_output_goes_to_the_logger),
                 RIG_TEST(test_what_was_refused_comes_again),
                 RIG_TEST(test_output_outlives_the_logger),

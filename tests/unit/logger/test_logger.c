@@ -177,6 +177,12 @@ static uint64_t wait_closed(const Keeper *k) {
         return wait_answer(k, LOG_ENDED);
 }
 
+/* From its answer on, what comes goes to files of new. */
+static void reopen(const Keeper *k) {
+        assert_int_equal(kill(k->pid, SIGHUP), 0);
+        assert_int_equal(wait_answer(k, LOG_REOPENED), 0);
+}
+
 static void test_run(void **state) {
         Place *p = *state;
         Keeper k = logger_start(RLIM_INFINITY);
@@ -474,9 +480,9 @@ static void test_full_disk(void **state) {
         assert_true(dprintf(other.write[0], "unharmed\n") > 0);
         service_end(&other);
         assert_int_equal(wait_closed(&k), 2);
-        assert_int_equal(kill(k.pid, SIGHUP), 0); /* still full: changes nothing */
+        reopen(&k); /* still full: changes nothing */
         make_room(&k, RLIM_INFINITY);
-        assert_int_equal(kill(k.pid, SIGHUP), 0);
+        reopen(&k);
         wait_said(&k, "is written again");
         service_end(&full);
         assert_int_equal(wait_closed(&k), 1);
@@ -544,7 +550,7 @@ static void test_reopen(void **state) {
         service_end(&first);
         assert_int_equal(wait_closed(&k), 2);
         assert_int_equal(rename(p->path, moved), 0);
-        assert_int_equal(kill(k.pid, SIGHUP), 0); /* comes before the line in every turn of the loop */
+        reopen(&k);
         assert_int_equal(fd_write_all(s.write[0], "two\n", 4), 0);
         service_end(&s);
         assert_int_equal(wait_closed(&k), 1);
@@ -640,7 +646,7 @@ static void check_drop(const Place *p, uint8_t when_full) {
         wait_said(&k, "output of its service is dropped");
         write_numbered(&s, 50000, 60000);
         make_room(&k, RLIM_INFINITY);
-        assert_int_equal(kill(k.pid, SIGHUP), 0);
+        reopen(&k);
         wait_said(&k, "is written again");
         write_numbered(&s, 60000, 60010);
         service_end(&s);
