@@ -4,6 +4,7 @@
 
 #include "base/strv.h"
 #include "base/text.h"
+#include "config/timezone.h"
 
 size_t service_key_count(void) {
         size_t n = 0;
@@ -168,6 +169,20 @@ int service_read(const FieldReader *f, ServiceOrigin origin, const Node *const *
         return command ? field_read(f, command, places[command - spec_keys]) : 0;
 }
 
+/* In files only: what the state holds must be readable, whatever has become of the tz database. */
+static int check_timezone(const ServiceSpec *s, const char **ret_key, KlError *reterr) {
+        _cleanup_(zone_freep) Zone *z = NULL;
+        _cleanup_error_ KlError e = {};
+
+        if (!s->schedule.timezone || timezone_load(s->schedule.timezone, &z, &e) != -ENOENT)
+                return 0;
+        *ret_key = "schedule.timezone";
+        (void) kl_error_set(reterr, -EINVAL, KL_E_INVALID, "schedule.timezone: %s", e.message ?: "out of memory");
+        if (e.hint)
+                kl_error_hint(reterr, "%s", e.hint);
+        return -EINVAL;
+}
+
 int service_validate(const FieldReader *f, const Node *otherwise, const Node *const *places, const Node *const *default_places) {
         _cleanup_error_ KlError e = {};
         const char *path = NULL;
@@ -176,6 +191,8 @@ int service_validate(const FieldReader *f, const Node *otherwise, const Node *co
         int r;
 
         r = spec_validate(f->spec, &path, &e);
+        if (r >= 0 && *f->file)
+                r = check_timezone(f->spec, &path, &e);
         if (r != -EINVAL)
                 return r;
         k = path ? spec_key_find(path) : NULL;

@@ -146,6 +146,14 @@ static void print_instance(const Ctl *ctl, json_object *detail) {
         print_field("    ", "last exit", exit);
         if (next > 0)
                 print_field("    ", "next attempt", format_local_time(buf, (usec_t) next));
+        if (v.next_run > 0) {
+                char due[FORMAT_MAX];
+                _cleanup_free_ char *text = text_printf("%s (%s)", format_local_time(buf, v.next_run), format_due(due, v.next_run));
+
+                print_field("    ", "next run", text);
+        }
+        if (v.last_run > 0)
+                print_field("    ", "last run", format_local_time(buf, v.last_run));
         print_field("    ", "isolation", v.isolation);
         print_field("    ", "unit", v.unit);
         print_field("    ", "cgroup", field_text(detail, "cgroup"));

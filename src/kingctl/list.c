@@ -22,11 +22,18 @@ static int compare_instances(const void *a, const void *b) {
         return (i > k) - (i < k);
 }
 
-static int add_row(Table *t, const InstanceView *i, const Census *census) {
+static bool any_scheduled(json_object *instances) {
+        for (size_t i = 0; i < array_length(instances); i++)
+                if (instance_view(json_object_array_get_idx(instances, i)).next_run > 0)
+                        return true;
+        return false;
+}
+
+static int add_row(Table *t, const InstanceView *i, const Census *census, bool scheduled) {
         bool only = census_instances(census, i->ns, i->name) < 2, lives = state_lives(i->state);
         _cleanup_free_ char *name = instance_name(NULL, i->name, i->instance, only);
         _cleanup_free_ char *profile = joined_text(i->profile);
-        char span[FORMAT_MAX], memory[FORMAT_MAX];
+        char span[FORMAT_MAX], memory[FORMAT_MAX], due[FORMAT_MAX];
         int r;
 
         r = name ? table_add(t, COLOUR_NONE, name) : -ENOMEM;
@@ -40,6 +47,8 @@ static int add_row(Table *t, const InstanceView *i, const Census *census) {
                 r = table_addf(t, state_colour(i->state), "%s%s", i->state, streq(i->state, "running") && !i->ready ? " (not ready)" : "");
         if (r >= 0)
                 r = table_add(t, COLOUR_NONE, lives && i->since > 0 ? format_ago(span, i->since) : NULL);
+        if (r >= 0 && scheduled)
+                r = table_add(t, COLOUR_NONE, i->next_run > 0 ? format_due(due, i->next_run) : NULL);
         if (r >= 0)
                 r = table_addf(t, i->restarts > 0 ? COLOUR_YELLOW : COLOUR_NONE, "%" PRIi64, i->restarts);
         if (r >= 0)
@@ -56,8 +65,9 @@ static int add_row(Table *t, const InstanceView *i, const Census *census) {
 static int print_table(Ctl *ctl, json_object *instances) {
         static const TableColumn all[] = {
                 { "NAME", false, 12 }, { "NAMESPACE", false, 9 }, { "PROFILE", false, 7 }, { "PID", true },   { "STATE" },           { "UPTIME", true },
-                { "RESTARTS", true },  { "CPU", true },           { "MEM", true },         { "TASKS", true }, { "WHERE", false, 6 },
+                { "NEXT", false, 8 },  { "RESTARTS", true },      { "CPU", true },         { "MEM", true },   { "TASKS", true },     { "WHERE", false, 6 },
         };
+        bool scheduled = any_scheduled(instances);
         _cleanup_(census_freep) Census *census = census_new(instances);
         _cleanup_(table_freep) Table *t = NULL;
         TableColumn columns[ARRAY_SIZE(all)];
@@ -66,13 +76,13 @@ static int print_table(Ctl *ctl, json_object *instances) {
         if (!census)
                 return ctl_oom(ctl);
         for (size_t i = 0; i < ARRAY_SIZE(all); i++)
-                if ((i != 1 || census_namespaces(census) > 1) && (i != 2 || census_profiles(census)))
+                if ((i != 1 || census_namespaces(census) > 1) && (i != 2 || census_profiles(census)) && (i != 6 || scheduled))
                         columns[n++] = all[i];
         t = table_new(columns, n);
         for (size_t i = 0; t && i < array_length(instances); i++) {
                 InstanceView v = instance_view(json_object_array_get_idx(instances, i));
 
-                if (add_row(t, &v, census) < 0)
+                if (add_row(t, &v, census, scheduled) < 0)
                         return ctl_oom(ctl);
         }
         if (!t)

@@ -161,6 +161,22 @@ const char *format_ago(char buf[FORMAT_MAX], usec_t realtime) {
         return t < USEC_PER_SEC ? strcpy(buf, "0s") : format_span(buf, t - t % USEC_PER_SEC, false);
 }
 
+const char *format_due(char buf[FORMAT_MAX], usec_t realtime) {
+        usec_t now = now_usec(CLOCK_REALTIME), left = realtime > now ? realtime - now : 0;
+        time_t t = (time_t) (realtime / USEC_PER_SEC), today = (time_t) (now / USEC_PER_SEC);
+        char span[FORMAT_MAX], at[20];
+        struct tm then, tm;
+
+        format_span(span, left < USEC_PER_SEC ? 0 : left - left % USEC_PER_SEC, false);
+        if (left < USEC_PER_MINUTE || !localtime_r(&t, &then) || !localtime_r(&today, &tm)) {
+                snprintf(buf, FORMAT_MAX, "in %.30s", left < USEC_PER_SEC ? "0s" : span);
+                return buf;
+        }
+        strftime(at, sizeof(at), left > 6 * USEC_PER_DAY ? "%Y-%m-%d" : then.tm_mday == tm.tm_mday ? "%H:%M" : "%a %H:%M", &then);
+        snprintf(buf, FORMAT_MAX, "in %.30s, %s", span, at);
+        return buf;
+}
+
 const char *plural(int64_t n, const char *one, const char *many) {
         return n == 1 ? one : many;
 }

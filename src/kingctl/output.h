@@ -60,5 +60,7 @@ void print_json_line(json_object *o, bool newline);
 const char *format_local_time(char buf[FORMAT_MAX], usec_t realtime);
 /* How long ago, "3h 2m"; "0s" for a time to come. */
 const char *format_ago(char buf[FORMAT_MAX], usec_t realtime);
+/* A time to come: "in 3h 12m, Sun 03:00"; within a minute "in 20s"; days ahead the date instead of the weekday. */
+const char *format_due(char buf[FORMAT_MAX], usec_t realtime);
 /* "1 service", "2 services" */
 const char *plural(int64_t n, const char *one, const char *many);

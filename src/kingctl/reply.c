@@ -76,6 +76,8 @@ InstanceView instance_view(json_object *o) {
                 .memory = field_number(o, "memory_bytes", -1),
                 .tasks = field_number(o, "tasks", -1),
                 .since = (usec_t) field_number(o, "since_usec", 0),
+                .next_run = (usec_t) field_number(o, "next_run_usec", 0),
+                .last_run = (usec_t) field_number(o, "last_run_usec", 0),
                 .cpu = field_float(o, "cpu_percent", -1),
                 .ready = field_bool(o, "ready"),
                 .exit = field_object(o, "exit"),
@@ -87,8 +89,9 @@ bool state_lives(const char *state) {
         return streq(state, "running") || streq(state, "starting") || streq(state, "reloading") || streq(state, "stopping");
 }
 
+/* What waits for its schedule is as it should be. */
 bool state_wrong(const InstanceView *i) {
-        return streq(i->state, "failed") || streq(i->state, "waiting") || (streq(i->state, "running") && !i->ready);
+        return streq(i->state, "failed") || (streq(i->state, "waiting") && i->next_run == 0) || (streq(i->state, "running") && !i->ready);
 }
 
 const char *entry_label(json_object *entry) {

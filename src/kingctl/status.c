@@ -10,6 +10,7 @@
 
 #define PROBLEMS_WITH_LOG 10
 #define EVENTS_SHOWN      5
+#define NEXT_SHOWN        3
 
 static void print_daemon(const Ctl *ctl, json_object *status) {
         char ago[FORMAT_MAX];
@@ -99,16 +100,41 @@ static void print_faults(const Ctl *ctl, json_object *status) {
         }
 }
 
-static int print_problems(Ctl *ctl) {
-        _cleanup_json_ json_object *reply = NULL;
-        json_object *instances;
-        size_t n = 0;
-        int r;
+/* What runs next by its schedule, the soonest first. */
+static void print_next(json_object *instances) {
+        InstanceView soon[NEXT_SHOWN];
+        size_t n = 0, more = 0;
+        char due[FORMAT_MAX];
 
-        r = ctl_call(ctl, "List", ctl_selectors(ctl, NULL, false), &reply);
-        if (r < 0)
-                return r;
-        instances = field_array(reply, "instances");
+        for (size_t i = 0; i < array_length(instances); i++) {
+                InstanceView v = instance_view(json_object_array_get_idx(instances, i));
+                size_t at = n;
+
+                if (v.next_run == 0 || v.instance > 0)
+                        continue;
+                while (at > 0 && soon[at - 1].next_run > v.next_run)
+                        at--;
+                more += n == NEXT_SHOWN;
+                n += n < NEXT_SHOWN;
+                for (size_t k = n - 1; k > at; k--)
+                        soon[k] = soon[k - 1];
+                if (at < n)
+                        soon[at] = v;
+        }
+        for (size_t i = 0; i < n; i++) {
+                _cleanup_free_ char *name = instance_name(streq(soon[i].ns, "default") ? NULL : soon[i].ns, soon[i].name, 0, true);
+
+                fputs(i == 0 ? "next: " : "      ", stdout);
+                print_text(stdout, name ? name : soon[i].name);
+                printf(" %s%s\n", format_due(due, soon[i].next_run), streq(soon[i].state, "failed") ? " (the last run failed)" : "");
+        }
+        if (more > 0)
+                printf("      and %zu more\n", more);
+}
+
+static void print_problems(Ctl *ctl, json_object *instances) {
+        size_t n = 0;
+
         for (size_t i = 0; i < array_length(instances); i++) {
                 InstanceView v = instance_view(json_object_array_get_idx(instances, i));
 
@@ -118,11 +144,10 @@ static int print_problems(Ctl *ctl) {
                         puts("what is wrong:");
                 print_problem(ctl, &v, n++ < PROBLEMS_WITH_LOG);
         }
-        return 0;
 }
 
 static int status_daemon(Ctl *ctl) {
-        _cleanup_json_ json_object *status = NULL;
+        _cleanup_json_ json_object *status = NULL, *list = NULL;
         int r;
 
         r = ctl_call(ctl, "Status", NULL, &status);
@@ -135,13 +160,18 @@ static int status_daemon(Ctl *ctl) {
         print_faults(ctl, status);
         print_daemon(ctl, status);
         print_counts(ctl, status);
-        return print_problems(ctl);
+        r = ctl_call(ctl, "List", ctl_selectors(ctl, NULL, false), &list);
+        if (r < 0)
+                return r;
+        print_problems(ctl, field_array(list, "instances"));
+        print_next(field_array(list, "instances"));
+        return 0;
 }
 
 static void print_instance(Ctl *ctl, json_object *detail, bool only) {
         InstanceView v = instance_view(field_object(detail, "instance"));
         _cleanup_free_ char *name = instance_name(NULL, v.name, v.instance, only);
-        char ago[FORMAT_MAX], memory[FORMAT_MAX];
+        char ago[FORMAT_MAX], memory[FORMAT_MAX], due[FORMAT_MAX];
 
         print_coloured(stdout, ctl->colour, state_colour(v.state), "\u25cf ");
         print_coloured(stdout, ctl->colour, COLOUR_BOLD, name ? name : v.name);
@@ -152,6 +182,8 @@ static void print_instance(Ctl *ctl, json_object *detail, bool only) {
         if (v.since > 0)
                 printf(" for %s", format_ago(ago, v.since));
         print_cause(&v);
+        if (v.next_run > 0)
+                printf(", next time %s", format_due(due, v.next_run));
         fputs("\n    ", stdout);
         if (v.pid > 0)
                 printf("pid %" PRIi64 ", ", v.pid);

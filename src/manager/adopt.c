@@ -16,6 +16,7 @@
 #include "manager/notify.h"
 #include "manager/number.h"
 #include "manager/ready.h"
+#include "manager/schedule.h"
 #include "manager/service.h"
 #include "manager/sockets.h"
 #include "manager/spawn.h"
@@ -105,7 +106,7 @@ static bool recall(Instance *i, const StoredRun *v) {
                 return false;
         }
         i->since_realtime = v->since_realtime;
-        i->public_state = lifecycle_public_state(i->lc.state);
+        i->public_state = instance_public_state(i);
         i->stop_deferred = v->stop_due;
         i->watchdog_interval = v->watchdog;
         if (v->status[0])
@@ -317,6 +318,8 @@ int adopt_all(Manager *m, KlError *reterr) {
                 r = store_each_event(m->store, 0, 0, 1, newest_event, m);
         if (r >= 0)
                 r = service_rebuild_dependents(m);
+        if (r >= 0)
+                r = schedules_recall(m);
         if (r >= 0)
                 r = store_each_run(m->store, adopt_run, m);
         if (r >= 0)

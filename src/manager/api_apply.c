@@ -4,6 +4,7 @@
 #include "manager/api.h"
 #include "manager/apply.h"
 #include "manager/params.h"
+#include "manager/schedule.h"
 #include "manager/wait.h"
 #include "model/scale.h"
 
@@ -84,6 +85,8 @@ int api_apply(VarlinkCall *call, json_object *parameters, void *userdata) {
         r = apply_parse(m, parameters, &a, &e);
         if (r >= 0)
                 r = apply_load(a.services, &specs, &e);
+        if (r >= 0)
+                r = schedule_check(&specs, &e);
         if (r >= 0)
                 r = apply_specs(m, &specs, a.origin, a.prune, a.diff, a.start, &plan, &warnings, &touched, &e);
         if (r < 0) {

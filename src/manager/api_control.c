@@ -20,7 +20,7 @@ static int each(VarlinkCall *call, const Selection *s, InstanceAct act, const vo
                 _cleanup_free_ char *error = NULL;
                 int r = act(s->items[k], argument, &error);
 
-                json_push(results, wait_result(s->items[k], lifecycle_public_state(s->items[k]->lc.state),
+                json_push(results, wait_result(s->items[k], instance_public_state(s->items[k]),
                                                error ?: r < 0 ? strerror(-r) : NULL));
         }
         json_set(reply, "results", results);

@@ -10,6 +10,7 @@
 #include "manager/instance.h"
 #include "manager/params.h"
 #include "manager/sockets.h"
+#include "manager/schedule.h"
 #include "manager/spawn.h"
 
 #define FRESH_USEC (500 * USEC_PER_MSEC)
@@ -85,7 +86,7 @@ static json_object *instance_json(Instance *i) {
         json_set(o, "instance", json_object_new_int(i->index));
         json_set(o, "number", json_object_new_int64(i->number));
         json_set(o, "pid", i->lc.main_alive && i->main.pid > 0 ? json_object_new_int(i->main.pid) : NULL);
-        json_set(o, "state", json_object_new_string(lifecycle_public_state(i->lc.state)));
+        json_set(o, "state", json_object_new_string(instance_public_state(i)));
         json_set(o, "ready", json_object_new_boolean(i->lc.state == LC_RUNNING || i->lc.state == LC_RELOADING));
         json_set(o, "since_usec", json_object_new_int64((int64_t) i->since_realtime));
         json_set(o, "restarts", json_object_new_int64(i->lc.restarts));
@@ -100,6 +101,8 @@ static json_object *instance_json(Instance *i) {
         json_set(o, "hint", json_text(i->hint));
         if (s->profile)
                 json_set(o, "profile", strv_json(s->profile));
+        json_set(o, "next_run_usec", json_u64(schedule_next(i->service), 0));
+        json_set(o, "last_run_usec", json_u64(schedule_last(i->service), 0));
         return o;
 }
 

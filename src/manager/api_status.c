@@ -7,28 +7,25 @@
 #include "base/text.h"
 #include "manager/api.h"
 #include "manager/flood.h"
+#include "manager/instance.h"
 #include "manager/link.h"
 #include "manager/recover.h"
 
 static json_object *states_json(const Manager *m, int *ret_instances) {
         json_object *o = json_object_new_object();
-        unsigned counts[_LC_STATE_MAX] = {};
 
         *ret_instances = 0;
-        for (size_t k = 0; k < m->n_order; k++)
+        for (size_t k = 0; o && k < m->n_order; k++)
                 for (size_t n = 0; n < m->order[k]->n_instances; n++) {
-                        counts[m->order[k]->instances[n]->lc.state]++;
-                        (*ret_instances)++;
-                }
-        for (LcState s = 0; s < _LC_STATE_MAX; s++) {
-                const char *name = lifecycle_public_state(s);
-                json_object *before = NULL;
+                        const char *name = instance_public_state(m->order[k]->instances[n]);
+                        json_object *count;
 
-                if (!counts[s])
-                        continue;
-                (void) (o && json_object_object_get_ex(o, name, &before));
-                json_set(o, name, json_object_new_int((int) counts[s] + (before ? json_object_get_int(before) : 0)));
-        }
+                        (*ret_instances)++;
+                        if (json_object_object_get_ex(o, name, &count))
+                                (void) json_object_int_inc(count, 1);
+                        else
+                                json_set(o, name, json_object_new_int(1));
+                }
         return o;
 }
 

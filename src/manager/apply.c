@@ -12,6 +12,7 @@
 #include "manager/instance.h"
 #include "manager/memory.h"
 #include "manager/recover.h"
+#include "manager/schedule.h"
 #include "manager/state.h"
 #include "manager/wait.h"
 #include "model/collect.h"
@@ -213,9 +214,10 @@ static int perform_add(Performing *p, const PlanItem *item) {
                 spec_free(spec);
         if (r < 0)
                 return r;
-        if (up)
-                p->starts[p->n_starts++] = s;
-        return up ? touch(p->touched, s) : 0;
+        if (!up || schedule_holds(s))
+                return 0;
+        p->starts[p->n_starts++] = s;
+        return touch(p->touched, s);
 }
 
 static void perform_remove(Manager *m, const PlanItem *item) {
@@ -258,7 +260,7 @@ static int perform_change(Performing *p, const PlanItem *item) {
          * began anew. */
         if (p->manager->loading && item->verb == PLAN_KEEP)
                 return 0;
-        if (s->wanted && p->start) {
+        if (s->wanted && p->start && !schedule_holds(s)) {
                 p->starts[p->n_starts++] = s;
                 return touch(p->touched, s);
         }

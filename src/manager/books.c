@@ -8,6 +8,7 @@
 #include "manager/books.h"
 #include "manager/events.h"
 #include "manager/link.h"
+#include "manager/schedule.h"
 #include "manager/state.h"
 #include "manager/thrift.h"
 #include "manager/upward.h"
@@ -127,6 +128,8 @@ static int write_all(Manager *m) {
                         return r;
                 if (s->dirty && (r = store_set_generation(m->store, s->spec->ns, s->spec->name, s->generation)) < 0)
                         return r;
+                if ((r = schedule_write(s)) < 0)
+                        return r;
                 for (size_t n = 0; n < s->n_instances; n++)
                         if (s->instances[n]->dirty && (r = books_write_instance(s->instances[n])) < 0)
                                 return r;
@@ -137,6 +140,7 @@ static int write_all(Manager *m) {
 static void clear_marks(Manager *m) {
         for (size_t k = 0; k < m->n_order; k++) {
                 m->order[k]->dirty = m->order[k]->goal_dirty = false;
+                schedule_written(m->order[k]);
                 for (size_t n = 0; n < m->order[k]->n_instances; n++)
                         m->order[k]->instances[n]->dirty = false;
         }

@@ -16,6 +16,7 @@
 #include "manager/memory.h"
 #include "manager/notify.h"
 #include "manager/number.h"
+#include "manager/schedule.h"
 #include "manager/service.h"
 #include "manager/shutdown.h"
 #include "manager/sockets.h"
@@ -88,6 +89,13 @@ void instance_set_status(Instance *i, const char *format, ...) {
         if (vasprintf(&i->status, format, ap) < 0)
                 i->status = NULL;
         va_end(ap);
+}
+
+/* What has a schedule waits for it where others would only rest. */
+const char *instance_public_state(const Instance *i) {
+        bool rests = i->lc.state == LC_EXITED || (i->lc.state == LC_STOPPED && i->service->spec->type == SERVICE_ONESHOT);
+
+        return lifecycle_public_state(rests && !i->removing && schedule_waits(i->service) ? LC_WAIT_DEPS : i->lc.state);
 }
 
 int instance_track(Instance *i) {
@@ -298,7 +306,7 @@ static int essential_status(const Lifecycle *l) {
 
 static void act_changed(Instance *i, LcInput *next) {
         Manager *m = i->service->manager;
-        const char *state = lifecycle_public_state(i->lc.state);
+        const char *state = instance_public_state(i);
 
         if (state != i->public_state) {
                 i->public_state = state;
@@ -310,7 +318,8 @@ static void act_changed(Instance *i, LcInput *next) {
         sockets_settle(i);
         wait_changed(i);
         service_tell_dependents(i->service);
-        if (i->removing || i->service->deleting || m->shutdown == SHUTDOWN_STOP_ALL || m->stops_deferred)
+        if (i->removing || i->service->deleting || m->shutdown == SHUTDOWN_STOP_ALL || m->stops_deferred ||
+            schedule_pending(i->service) > 0)
                 (void) sd_event_source_set_enabled(m->pump, SD_EVENT_ONESHOT);
 }
 

@@ -28,6 +28,7 @@
 #include "manager/manager.h"
 #include "manager/notify.h"
 #include "manager/number.h"
+#include "manager/schedule.h"
 #include "manager/service.h"
 #include "manager/shutdown.h"
 #include "manager/state.h"
@@ -66,6 +67,7 @@ static int on_pump(sd_event_source *s, void *userdata) {
                 manager_problem(m, "out of memory: the order among services is incomplete");
         if (changed)
                 service_recheck_all(m);
+        schedules_pump(m);
         instance_pump(m);
         shutdown_advance(m);
         return 0;
@@ -123,6 +125,7 @@ Manager *manager_free(Manager *m) {
                 service_free(m->order[m->n_order - 1]);
         control_free_all(m);
         books_done(m);
+        schedules_done(m);
         notify_close(m);
         journal_sender_done(&m->journal_sender);
         flood_free(m->flood);
@@ -250,7 +253,7 @@ static void start_wanted(Manager *m) {
         for (size_t k = 0; k < m->n_order; k++) {
                 Service *s = m->order[k];
 
-                for (size_t n = 0; s->wanted && n < s->n_instances; n++)
+                for (size_t n = 0; s->wanted && !schedule_holds(s) && n < s->n_instances; n++)
                         if (s->instances[n]->lc.state == LC_STOPPED && !s->instances[n]->rested && !s->instances[n]->removing)
                                 instance_event(s->instances[n], EV_START);
         }
@@ -308,6 +311,7 @@ int manager_start(Manager *m, KlError *reterr) {
         if (m->shutdown == SHUTDOWN_NO) {
                 start_wanted(m);
                 (void) apply_files(m);
+                schedules_begin(m);
         }
         instance_pump(m);
         m->loading = false;

@@ -37,6 +37,8 @@ typedef struct LogStream LogStream;
 typedef struct FloodWatch FloodWatch;
 typedef struct PendingEvent PendingEvent;
 typedef struct Watch Watch;
+typedef struct Schedule Schedule;
+typedef struct ScheduleClock ScheduleClock;
 typedef struct HeldExit HeldExit;
 typedef struct ControlRemains ControlRemains;
 typedef struct Sockets Sockets;
@@ -101,6 +103,7 @@ struct Service {
         size_t n_instances;
         Watch *watch;                      /* of files; NULL: none */
         Sockets *sockets;                  /* that are open; NULL: none */
+        Schedule *schedule;                /* NULL: none */
         Service **dependents;              /* who names us in depends_on; rebuilt with the set */
         size_t n_dependents;
 };
@@ -152,6 +155,7 @@ struct Manager {
         } notify;
 
         sd_event_source *memory;           /* looks at services with limits.memory_restart, where nobody tells; NULL: there are none */
+        ScheduleClock *schedule_clock;     /* NULL until a service has a schedule */
         sd_event_source *retry;            /* of a store that failed */
         sd_event_source *books;            /* deferred: store, status upward, graveyard */
         Cell **graveyard;                  /* cells to be removed when there is time */

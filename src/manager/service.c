@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "manager/collector.h"
 #include "manager/instance.h"
+#include "manager/schedule.h"
 #include "manager/service.h"
 #include "manager/sockets.h"
 #include "manager/watch.h"
@@ -60,6 +61,7 @@ int service_new(Manager *m, ServiceSpec *spec, const char *origin, bool wanted, 
         }
         s->spec = spec;
         watch_update(s);
+        schedule_update(s, NULL);
         *ret = s;
         return 0;
 }
@@ -86,6 +88,7 @@ Service *service_free(Service *s) {
         m->set_changed = true;
         watch_free(s->watch);
         sockets_free(s->sockets);
+        schedule_free(s->schedule);
         free(s->instances);
         free(s->dependents);
         free(s->origin);
@@ -125,10 +128,11 @@ int service_replace_spec(Service *s, ServiceSpec *spec) {
         ServiceSpec *old = s->spec;
 
         s->spec = spec;
-        spec_free(old);
         s->manager->set_changed = true;
         sockets_update(s);
         watch_update(s);
+        schedule_update(s, old);
+        spec_free(old);
         return service_scale(s, spec_instances(spec, s->manager->n_cpus));
 }
 
@@ -275,7 +279,7 @@ void service_start(Service *s, uint64_t round) {
         watch_begin(s);
         for (size_t n = 0; n < s->spec->depends.n; n++) {
                 Service *d = service_dependency(s, s->spec->depends.items + n);
-                bool idle = d && service_settled(d);
+                bool idle = d && service_settled(d) && !schedule_holds(d);
 
                 /* A oneshot that has completed is not run again by whoever needs it. */
                 for (size_t k = 0; idle && k < d->n_instances; k++)

@@ -4,6 +4,7 @@
 #include "manager/apply.h"
 #include "manager/books.h"
 #include "manager/recover.h"
+#include "manager/schedule.h"
 #include "manager/state.h"
 
 /* It can be read by nobody but those who would repair it. */
@@ -92,6 +93,7 @@ static int write_anew(Manager *m, KlError *reterr) {
                 if (!s->deleting)
                         r = apply_store(m, s->spec, (StoredService) { .origin = s->origin, .wanted = s->wanted, .generation = s->generation,
                                                                       .position = s->position });
+                schedule_mark(s);
                 for (size_t n = 0; n < s->n_instances; n++)
                         s->instances[n]->dirty = true;
         }

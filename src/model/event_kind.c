@@ -86,6 +86,17 @@ static const EventInfo kinds[_EVENT_KIND_MAX] = {
         [EVENT_NOTIFY_FLOOD] = { "notify-flood", "033f819ee5a54d0fb8cfd4092a01ea62", LOG_WARNING, SERVICE "says too much by sd_notify",
                 "It sends more messages a second than are heard; those beyond are ignored, whatever they say. Nobody else is kept from being "
                 "heard. A service says STATUS= when it changes, and WATCHDOG=1 twice in the time that the key watchdog gives." },
+        [EVENT_SCHEDULED] = { "scheduled", "61538ebd2f8b4cf285bbad963b120e49", LOG_INFO, SERVICE "runs as scheduled",
+                "The time that its schedule names has come: a oneshot is started, a simple service restarted." },
+        [EVENT_SKIPPED] = { "skipped", "17166f77cdec47d9b6140dbc7b588774", LOG_NOTICE, SERVICE "was not run again while it still ran",
+                "The time that its schedule names came while the run before was not over, and schedule.overlap says that it is left out then. If it "
+                "happens often, the work takes longer than the schedule has room for." },
+        [EVENT_MISSED] = { "missed", "252964fde39346abada72ed3b7f02380", LOG_NOTICE, SERVICE "has missed scheduled runs",
+                "Times that its schedule names passed while the daemon or the machine was down or asleep. schedule.missed says whether they are left "
+                "out or made up for." },
+        [EVENT_UNSCHEDULED] = { "unscheduled", "df7be419d6644d3d8c0331f0f81f5b8f", LOG_ERR, SERVICE "is not run as scheduled",
+                "The time zone of its schedule cannot be read, so that nobody knows when it is to run. When the tz database is there again, kingctl "
+                "apply or a restart of the daemon takes the schedule up." },
         [EVENT_KINGD] = { "kingd", "0f640222c16c4e789c59af164e0c1b4c", LOG_INFO, "Kingly has begun",
                 "kingd has begun. Services that ran on without it have been taken back." },
         [EVENT_APPLIED] = { "applied", "43d3f0c750ea4042b9189e485a74837d", LOG_NOTICE, "Kingly's services have been changed",

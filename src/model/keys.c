@@ -8,6 +8,8 @@
 static const char *const service_types[] = { "simple", "oneshot", NULL };
 static const char *const depend_kinds[] = { "started", "ready", "completed", NULL };
 static const char *const ready_ways[] = { "start", "notify", "fd", NULL };
+static const char *const schedule_overlaps[] = { "skip", "queue", "replace", NULL };
+static const char *const schedule_missed[] = { "skip", "once", "all", NULL };
 static const char *const io_classes[] = { "none", "realtime", "best-effort", "idle", NULL };
 static const char *const restart_whens[] = { "always", "on-failure", "never", NULL };
 static const char *const stop_scopes[] = { "all", "group", "main", NULL };
@@ -285,6 +287,35 @@ const SpecKey spec_keys[] = {
           .help = "Send the main process this signal instead of restarting the service.",
           .example = "SIGHUP" },
 
+        { "schedule.cron", KEY_STRING, FIELD(schedule.cron), .effect = EFFECT_NONE,
+          .help = "When a oneshot runs, or a simple service is restarted: minute, hour, day of the month, month and day of the week as in crontab(5), "
+                  "or six fields with seconds in front, or @hourly, @daily, @weekly, @monthly, @yearly. Also L (the last day of the month; 5L its last "
+                  "Friday), 15W (the workday nearest to the 15th) and 5#2 (the second Friday). When the clocks change, a time that does not exist "
+                  "runs at once behind the gap and one that exists twice runs once; what names every hour runs in each that passes. A service with a "
+                  "schedule is waiting in between: kingctl start runs it now, kingctl stop turns the schedule off until the next start.",
+          .example = "\"0 3 * * *\"" },
+        { "schedule.every", KEY_SPAN, FIELD(schedule.every), .max = (int64_t) (366 * USEC_PER_DAY), .fallback = "0", .effect = EFFECT_NONE,
+          .help = "Instead of schedule.cron: the time from one run to the next, from 1s on, counted from when the service was applied. It does not drift.",
+          .example = "15m" },
+        { "schedule.timezone", KEY_STRING, FIELD(schedule.timezone), .effect = EFFECT_NONE,
+          .help = "The time zone of schedule.cron, as the tz database names it. Without it: the machine's, TZ or /etc/localtime.",
+          .example = "Europe/Berlin" },
+        { "schedule.overlap", KEY_ENUM, FIELD(schedule.overlap), schedule_overlaps, .fallback = "skip", .effect = EFFECT_NONE,
+          .help = "What becomes of a run whose time comes while the last one is not over: it is left out, it comes next (at most 100 wait), or the old "
+                  "one is stopped for it. A simple service is restarted in any case.",
+          .example = "queue" },
+        { "schedule.missed", KEY_ENUM, FIELD(schedule.missed), schedule_missed, .fallback = "skip", .effect = EFFECT_NONE,
+          .help = "What becomes of runs whose time passed while the daemon or the machine was down or asleep: they are left out, made up for by one "
+                  "run, or all made up for, one after the other, at most 100. Each is told in the events.",
+          .example = "once" },
+        { "schedule.random_delay", KEY_SPAN, FIELD(schedule.random_delay), .max = (int64_t) (366 * USEC_PER_DAY), .fallback = "0", .effect = EFFECT_NONE,
+          .help = "Each run comes later by a time between nothing and this, so that not all services begin at once. The delay of a run is always the "
+                  "same, also after a restart of the daemon.",
+          .example = "10m" },
+        { "schedule.at_start", KEY_BOOL, FIELD(schedule.at_start), .fallback = "false", .effect = EFFECT_NONE,
+          .help = "A scheduled oneshot runs also when it is applied and when the daemon starts.",
+          .example = "true" },
+
         { "user", KEY_NAME, FIELD(user), .effect = EFFECT_RESTART,
           .help = "User it runs as, by name or number, with all groups of that user. Only root can choose another than its own.",
           .example = "www-data" },
@@ -305,7 +336,7 @@ const SpecKey spec_keys[] = {
 };
 
 const char *const spec_reserved_keys[] = {
-        "probes", "reload", "hooks", "schedule", NULL,
+        "probes", "reload", "hooks", NULL,
 };
 
 const SpecKey *spec_key_find(const char *path) {

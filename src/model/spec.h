@@ -19,6 +19,8 @@ typedef enum LogRotate { LOG_ROTATE_NONE, LOG_ROTATE_HOURLY, LOG_ROTATE_DAILY, L
 typedef enum LogCompress { LOG_COMPRESS_NONE, LOG_COMPRESS_ZSTD, LOG_COMPRESS_GZIP, _LOG_COMPRESS_MAX } LogCompress;
 typedef enum LogFull { LOG_FULL_BLOCK, LOG_FULL_DROP_OLDEST, LOG_FULL_DROP_NEWEST, _LOG_FULL_MAX } LogFull;
 typedef enum IoClass { IO_CLASS_NONE, IO_CLASS_REALTIME, IO_CLASS_BEST_EFFORT, IO_CLASS_IDLE } IoClass; /* ioprio_set(2) numbers */
+typedef enum ScheduleOverlap { OVERLAP_SKIP, OVERLAP_QUEUE, OVERLAP_REPLACE } ScheduleOverlap;
+typedef enum ScheduleMissed { MISSED_SKIP, MISSED_ONCE, MISSED_ALL } ScheduleMissed;
 typedef enum DependKind { DEPEND_STARTED, DEPEND_READY, DEPEND_COMPLETED } DependKind;
 
 typedef struct Dependency {
@@ -119,6 +121,16 @@ typedef struct ServiceSpec {
                 int signal;                                   /* sent instead of a restart; 0: restart */
         } watch;
 
+        struct {
+                char *cron;                                   /* as calendar_parse() reads it; NULL: none */
+                usec_t every;                                 /* 0: off */
+                char *timezone;                               /* of the tz database; NULL: the machine's */
+                int overlap;                                  /* ScheduleOverlap */
+                int missed;                                   /* ScheduleMissed */
+                usec_t random_delay;
+                bool at_start;
+        } schedule;
+
         char *user, *group;             /* name or number; NULL: kingd's own */
         uint32_t umask;                 /* UINT32_MAX: kingd's own */
         char **capabilities;            /* names; NULL: unrestricted for root; spec.capabilities_set tells an empty list */
@@ -204,6 +216,8 @@ char *spec_key_format(const SpecKey *k, const ServiceSpec *s);   /* NULL on OOM 
 int spec_validate(const ServiceSpec *s, const char **ret_key, KlError *reterr);
 /* Where the kernel is to slow the service down: at limits.memory_high, or at limits.memory_restart, of which it tells us by that; or LIMIT_UNSET. */
 uint64_t spec_memory_high(const ServiceSpec *s);
+/* It has times at which it runs (or, one that is meant to run on, is restarted). */
+static inline bool spec_scheduled(const ServiceSpec *s) { return s->schedule.cron || s->schedule.every > 0; }
 unsigned spec_instances(const ServiceSpec *s, unsigned n_cpus);    /* resolved, at least 1, at most INSTANCES_LIMIT */
 
 int spec_list_append(SpecList *l, ServiceSpec *s);   /* takes s on success; 0 or -ENOMEM */

@@ -5,6 +5,7 @@
 
 #include "base/strv.h"
 #include "base/text.h"
+#include "model/calendar.h"
 #include "model/spec.h"
 
 /* Sets *ret_key and *reterr on a fault, and returns -EINVAL. */
@@ -207,6 +208,32 @@ static int check_sockets(const ServiceSpec *s, const char **ret_key, KlError *re
         return r;
 }
 
+static int check_cron(const ServiceSpec *s, const char **ret_key, KlError *reterr) {
+        _cleanup_error_ KlError e = {};
+        Calendar c;
+        int r = s->schedule.cron ? calendar_parse(s->schedule.cron, &c, &e) : 0;
+
+        if (r != -EINVAL)
+                return r;
+        (void) FAULT("schedule.cron", "schedule.cron: %s", e.message ?: "cannot be read");
+        if (e.hint)
+                kl_error_hint(reterr, "%s", e.hint);
+        return -EINVAL;
+}
+
+static int check_schedule(const ServiceSpec *s, const char **ret_key, KlError *reterr) {
+        if (s->schedule.cron && s->schedule.every)
+                return FAULT("schedule.every", "schedule.every: schedule.cron says already when it runs");
+        if (s->schedule.every && s->schedule.every < USEC_PER_SEC)
+                return FAULT("schedule.every", "schedule.every: at least 1s");
+        if (s->schedule.timezone && !zone_name_valid(s->schedule.timezone)) {
+                (void) FAULT("schedule.timezone", "schedule.timezone: \"%.60s\" is not the name of a time zone", s->schedule.timezone);
+                kl_error_hint(reterr, "one of the tz database, such as Europe/Berlin or UTC; `timedatectl list-timezones` lists them");
+                return -EINVAL;
+        }
+        return check_cron(s, ret_key, reterr);
+}
+
 static int check_capabilities(const ServiceSpec *s, const char **ret_key, KlError *reterr) {
         STRV_FOREACH(name, s->capabilities) {
                 cap_value_t value;
@@ -224,7 +251,7 @@ int spec_validate(const ServiceSpec *s, const char **ret_key, KlError *reterr) {
         static int (*const rules[])(const ServiceSpec *, const char **, KlError *) = {
                 check_names, check_command, check_paths,  check_env,     check_depends,
                 check_type,  check_limits,  check_devices, check_restart, check_log,
-                check_collects, check_sockets,
+                check_collects, check_sockets, check_schedule,
                 check_capabilities,
         };
         int r;

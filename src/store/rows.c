@@ -53,6 +53,8 @@ int store_delete_service(Store *s, const char *ns, const char *name) {
         r = EXECUTE(s, STATEMENT_DELETE_SERVICE, TEXT(ns), TEXT(name));
         if (r >= 0)
                 r = EXECUTE(s, STATEMENT_DELETE_RUNS, TEXT(ns), TEXT(name));
+        if (r >= 0)
+                r = EXECUTE(s, STATEMENT_DELETE_SCHEDULE, TEXT(ns), TEXT(name));
         return own ? store_commit(s, NULL) : r;
 }
 
@@ -168,6 +170,34 @@ int store_each_run(Store *s, int (*each)(void *userdata, const StoredRun *v), vo
         RunContext c = { each, userdata };
 
         return each_row(s, s->statements[STATEMENT_EACH_RUN], run_row, &c);
+}
+
+int store_put_schedule(Store *s, const StoredSchedule *v) {
+        return WRITE(s, STATEMENT_PUT_SCHEDULE, TEXT(v->ns), TEXT(v->name), NUMBER(v->handled), NUMBER(v->last), NUMBER(v->pending));
+}
+
+typedef struct ScheduleContext {
+        int (*each)(void *userdata, const StoredSchedule *v);
+        void *userdata;
+} ScheduleContext;
+
+static int schedule_row(sqlite3_stmt *st, void *context) {
+        const ScheduleContext *c = context;
+        StoredSchedule v = {
+                .ns = text_at(st, 0),
+                .name = text_at(st, 1),
+                .handled = (usec_t) sqlite3_column_int64(st, 2),
+                .last = (usec_t) sqlite3_column_int64(st, 3),
+                .pending = (uint32_t) sqlite3_column_int64(st, 4),
+        };
+
+        return c->each(c->userdata, &v);
+}
+
+int store_each_schedule(Store *s, int (*each)(void *userdata, const StoredSchedule *v), void *userdata) {
+        ScheduleContext c = { each, userdata };
+
+        return each_row(s, s->statements[STATEMENT_EACH_SCHEDULE], schedule_row, &c);
 }
 
 int store_add_event(Store *s, const StoredEvent *v, int64_t *ret_id) {

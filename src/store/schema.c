@@ -39,6 +39,9 @@ static const char *const migrations[] = {
         "ALTER TABLE run ADD COLUMN number INTEGER NOT NULL DEFAULT 4294967295;",
         /* 3 → 4: how often in a row it grew too big. */
         "ALTER TABLE run ADD COLUMN oversized INTEGER NOT NULL DEFAULT 0;",
+        /* 4 → 5: schedules */
+        "CREATE TABLE schedule (ns TEXT NOT NULL, name TEXT NOT NULL, handled INTEGER NOT NULL, last INTEGER NOT NULL,"
+        " pending INTEGER NOT NULL, PRIMARY KEY (ns, name)) WITHOUT ROWID;",
 };
 
 static int schema_version(sqlite3 *db, uint64_t *ret) {

@@ -37,6 +37,9 @@ static const char *const statement_texts[_STATEMENT_MAX] = {
                 "SELECT ns, name, instance, run, generation, invocation_id, pid, start_time, boot_id, isolation, location, since_realtime,"
                 " state, flags, restarts, attempts, reason, exit_code, exit_signal, since, run_since, ready_since, deadline, stop_due,"
                 " watchdog, status, hint, number, oversized FROM run ORDER BY ns, name, instance",
+        [STATEMENT_PUT_SCHEDULE] = "INSERT OR REPLACE INTO schedule (ns, name, handled, last, pending) VALUES (?, ?, ?, ?, ?)",
+        [STATEMENT_DELETE_SCHEDULE] = "DELETE FROM schedule WHERE ns = ? AND name = ?",
+        [STATEMENT_EACH_SCHEDULE] = "SELECT ns, name, handled, last, pending FROM schedule ORDER BY ns, name",
         [STATEMENT_ADD_EVENT] =
                 "INSERT INTO event (id, realtime, ns, name, instance, kind, message, data_json) VALUES (nullif(?, 0), ?, ?, ?, ?, ?, ?, ?)",
         [STATEMENT_TRIM_EVENTS] = "DELETE FROM event WHERE id <= ?",

@@ -42,7 +42,7 @@ typedef struct StoredService {
 int store_put_service(Store *s, const StoredService *v);              /* insert or replace by (ns, name) */
 int store_set_wanted(Store *s, const char *ns, const char *name, bool wanted); /* -ENOENT */
 int store_set_generation(Store *s, const char *ns, const char *name, uint64_t generation);  /* nothing happens for an unknown service */
-int store_delete_service(Store *s, const char *ns, const char *name); /* with its runs; 0 also if there was none */
+int store_delete_service(Store *s, const char *ns, const char *name); /* with its runs and its schedule; 0 also if there was none */
 /* By position; stops at the first non-zero that `each` returns, and returns it. The same for runs and events. */
 int store_each_service(Store *s, int (*each)(void *userdata, const StoredService *v), void *userdata);
 
@@ -66,6 +66,15 @@ int store_put_run(Store *s, const StoredRun *v);                      /* one per
 int store_delete_run(Store *s, const char *ns, const char *name, unsigned instance);
 int store_delete_orphans(Store *s);                                   /* runs whose service was deleted */
 int store_each_run(Store *s, int (*each)(void *userdata, const StoredRun *v), void *userdata);
+
+typedef struct StoredSchedule {
+        const char *ns, *name;
+        usec_t handled;              /* CLOCK_REALTIME: what was due up to then has been dealt with */
+        usec_t last;                 /* the last run of the schedule; 0: none yet */
+        uint32_t pending;            /* runs that wait for their turn */
+} StoredSchedule;
+int store_put_schedule(Store *s, const StoredSchedule *v);            /* one per (ns, name): replaces; goes with its service */
+int store_each_schedule(Store *s, int (*each)(void *userdata, const StoredSchedule *v), void *userdata);
 
 typedef struct StoredEvent {
         int64_t id;                  /* ascending; 0 on insert: the store chooses the next; -EEXIST for one that is there */

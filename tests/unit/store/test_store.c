@@ -230,6 +230,32 @@ static void order_replacement_deletion(void **state) {
         assert_int_equal(store_delete_service(s, "shop", "b"), 0);
 }
 
+static int check_schedule(void *userdata, const StoredSchedule *v) {
+        assert_string_equal(v->ns, "shop");
+        assert_string_equal(v->name, "web");
+        assert_true(v->handled == 1767323045000006 && v->last == 1767323045000005 && v->pending == 7);
+        (*(unsigned *) userdata)++;
+        return 0;
+}
+
+static void schedules_go_with_their_service(void **state) {
+        _cleanup_(store_closep) Store *s = open_store();
+        StoredSchedule v = { "shop", "web", 1, 0, 0 };
+        unsigned n = 0;
+
+        assert_int_equal(store_put_service(s, &web), 0);
+        assert_int_equal(store_put_schedule(s, &v), 0);
+        v = (StoredSchedule) { "shop", "web", 1767323045000006, 1767323045000005, 7 };
+        assert_int_equal(store_put_schedule(s, &v), 0);
+        s = store_close(s);
+        s = open_store();
+        assert_int_equal(store_each_schedule(s, check_schedule, &n), 0);
+        assert_int_equal(n, 1);
+        assert_int_equal(store_delete_service(s, "shop", "web"), 0);
+        assert_int_equal(store_each_schedule(s, check_schedule, &n), 0);
+        assert_int_equal(n, 1);
+}
+
 static void transactions_hold_together(void **state) {
         _cleanup_(store_closep) Store *s = open_store();
         _cleanup_error_ KlError e = {};
@@ -455,7 +481,9 @@ static void newer_and_foreign_files_are_refused(void **state) {
         assert_int_equal(read_file_at(AT_FDCWD, "state.db", 1 << 20, &after, &m), 0);
         assert_int_equal(n, m);
         assert_memory_equal(before, after, n); /* and nothing was written to it */
-        foreign_sql("PRAGMA user_version = 2; DROP TABLE run; CREATE TABLE run (x)");
+        assert_int_equal(unlink("state.db"), 0);
+        store_close(open_store());
+        foreign_sql("DROP TABLE run; CREATE TABLE run (x)");
         assert_refused(-EUCLEAN, KL_E_FAILED, "damaged or not one of ours");
         assert_int_equal(unlink("state.db") | mkdir("state.db", 0700), 0);
         assert_refused(-EUCLEAN, KL_E_FAILED, "damaged or not one of ours");
@@ -776,6 +804,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 TEST(rows_survive_reopening),
                 TEST(order_replacement_deletion),
+                TEST(schedules_go_with_their_service),
                 TEST(transactions_hold_together),
                 TEST(events_are_capped),
                 TEST(events_with_ids_of_the_caller),
