@@ -46,6 +46,29 @@ size_t utf8_sequence(const char *s, size_t n) {
         return length;
 }
 
+static char ascii_lower(char c) {
+        return c >= 'A' && c <= 'Z' ? c | 0x20 : c;
+}
+
+static bool same_folded(const char *s, const char *needle, size_t n) {
+        for (size_t i = 0; i < n; i++)
+                if (ascii_lower(s[i]) != ascii_lower(needle[i]))
+                        return false;
+        return true;
+}
+
+const char *text_find(const char *s, size_t n, const char *needle, bool fold) {
+        size_t size = strlen(needle);
+        char first = ascii_lower(*needle);
+
+        if (!fold)
+                return memmem(s, n, needle, size);
+        for (size_t i = 0; i + size <= n; i++)
+                if (ascii_lower(s[i]) == first && same_folded(s + i, needle, size))
+                        return s + i;
+        return NULL;
+}
+
 bool utf8_valid(const char *s, size_t n) {
         while (n > 0) {
                 size_t k = *s ? utf8_sequence(s, n) : 0;

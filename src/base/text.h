@@ -9,6 +9,9 @@
 char *text_printf(const char *format, ...) _printf_(1, 2);
 char *text_vprintf(const char *format, va_list ap) _printf_(1, 0);
 
+/* Where `needle`, not empty, begins within n bytes, or NULL; fold: ASCII letters of either case are the same. */
+const char *text_find(const char *s, size_t n, const char *needle, bool fold);
+
 bool utf8_valid(const char *s, size_t n);   /* RFC 3629: no surrogates, no overlong forms, no NUL inside */
 /* Length of the valid UTF-8 sequence at s (1..4), or 0 when the bytes there are not one. */
 size_t utf8_sequence(const char *s, size_t n);

@@ -65,29 +65,6 @@ bool log_filter_open(const LogFilter *f) {
         return f->stream < 0 && f->priority < 0 && !f->by_text;
 }
 
-/* The longest run of characters that stand for themselves. Where alternatives, groups or brackets are, nobody tries. A character that may be
- * missing does not count. */
-char *log_filter_literal(const Options *o) {
-        const char *best = NULL, *p = o->grep;
-        size_t longest = 0;
-
-        if (!p || o->invert || o->ignore_case || strpbrk(p, "|()[]\\"))
-                return NULL;
-        while (*p) {
-                size_t n = strcspn(p, "^$.*+?{");
-                size_t sure = n - (n > 0 && strchr("*?{", p[n]) && p[n]);
-
-                if (sure > longest) {
-                        best = p;
-                        longest = sure;
-                }
-                p += n;
-                p += *p == '{' ? strcspn(p, "}") : 0;
-                p += *p != '\0';
-        }
-        return best ? strndup(best, longest) : NULL;
-}
-
 static bool matches(const LogFilter *f, json_object *entry) {
         const char *message = field_text(entry, "message");
         _cleanup_free_ char *plain = NULL;

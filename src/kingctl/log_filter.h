@@ -17,6 +17,7 @@ int log_filter_init(LogFilter *f, const Options *o, KlError *reterr);
 void log_filter_done(LogFilter *f);
 /* Whether it lets everything pass. */
 bool log_filter_open(const LogFilter *f);
-/* A text that every line it wants to see holds, as it is shown; malloc'ed. NULL: none is known. */
-char *log_filter_literal(const Options *o);
+/* Texts of which every line it wants to see holds one, as it is shown, whatever the case of ASCII letters with --ignore-case. The caller's; NULL:
+ * none are known. */
+char **log_filter_literals(const Options *o);
 bool log_filter_wants(const LogFilter *f, json_object *entry);

@@ -72,16 +72,25 @@ static int add_start(LogRun *run, json_object *p, usec_t since, uint64_t lines) 
         return r;
 }
 
+static int add_literals(json_object *p, const Options *o) {
+        _cleanup_strv_ char **literals = log_filter_literals(o);
+        json_object *list = literals ? json_object_new_array() : NULL;
+        int r = list ? json_add(p, "contains", list) : 0;
+
+        for (char **l = literals; l && *l && r >= 0; l++)
+                r = json_object_array_add(list, json_object_new_string(*l)) < 0 ? -ENOMEM : 0;
+        return r >= 0 && literals && o->ignore_case ? json_add(p, "fold", json_object_new_boolean(true)) : r;
+}
+
 static json_object *parameters_of(LogRun *run, usec_t since, uint64_t lines, bool follow) {
         _cleanup_json_ json_object *p = ctl_selectors(run->ctl, run->selectors, true);
-        _cleanup_free_ char *literal = run->tail || run->map ? NULL : log_filter_literal(&run->ctl->options);
         int r = p ? add_start(run, p, since, lines) : -ENOMEM;
 
         if (r >= 0 && run->until)
                 r = json_add(p, "until_usec", json_object_new_uint64(run->until));
         /* Spares most lines the way here; not where those that came are counted, or are changed before they are looked at. */
-        if (r >= 0)
-                r = json_add_string(p, "contains", literal);
+        if (r >= 0 && !run->tail && !run->map)
+                r = add_literals(p, &run->ctl->options);
         if (r >= 0 && follow)
                 r = json_add(p, "follow", json_object_new_boolean(true));
         return r < 0 ? NULL : TAKE_PTR(p);

@@ -17,26 +17,13 @@ int apply_profiles(void *userdata, char *const *services, char ***ret) {
         return 0;
 }
 
-static int read_keys(json_object *parameters, char ***ret, KlError *reterr) {
-        json_object *array = NULL;
-        int r = json_get_array(parameters, "services", &array, reterr);
-
-        for (size_t k = 0; array && k < json_object_array_length(array) && r >= 0; k++) {
-                json_object *o = json_object_array_get_idx(array, k);
-
-                r = json_object_is_type(o, json_type_string) ? strv_append(ret, json_object_get_string(o)) :
-                        kl_error_set(reterr, -EINVAL, KL_E_INVALID, "services: element %zu is not a string", k);
-        }
-        return r;
-}
-
 int api_profiles(VarlinkCall *call, json_object *parameters, void *userdata) {
         _cleanup_strv_ char **keys = NULL, **names = NULL;
         _cleanup_error_ KlError e = {};
         json_object *reply, *array;
         int r;
 
-        r = read_keys(parameters, &keys, &e);
+        r = json_get_strv(parameters, "services", &keys, &e);
         if (r >= 0)
                 r = apply_profiles(userdata, keys, &names);
         if (r < 0)

@@ -9,7 +9,7 @@
 #define LINES_DEFAULT 20
 
 static int parse_arguments(LogStream *s, json_object *p, KlError *reterr) {
-        const char *stream = NULL, *contains = NULL;
+        const char *stream = NULL;
         LogStart *a = &s->start;
         bool follow = false;
         int r;
@@ -18,10 +18,8 @@ static int parse_arguments(LogStream *s, json_object *p, KlError *reterr) {
         if ((r = json_get_u64(p, "lines", &a->lines, reterr)) < 0 || (r = json_get_u64(p, "since_usec", &a->since, reterr)) < 0 ||
             (r = json_get_u64(p, "until_usec", &a->until, reterr)) < 0 || (r = json_get_array(p, "after", &a->after, reterr)) < 0 ||
             (r = json_get_bool(p, "follow", &follow, reterr)) < 0 || (r = json_get_string(p, "stream", &stream, reterr)) < 0 ||
-            (r = json_get_string(p, "contains", &contains, reterr)) < 0)
+            (r = json_get_strv(p, "contains", &s->contains, reterr)) < 0 || (r = json_get_bool(p, "fold", &s->fold, reterr)) < 0)
                 return r;
-        if (contains && !(s->contains = strdup(contains)))
-                return -ENOMEM;
         s->follow = follow && varlink_call_more(s->call);
         s->stream = !stream ? -1 : streq(stream, "out") ? 0 : streq(stream, "err") ? 1 : -2;
         if (s->stream == -2)

@@ -18,7 +18,8 @@ struct LogStream {
         json_object *notices;            /* likewise: whose output is elsewhere; NULL: none */
         int stream;                      /* 0 out, 1 err, -1 both */
         bool follow;
-        char *contains;                  /* lines that surely do not hold this are left out; NULL: none are */
+        char **contains;                 /* lines that surely hold none of these are left out; NULL: none are */
+        bool fold;                       /* they may do so in other letters, of ASCII */
         json_object *gathered;           /* without "more" */
         sd_event_source *turn, **watches;
         size_t n_watches;

@@ -1,5 +1,6 @@
 /* A stream is worked off in turns of a few records so that a long log never holds up the loop, and pauses while its client does not
  * read. */
+#include "base/strv.h"
 #include "base/text.h"
 #include "manager/api.h"
 #include "manager/log_stream.h"
@@ -24,7 +25,7 @@ static LogStream *stream_free(LogStream *s) {
         free(s->sources);
         free(s->selectors);
         free(s->ns);
-        free(s->contains);
+        strv_free(s->contains);
         json_object_put(s->gathered);
         json_object_put(s->origins);
         json_object_put(s->notices);
@@ -77,11 +78,18 @@ static int earliest(LogStream *s, LogSource **ret) {
         return !!best;
 }
 
+static bool holds_one(const LogStream *s, const LogRecord *r) {
+        for (char **text = s->contains; *text; text++)
+                if (text_find(r->message, r->size, *text, s->fold))
+                        return true;
+        return false;
+}
+
 /* A message with colours in it, or one that is no text, is shown otherwise than it was written: the client decides. */
 static bool wanted(const LogStream *s, const LogRecord *r) {
         if (s->stream >= 0 && r->stream != s->stream)
                 return false;
-        return !s->contains || memmem(r->message, r->size, s->contains, strlen(s->contains)) || memchr(r->message, '\033', r->size) ||
+        return !s->contains || holds_one(s, r) || memchr(r->message, '\033', r->size) ||
                 !utf8_valid(r->message, r->size);
 }
 

@@ -2,6 +2,7 @@
  * got past varlink_parse is nested deeper than VARLINK_DEPTH_MAX or holds text that is not UTF-8, and a string given out holds no NUL. */
 #include <stdio.h>
 
+#include "base/strv.h"
 #include "base/text.h"
 #include "varlink/varlink.h"
 
@@ -195,4 +196,24 @@ int json_add(json_object *o, const char *field, json_object *value) {
 
 int json_add_string(json_object *o, const char *field, const char *value) {
         return value ? json_add(o, field, json_object_new_string(value)) : 0;
+}
+
+int json_get_strv(json_object *o, const char *field, char ***ret, KlError *reterr) {
+        _cleanup_strv_ char **strings = NULL;
+        json_object *array = NULL;
+        int r = json_get_array(o, field, &array, reterr);
+
+        if (r < 0 || !array)
+                return r;
+        for (size_t i = 0; i < json_object_array_length(array); i++) {
+                json_object *s = json_object_array_get_idx(array, i);
+
+                if (!json_object_is_type(s, json_type_string) || strlen(json_object_get_string(s)) != (size_t) json_object_get_string_len(s))
+                        return kl_error_set(reterr, -EINVAL, KL_E_INVALID, "%s: element %zu is not a string, or has a NUL in it", field, i);
+                r = strv_append(&strings, json_object_get_string(s));
+                if (r < 0)
+                        return r;
+        }
+        *ret = TAKE_PTR(strings);
+        return 0;
 }

@@ -35,6 +35,7 @@ int json_get_bool(json_object *o, const char *field, bool *ret, KlError *reterr)
 int json_get_u64(json_object *o, const char *field, uint64_t *ret, KlError *reterr);
 int json_get_array(json_object *o, const char *field, json_object **ret, KlError *reterr);  /* borrowed */
 int json_get_object(json_object *o, const char *field, json_object **ret, KlError *reterr); /* borrowed */
+int json_get_strv(json_object *o, const char *field, char ***ret, KlError *reterr);         /* an array of strings; the caller's. Left alone when empty */
 
 /* Adds a field and consumes the value in every case, NULL counting as out of memory: json_add(o, "pid", json_object_new_int64(pid)).
  * 0 or -ENOMEM. The second copies the string and adds nothing for NULL. */

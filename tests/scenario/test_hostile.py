@@ -9,7 +9,7 @@ METHODS = {
     "Start": ["selectors", "namespace", "wait"], "Stop": ["selectors", "namespace", "wait"],
     "Restart": ["selectors", "namespace", "wait"], "Delete": ["selectors", "namespace", "wait"],
     "List": ["selectors", "namespace"], "Describe": ["selectors", "namespace"],
-    "Logs": ["selectors", "namespace", "lines", "since_usec", "until_usec", "after", "follow", "stream", "contains"],
+    "Logs": ["selectors", "namespace", "lines", "since_usec", "until_usec", "after", "follow", "stream", "contains", "fold"],
     "Events": ["selectors", "namespace", "after", "since_usec", "limit", "follow"],
 }
 VALUES = [None, True, 0, -1, 1 << 62, 1 << 70, 1.5, 1e300, "", "x", "@", ":", "a:b", "a/b/c", "*", "[", "\u00e9" * 200, "n" * 70000, [], [None], [1], ["x", 2],

@@ -176,6 +176,18 @@ static void escape_disarms_terminals(void **state) {
         }
 }
 
+static void texts_are_found(void **state) {
+        const char *s = "An Error, an ERROR";
+
+        assert_ptr_equal(text_find(s, strlen(s), "Error", false), s + 3);
+        assert_ptr_equal(text_find(s, strlen(s), "ERROR", false), s + 13);
+        assert_null(text_find(s, strlen(s) - 1, "ERROR", false));
+        assert_ptr_equal(text_find(s, strlen(s), "eRRoR", true), s + 3);
+        assert_null(text_find(s, 7, "error", true));
+        assert_null(text_find(s, 0, "e", true));
+        assert_null(text_find("[", 1, "{", true)); /* they differ by the bit of the case, too */
+}
+
 static void nearest_finds_typos_only(void **state) {
         static const char *const keys[] = { "command", "restart", "instances", "env", "env_file", NULL };
 
@@ -485,6 +497,7 @@ int main(void) {
                 cmocka_unit_test(utf8_is_strict),
                 cmocka_unit_test(columns_of_a_terminal),
                 cmocka_unit_test(escape_disarms_terminals),
+                cmocka_unit_test(texts_are_found),
                 cmocka_unit_test(nearest_finds_typos_only),
                 cmocka_unit_test(globs_and_names),
                 cmocka_unit_test(buffer_grows_and_shrinks),

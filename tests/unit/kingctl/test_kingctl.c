@@ -1,6 +1,7 @@
 /* kingctl as a whole against a daemon of prepared answers: what it asks, what it prints, how it ends. */
 #include "daemon.inc.h"
 
+#include "base/strv.h"
 #include "linux/process.h"
 
 #define INSTANCE(name, ns, n, state, ready, more)                                                                                          \
@@ -293,7 +294,7 @@ static void logs_filtered(void **state) {
         assert_string_equal(last.out, "2023-11-14 22:13:20.000 Four\n");
         contains(last.calls, "\"lines\":256}");
         assert_string_equal(all.out, "two\nthree\n");
-        contains(all.calls, "\"since_usec\":1,\"contains\":\"t\"}");
+        contains(all.calls, "\"since_usec\":1,\"contains\":[\"t\"]}");
         assert_string_equal(inverted.out, "one\ntwo\nthree\n");
         assert_string_equal(err.out, "two\nFour\n");
         assert_string_equal(urgent.out, "two\nFour\n");
@@ -304,20 +305,23 @@ static void logs_filtered(void **state) {
 
 /* What a pattern surely needs is asked of the daemon; it must never be more than that. */
 static void literals(void **state) {
-        static const struct { const char *pattern, *literal; } cases[] = {
+        static const struct { const char *pattern, *literals; } cases[] = {
                 { "plain words", "plain words" }, { "^0001 ", "0001 " },  { "ab*cde", "cde" },  { "abc?", "ab" },   { "a{0,3}bc", "bc" },
-                { "a+bcd", "bcd" },               { "x.*longer", "longer" }, { "a*", NULL },    { "a|b", NULL },    { "(abc)", NULL },
-                { "[ab]c", NULL },                { "a\\.b", NULL },        { "", NULL },      { ".", NULL },      { "ab{", "a" },
+                { "a+bcd", "bcd" },               { "x.*longer", "longer" }, { "a*", NULL },    { "error|fatal", "error/fatal" }, { "a|b*", NULL },
+                { "(abc)", NULL },                { "GET (/a|/b) HTTP", " HTTP" }, { "[ab]cd", "cd" }, { "[]x]y[^]z]", "y" }, { "[[:digit:]]+ms", "ms" },
+                { "a\\.b", "a.b" },             { "x\\wab", "ab" },   { "\\<word\\>", "word" }, { "((a|b)c)?def|g", "def/g" }, { "([)]x)yz", "yz" },
+                { "", NULL },                     { ".", NULL },          { "ab{", "a" },       { "caf\u00e9*", "caf" }, { "a|", NULL },   { "abc\\", "abc" },
         };
 
         for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
                 Options o = { .grep = cases[i].pattern };
-                _cleanup_free_ char *literal = log_filter_literal(&o);
+                _cleanup_strv_ char **found = log_filter_literals(&o);
+                _cleanup_free_ char *joined = found ? strv_join(found, "/") : NULL;
 
-                if (!streq(literal, cases[i].literal))
-                        fail_msg("%s: %s", cases[i].pattern, literal);
-                o.ignore_case = true;
-                assert_null(log_filter_literal(&o));
+                if (!streq(joined, cases[i].literals))
+                        fail_msg("%s: %s", cases[i].pattern, joined);
+                o.invert = true;
+                assert_null(log_filter_literals(&o));
         }
 }
 
