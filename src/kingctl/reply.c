@@ -89,9 +89,10 @@ bool state_lives(const char *state) {
         return streq(state, "running") || streq(state, "starting") || streq(state, "reloading") || streq(state, "stopping");
 }
 
-/* What waits for its schedule is as it should be. */
+/* What waits for its schedule, or for somebody to connect to its open sockets, is as it should be. */
 bool state_wrong(const InstanceView *i) {
-        return streq(i->state, "failed") || (streq(i->state, "waiting") && i->next_run == 0) || (streq(i->state, "running") && !i->ready);
+        return streq(i->state, "failed") || (streq(i->state, "waiting") && i->next_run == 0 && !i->ready) ||
+               (streq(i->state, "running") && !i->ready);
 }
 
 const char *entry_label(json_object *entry) {

@@ -43,6 +43,7 @@ static int load_service(void *userdata, const StoredService *v) {
         }
         free(list.items);
         s->generation = v->generation;
+        sockets_adopt(s);
         return 0;
 }
 
@@ -331,7 +332,7 @@ int adopt_all(Manager *m, KlError *reterr) {
         end_strangers(m);
         (void) store_delete_orphans(m->store);      /* of services whose deletion was cut short */
         ready_adopted(m);
-        sockets_adopt(m);
+        sockets_adopted(m);
         service_recheck_all(m);
         (void) sd_event_source_set_enabled(m->pump, SD_EVENT_ONESHOT);      /* stops that were due */
         return 0;

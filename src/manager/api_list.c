@@ -87,7 +87,7 @@ static json_object *instance_json(Instance *i) {
         json_set(o, "number", json_object_new_int64(i->number));
         json_set(o, "pid", i->lc.main_alive && i->main.pid > 0 ? json_object_new_int(i->main.pid) : NULL);
         json_set(o, "state", json_object_new_string(instance_public_state(i)));
-        json_set(o, "ready", json_object_new_boolean(i->lc.state == LC_RUNNING || i->lc.state == LC_RELOADING));
+        json_set(o, "ready", json_object_new_boolean(i->lc.state == LC_RUNNING || i->lc.state == LC_RELOADING || i->lc.state == LC_WAIT_DEMAND));
         json_set(o, "since_usec", json_object_new_int64((int64_t) i->since_realtime));
         json_set(o, "restarts", json_object_new_int64(i->lc.restarts));
         json_set(o, "attempts", json_object_new_int64(i->lc.attempts));

@@ -272,6 +272,8 @@ static bool idle(const Instance *i) {
         switch (i->lc.state) {
         case LC_STOPPED: case LC_FAILED: case LC_WAIT_BACKOFF: case LC_STOPPING: case LC_KILLING:
                 return true;
+        case LC_WAIT_DEMAND:
+                return !i->service->spec->on_demand;
         case LC_EXITED:
                 return i->service->spec->type != SERVICE_ONESHOT;
         default:

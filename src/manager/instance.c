@@ -264,6 +264,21 @@ static void act_check_deps(Instance *i, LcInput *next) {
                 instance_set_status(i, NULL);
 }
 
+static void act_await_demand(Instance *i, LcInput *next) {
+        _cleanup_error_ KlError e = {};
+        bool permanent;
+        int r = sockets_await(i, &e);
+
+        if (r >= 0) {
+                instance_set_status(i, "starts when somebody connects to %s", i->service->spec->sockets.items[0].listen);
+                return;
+        }
+        permanent = !spawn_transient(r);
+        instance_set_status(i, "%s", e.message ?: strerror(-r));
+        i->hint = TAKE_PTR(e.hint);
+        *next = (LcInput) { .event = EV_SPAWN_FAILED, .reason = REASON_SPAWN, .permanent = permanent };
+}
+
 static void act_spawn(Instance *i, LcInput *next) {
         Manager *m = i->service->manager;
 
@@ -315,7 +330,7 @@ static void act_changed(Instance *i, LcInput *next) {
         if (i->service->spec->essential && (i->lc.state == LC_EXITED || i->lc.state == LC_FAILED))
                 shutdown_begin(m, essential_status(&i->lc), NULL);
         memory_attend(i);
-        sockets_settle(i);
+        sockets_attend(i);
         wait_changed(i);
         service_tell_dependents(i->service);
         if (i->removing || i->service->deleting || m->shutdown == SHUTDOWN_STOP_ALL || m->stops_deferred ||
@@ -326,6 +341,7 @@ static void act_changed(Instance *i, LcInput *next) {
 static const struct { LcAction bit; void (*perform)(Instance *i, LcInput *next); } actions[] = {
         { ACT_SIGNAL_STOP, act_signal_stop },   { ACT_SIGNAL_ABORT, act_signal_abort }, { ACT_KILL, act_kill },
         { ACT_CHECK_EMPTY, act_check_empty },   { ACT_CLEAN, act_clean },               { ACT_CHECK_DEPS, act_check_deps },
+        { ACT_AWAIT_DEMAND, act_await_demand },
         { ACT_SPAWN, act_spawn },               { ACT_ARM_WATCHDOG, act_arm_watchdog }, { ACT_DISARM_WATCHDOG, act_disarm_watchdog },
         { ACT_CHANGED, act_changed },
 };
@@ -377,6 +393,8 @@ void instance_resume(Instance *i) {
                 arm(i, &i->watchdog, usec_add(now_usec(CLOCK_MONOTONIC), i->watchdog_interval), on_watchdog);
         if (i->lc.rest_alive && !i->lc.main_alive)
                 act_check_empty(i, &next);
+        if (i->lc.state == LC_WAIT_DEMAND)
+                act_await_demand(i, &next);
         if (next.event != _LC_EVENT_MAX)
                 instance_feed(i, &next);
 }

@@ -204,6 +204,9 @@ static int instance_meets(const Instance *i, DependKind kind) {
 
         if (l->state == LC_FAILED)
                 return -1;
+        /* Whoever connects will be served. */
+        if (l->state == LC_WAIT_DEMAND)
+                return kind != DEPEND_COMPLETED;
         switch (kind) {
         case DEPEND_STARTED:
                 return l->state == LC_STARTING || l->state == LC_RUNNING || l->state == LC_RELOADING || l->state == LC_EXITED;

@@ -1,6 +1,6 @@
 /* Must stay true: what is open here the keeper holds too, under a name that says which service's socket on which address it is, so that the next
  * manager finds it however the list was reordered; a socket is open exactly as long as something of its service lives, waits or is on its way up. */
-#include "manager/sockets.h"
+#include "manager/sockets_private.h"
 
 #include <stdio.h>
 #include <sys/socket.h>
@@ -10,22 +10,9 @@
 #include "manager/api.h"
 #include "manager/link.h"
 #include "manager/service.h"
-#include "manager/socket_open.h"
 
 #define HELD_PREFIX "sock-"
 #define HELD_SIZE 64
-
-typedef struct OpenSocket {
-        SocketSpec spec;               /* as it is open */
-        unsigned instance;             /* whose it is, with reuseport; else 0 */
-        int fd;
-        SocketFile file;
-} OpenSocket;
-
-struct Sockets {
-        OpenSocket *items;
-        size_t n;
-};
 
 static uint64_t mix(uint64_t h, const char *text) {
         do
@@ -75,6 +62,7 @@ static int add_open(Service *s, const SocketSpec *spec, unsigned instance, int f
                 return -ENOMEM;
         items->instance = instance;
         items->fd = fd;
+        items->source = NULL;
         (void) socket_file(spec, &items->file);
         s->sockets->n++;
         *ret = items;
@@ -93,6 +81,7 @@ static void close_one(Service *s, size_t k, bool moved) {
         socket_unlink(&o->spec, &o->file);
         if (moved)
                 (void) shutdown(o->fd, SHUT_RDWR);
+        sd_event_source_disable_unref(o->source);
         fd_close(o->fd);
         socket_done(&o->spec);
         *o = s->sockets->items[--s->sockets->n];
@@ -118,7 +107,7 @@ static bool rests(const Instance *i) {
         return !lifecycle_alive(&i->lc) && (i->lc.state == LC_STOPPED || i->lc.state == LC_EXITED || i->lc.state == LC_FAILED);
 }
 
-void sockets_settle(Instance *i) {
+static void settle(Instance *i) {
         Service *s = i->service;
         bool all;
 
@@ -135,11 +124,20 @@ void sockets_settle(Instance *i) {
         }
 }
 
+void sockets_attend(Instance *i) {
+        settle(i);
+        if (i->service->sockets)
+                demand_attend(i->service);
+}
+
 Sockets *sockets_free(Sockets *s) {
         for (size_t k = 0; s && k < s->n; k++) {
+                sd_event_source_disable_unref(s->items[k].source);
                 fd_close(s->items[k].fd);
                 socket_done(&s->items[k].spec);
         }
+        if (s)
+                sd_event_source_disable_unref(s->idle);
         free(s ? s->items : NULL);
         free(s);
         return NULL;
@@ -213,7 +211,8 @@ static bool lost(const OpenSocket *o) {
         return o->file.inode != 0 && (socket_file(&o->spec, &now) < 0 || now.inode != o->file.inode || now.device != o->file.device);
 }
 
-static int pass_one(Instance *i, const SocketSpec *spec, const Identity *id, int *ret, KlError *reterr) {
+/* The open socket: the one that there is, or a new one. */
+static int obtain(Instance *i, const SocketSpec *spec, const Identity *id, OpenSocket **ret, KlError *reterr) {
         OpenSocket *o = find_open(i->service, spec, owner_of(spec, i));
         int r;
 
@@ -222,6 +221,13 @@ static int pass_one(Instance *i, const SocketSpec *spec, const Identity *id, int
                 o = NULL;
         }
         r = o ? tune(o, spec, id, reterr) : open_new(i, spec, id, &o, reterr);
+        *ret = o;
+        return r;
+}
+
+static int pass_one(Instance *i, const SocketSpec *spec, const Identity *id, int *ret, KlError *reterr) {
+        OpenSocket *o;
+        int r = obtain(i, spec, id, &o, reterr);
 
         if (r < 0)
                 return r;
@@ -229,6 +235,20 @@ static int pass_one(Instance *i, const SocketSpec *spec, const Identity *id, int
                 (void) fd_nonblock(o->fd, false);
         *ret = o->fd;
         return 0;
+}
+
+int sockets_await(Instance *i, KlError *reterr) {
+        const ServiceSpec *s = i->service->spec;
+        OpenSocket *o;
+        Identity id;
+        int r = identity_resolve(s, &id, reterr);
+
+        for (size_t k = 0; k < s->sockets.n && r >= 0; k++) {
+                r = obtain(i, s->sockets.items + k, &id, &o, reterr);
+                if (r >= 0)
+                        r = demand_watch(i->service, o);
+        }
+        return r;
 }
 
 static int join_names(const ServiceSpec *s, const int32_t numbers[], char **ret) {
@@ -276,20 +296,19 @@ static void adopt_one(Service *s, const SocketSpec *spec, unsigned instance) {
                 fd_close(fd);
 }
 
-static void adopt_service(Service *s) {
+void sockets_adopt(Service *s) {
         for (size_t k = 0; k < s->spec->sockets.n; k++) {
                 const SocketSpec *spec = s->spec->sockets.items + k;
 
                 for (unsigned n = 0; n < (spec->reuseport ? s->n_instances : 1); n++)
                         adopt_one(s, spec, n);
         }
-        for (size_t k = 0; k < s->n_instances; k++)
-                sockets_settle(s->instances[k]);
 }
 
-void sockets_adopt(Manager *m) {
+void sockets_adopted(Manager *m) {
         for (size_t k = 0; k < m->n_order; k++)
-                adopt_service(m->order[k]);
+                for (size_t n = 0; n < m->order[k]->n_instances; n++)
+                        sockets_attend(m->order[k]->instances[n]);
         link_drop_untaken(m->link, HELD_PREFIX);
 }
 

@@ -16,10 +16,14 @@ typedef struct SocketsPassed {
 int sockets_pass(Instance *i, const Identity *id, SocketsPassed *ret, KlError *reterr);
 /* After the spec changed: closes what it does not name any more. */
 void sockets_update(Service *s);
-/* After an instance changed: closes what nobody waits behind. */
-void sockets_settle(Instance *i);
-/* Takes from the keeper what it holds for services that are known; the rest is closed. */
-void sockets_adopt(Manager *m);
+/* After an instance changed: closes what nobody waits behind, and watches those that somebody may connect to, or be done with. */
+void sockets_attend(Instance *i);
+/* On demand: opens what is not open yet and watches it; EV_DEMAND follows when somebody connects. 0, or -errno with reterr. */
+int sockets_await(Instance *i, KlError *reterr);
+/* Takes from the keeper what it holds for the service. */
+void sockets_adopt(Service *s);
+/* All services and runs are known: what the keeper holds for others is closed, and what nobody waits behind. */
+void sockets_adopted(Manager *m);
 /* Our ends only: the keeper's stay for the next manager. */
 Sockets *sockets_free(Sockets *s);
 /* Array of {listen, type, name, open} for describe; NULL for a service without. */

@@ -346,7 +346,7 @@ static int compose_control(const SpawnControl *c, const Identity *id, Descriptor
 }
 
 /* Faults of the moment are retried by backoff; everything else is the file's fault and would fail again. */
-static bool transient(int r) {
+bool spawn_transient(int r) {
         static const int errors[] = { -EAGAIN, -ENOMEM, -EMFILE, -ENFILE, -ENOBUFS, -ENOSPC, -EIO, -EINTR, -EROFS, -ECONNREFUSED,
                                       -ETIMEDOUT, -EBUSY, -EEXIST, -EADDRINUSE, -EADDRNOTAVAIL, -EDQUOT, -ENOTCONN, -ECONNRESET, -EPIPE, -ETOOMANYREFS };
 
@@ -357,7 +357,7 @@ static bool transient(int r) {
 }
 
 static int failed(int r, bool *ret_permanent, KlError *reterr) {
-        *ret_permanent = !transient(r);
+        *ret_permanent = !spawn_transient(r);
         if (reterr && !reterr->message)
                 kl_error_set(reterr, r, KL_E_FAILED, "cannot start: %s", strerror(-r));
         return r == -EAGAIN ? -EBUSY : r;

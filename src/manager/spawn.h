@@ -29,6 +29,9 @@ int spawn_run_number(const Manager *m, uint64_t *ret);
 /* Random but for its first bytes, which are the home's. */
 int spawn_invocation(const Manager *m, uint8_t ret[16]);
 
+/* A fault of the moment, which may be over at the next attempt. */
+bool spawn_transient(int r);
+
 /* Where the output of an instance goes when it goes to a file. malloc'ed. */
 char *spawn_log_path(const Instance *i);
 bool spawn_to_journal(const Instance *i);

@@ -79,7 +79,7 @@ static int judge(const Instance *i, WaitGoal goal, char **ret_error) {
 
         if (goal != WAIT_UP)
                 return judge_down(i, goal, ret_error);
-        if (l->state == LC_RUNNING || l->state == LC_EXITED)
+        if (l->state == LC_RUNNING || l->state == LC_EXITED || l->state == LC_WAIT_DEMAND)
                 return 1;
         if (l->state != LC_FAILED && l->state != LC_STOPPED && l->state != LC_WAIT_BACKOFF)
                 return 0;

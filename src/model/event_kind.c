@@ -38,6 +38,10 @@ static const EventInfo kinds[_EVENT_KIND_MAX] = {
                 "It uses KINGLY_BYTES=@KINGLY_BYTES@ bytes, more than limits.memory_restart allows, and is restarted in good order. If it does so soon "
                 "after each start, it needs that much: raise the limit, kingctl apply does so on the living. If it does so after hours, it "
                 "leaks." },
+        [EVENT_DEMAND] = { "demand", "20c17e574fcf4e178c19e08dfb5ade40", LOG_INFO, SERVICE "is wanted by a client",
+                "Somebody connects to one of its sockets, which Kingly listens on for it, and it is started." },
+        [EVENT_IDLE] = { "idle", "a563aaebce0a4d19adc100136dcd88e7", LOG_INFO, SERVICE "is not needed for now",
+                "Nobody was connected to its sockets for idle_timeout. It is stopped, and starts again when the next client connects." },
         [EVENT_LOST] = { "lost", "a266ced9e87c435bb60dfec1bc931ee2", LOG_WARNING, SERVICE "ended while nobody looked",
                 "It ended while no kingd lived. Its status is not known to anybody, which counts as a failure." },
         [EVENT_COMPLETED] = { "completed", "5b3b5e91466e456cba73d46d37d3316c", LOG_INFO, SERVICE "has done its work",

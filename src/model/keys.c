@@ -85,6 +85,16 @@ const SpecKey spec_keys[] = {
                   "sd_listen_fds(3). They are closed when the service is stopped or gives up. An address alone may stand for an entry.",
           .example = "[{listen: 127.0.0.1:8080, name: http}]" },
 
+        { "on_demand", KEY_BOOL, FIELD(on_demand), .fallback = "false", .effect = EFFECT_NONE,
+          .help = "Start the service when the first client connects to one of its sockets, or sends a datagram; until then it is waiting. When it "
+                  "ends by itself with status 0 it waits again.",
+          .example = "true" },
+        { "idle_timeout", KEY_SPAN, FIELD(idle_timeout), .fallback = "infinity", .effect = EFFECT_NONE,
+          .help = "With on_demand: stop the service, until the next client connects, when for this long nobody was connected to its sockets. That "
+                  "is looked at eight times in this span, but not more often than each second; a connection that came and went in between is not "
+                  "seen. infinity never stops it; it may still end by itself.",
+          .example = "10m" },
+
         { "ready.by", KEY_ENUM, FIELD(ready_by), ready_ways, .fallback = "start", .effect = EFFECT_RESTART,
           .help = "What tells that a simple service is ready. start: its command executes. notify: it sends READY=1 to NOTIFY_SOCKET (see "
                   "sd_notify(3)). fd: it writes a newline to the descriptor whose number is in READY_FD.",

@@ -14,6 +14,15 @@ static const Handler table[_LC_STATE_MAX][_LC_EVENT_MAX] = {
                 [EV_RESET] = lc_reset_failed,
                 [EV_ADOPT] = lc_adopt,
         },
+        [LC_WAIT_DEMAND] = {
+                [EV_START] = lc_start_demanded,
+                [EV_RESTART] = lc_start_demanded,
+                [EV_STOP] = lc_stop_resting,
+                [EV_RESET] = lc_reset_counters,
+                [EV_DEMAND] = lc_demanded,
+                [EV_SPAWN_FAILED] = lc_demand_failed,
+                [EV_ADOPT] = lc_adopt,
+        },
         [LC_WAIT_DEPS] = {
                 [EV_START] = lc_start_waiting,
                 [EV_RESTART] = lc_start_waiting,
@@ -163,5 +172,5 @@ unsigned lifecycle_step(Lifecycle *l, const ServiceSpec *spec, const LcInput *in
 }
 
 bool lifecycle_settled(const Lifecycle *l) {
-        return l->state == LC_STOPPED || l->state == LC_RUNNING || l->state == LC_EXITED || l->state == LC_FAILED;
+        return l->state == LC_STOPPED || l->state == LC_WAIT_DEMAND || l->state == LC_RUNNING || l->state == LC_EXITED || l->state == LC_FAILED;
 }

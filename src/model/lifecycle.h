@@ -3,7 +3,7 @@
  *
  * Invariants, checked by the random test over at least 10^5 sequences: never two live processes for one instance (SPAWN only when neither main
  * nor rest is alive) · a stop always ends (every state between SPAWN and rest has a finite deadline when the spec's timeouts are finite) · no
- * wait without a deadline except STOPPED, RUNNING, EXITED, FAILED, WAIT_DEPS, and STARTING of a oneshot, which takes as long as its work · goal
+ * wait without a deadline except STOPPED, RUNNING, EXITED, FAILED, WAIT_DEMAND, WAIT_DEPS, and STARTING of a oneshot, which takes as long as its work · goal
  * DOWN never spawns · a run that began ends with exactly one ACT_CLEAN.
  *
  * Choices: a oneshot is never restarted after success (`when: always` means on-failure for it) · what never executed is retried whatever `when`
@@ -17,6 +17,7 @@
 
 typedef enum LcState {
         LC_STOPPED,        /* not wanted, nothing lives */
+        LC_WAIT_DEMAND,    /* wanted, on demand: its sockets are open, nobody has connected yet */
         LC_WAIT_DEPS,      /* wanted; a dependency is not there yet */
         LC_WAIT_BACKOFF,   /* wanted; waits until deadline for the next attempt */
         LC_PLACING,        /* spawn asked for; not executing the command yet (cgroup, scope, gate, exec) */
@@ -34,10 +35,11 @@ typedef enum LcEvent {
         EV_START,          /* wanted up (operator, apply, boot). Clears a failure, resets the attempts; does not wait for the backoff */
         EV_STOP,           /* wanted down */
         EV_RESTART,        /* stop if alive, then start; counts as operator's, not as a failure */
+        EV_DEMAND,         /* answer to ACT_AWAIT_DEMAND: somebody connects */
         EV_DEPS_MET,       /* answer to ACT_CHECK_DEPS, at once or later */
         EV_DEPS_FAILED,    /* a dependency failed for good: we fail, reason "dependency" */
         EV_EXECED,         /* the command executes */
-        EV_SPAWN_FAILED,   /* nothing executes; `permanent` tells a fault of the file (ENOENT, EACCES…) from one of the moment (EAGAIN…) */
+        EV_SPAWN_FAILED,   /* nothing executes, or (answer to ACT_AWAIT_DEMAND) nothing can be listened on; `permanent` tells a fault of the file (ENOENT, EACCES…) from one of the moment (EAGAIN…) */
         EV_READY,          /* by sd_notify or ready fd */
         EV_RELOADING,      /* RELOADING=1 from the service */
         EV_STOPPING,       /* STOPPING=1 from the service: the stop timeout runs, no signal is sent */
@@ -88,6 +90,7 @@ typedef enum LcAction {
         ACT_CHECK_EMPTY = 1 << 3,   /* main is gone; does anything live? feed EV_EMPTY now, or EV_REMAINS now and EV_EMPTY when it becomes so */
         ACT_CLEAN = 1 << 4,         /* all is gone: read the last figures, remove cgroup or scope, acknowledge the exit, record the end */
         ACT_CHECK_DEPS = 1 << 5,    /* feed EV_DEPS_MET or EV_DEPS_FAILED now, or when it changes */
+        ACT_AWAIT_DEMAND = 1 << 10, /* open the sockets and feed EV_DEMAND when somebody connects, EV_SPAWN_FAILED when they cannot be opened */
         ACT_SPAWN = 1 << 6,         /* new generation: place, spawn */
         ACT_ARM_WATCHDOG = 1 << 7,  /* start (or restart) the watchdog of the instance */
         ACT_DISARM_WATCHDOG = 1 << 8,

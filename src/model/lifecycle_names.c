@@ -8,7 +8,7 @@ static const char stopped[] = "stopped", starting[] = "starting", running[] = "r
 static const struct {
         const char *name, *public;
 } states[_LC_STATE_MAX] = {
-        [LC_STOPPED] = { "STOPPED", stopped },       [LC_WAIT_DEPS] = { "WAIT_DEPS", waiting }, [LC_WAIT_BACKOFF] = { "WAIT_BACKOFF", waiting },
+        [LC_STOPPED] = { "STOPPED", stopped },       [LC_WAIT_DEMAND] = { "WAIT_DEMAND", waiting }, [LC_WAIT_DEPS] = { "WAIT_DEPS", waiting }, [LC_WAIT_BACKOFF] = { "WAIT_BACKOFF", waiting },
         [LC_PLACING] = { "PLACING", starting },      [LC_STARTING] = { "STARTING", starting },  [LC_RUNNING] = { "RUNNING", running },
         [LC_RELOADING] = { "RELOADING", reloading }, [LC_STOPPING] = { "STOPPING", stopping },  [LC_KILLING] = { "KILLING", stopping },
         [LC_EXITED] = { "EXITED", exited },          [LC_FAILED] = { "FAILED", failed },
@@ -18,6 +18,7 @@ static const char *const events[_LC_EVENT_MAX] = {
         [EV_START] = "START",
         [EV_STOP] = "STOP",
         [EV_RESTART] = "RESTART",
+        [EV_DEMAND] = "DEMAND",
         [EV_DEPS_MET] = "DEPS_MET",
         [EV_DEPS_FAILED] = "DEPS_FAILED",
         [EV_EXECED] = "EXECED",

@@ -9,6 +9,7 @@
 
 #define PLACING_TIMEOUT (60 * USEC_PER_SEC)   /* a cgroup, a scope and an execve(2): far above what a loaded machine needs */
 #define KILL_REPEAT (2 * USEC_PER_SEC)        /* a process in uninterruptible sleep dies when it wakes; then something may have forked on */
+#define DEMAND_MIN (2 * USEC_PER_SEC)         /* a run on demand that was shorter is followed by a pause */
 #define SPAWN_RETRY_MIN (100 * USEC_PER_MSEC) /* what could not even start is not retried without a pause, whatever restart.delay says */
 
 /* ---- parts ---- */
@@ -39,6 +40,11 @@ static void forget_end(Lifecycle *l) {
 
 static unsigned wait_deps(const Step *s) {
         return enter(s, LC_WAIT_DEPS, USEC_INFINITY) | ACT_CHECK_DEPS;
+}
+
+/* A life begins, or begins again. */
+static unsigned begin(const Step *s) {
+        return s->spec->on_demand ? enter(s, LC_WAIT_DEMAND, USEC_INFINITY) | ACT_AWAIT_DEMAND : wait_deps(s);
 }
 
 static unsigned place(const Step *s) {
@@ -158,7 +164,7 @@ static unsigned after(const Step *s, usec_t delay) {
         if (delay > 0)
                 return enter(s, LC_WAIT_BACKOFF, usec_add(s->now, delay));
         s->l->restarts++;
-        return s->spec->depends.n > 0 ? wait_deps(s) : place(s);
+        return s->spec->depends.n > 0 || s->spec->on_demand ? begin(s) : place(s);
 }
 
 static unsigned next_attempt(const Step *s) {
@@ -195,6 +201,21 @@ static bool too_big(const Step *s) {
         return s->l->failing && s->l->reason == REASON_MEMORY && s->spec->type == SERVICE_SIMPLE;
 }
 
+/* Nobody needs it any more: it ended by itself, and well. */
+static bool on_demand_done(const Step *s) {
+        return s->spec->on_demand && succeeded(s->l) && !excepted(s->l, s->spec);
+}
+
+/* To wait again. That is no failure and counts as none; but one that ends at once and leaves whoever connects unserved must not spin. */
+static unsigned next_demand(const Step *s) {
+        Lifecycle *l = s->l;
+
+        forget_counters(l);
+        if (s->now - l->run_since >= DEMAND_MIN)
+                return begin(s);
+        return enter(s, LC_WAIT_BACKOFF, usec_add(s->now, MAX(s->spec->restart.delay, SPAWN_RETRY_MIN)));
+}
+
 static unsigned run_ended(const Step *s) {
         Lifecycle *l = s->l;
         bool again = l->restart_pending;
@@ -203,7 +224,9 @@ static unsigned run_ended(const Step *s) {
         if (!l->wanted)
                 return enter(s, LC_STOPPED, USEC_INFINITY) | ACT_CLEAN;
         if (again)
-                return wait_deps(s) | ACT_CLEAN;
+                return begin(s) | ACT_CLEAN;
+        if (on_demand_done(s))
+                return next_demand(s) | ACT_CLEAN;
         if (too_big(s))
                 return next_smaller(s) | ACT_CLEAN;
         if (restart_wanted(l, s->spec))
@@ -217,12 +240,12 @@ unsigned lc_start_fresh(const Step *s) {
         s->l->wanted = true;
         forget_counters(s->l);
         forget_end(s->l);
-        return wait_deps(s);
+        return begin(s);
 }
 
 unsigned lc_start_sooner(const Step *s) {
         forget_counters(s->l);
-        return wait_deps(s);
+        return begin(s);
 }
 
 unsigned lc_start_waiting(const Step *s) {
@@ -280,6 +303,25 @@ unsigned lc_reset_failed(const Step *s) {
 
 /* ---- on the way up ---- */
 
+/* Its sockets are open, which is all that a start means here; unless it is to run now after all. */
+unsigned lc_start_demanded(const Step *s) {
+        forget_counters(s->l);
+        return s->spec->on_demand ? 0 : begin(s);
+}
+
+unsigned lc_demanded(const Step *s) {
+        return wait_deps(s);
+}
+
+unsigned lc_demand_failed(const Step *s) {
+        Lifecycle *l = s->l;
+
+        forget_end(l);
+        l->run_since = 0;
+        l->reason = s->in->reason ?: REASON_SPAWN;
+        return s->in->permanent ? enter(s, LC_FAILED, USEC_INFINITY) : next_attempt(s);
+}
+
 unsigned lc_deps_met(const Step *s) {
         return place(s);
 }
@@ -292,7 +334,7 @@ unsigned lc_deps_failed(const Step *s) {
 
 unsigned lc_backoff_over(const Step *s) {
         s->l->restarts++;
-        return wait_deps(s);
+        return begin(s);
 }
 
 unsigned lc_execed(const Step *s) {

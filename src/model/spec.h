@@ -62,6 +62,8 @@ typedef struct ServiceSpec {
         char *collects;                 /* name of the service, in the same namespace, whose output is our input; or NULL */
 
         SocketList sockets;             /* opened by us */
+        bool on_demand;                 /* starts when somebody connects */
+        usec_t idle_timeout;            /* and ends when nobody is connected for so long; USEC_INFINITY: never */
 
         int ready_by;                   /* ReadyBy */
         usec_t ready_timeout;           /* USEC_INFINITY: none */

@@ -234,6 +234,23 @@ static int check_schedule(const ServiceSpec *s, const char **ret_key, KlError *r
         return check_cron(s, ret_key, reterr);
 }
 
+static int check_demand(const ServiceSpec *s, const char **ret_key, KlError *reterr) {
+        SocketAddress a;
+
+        if (s->on_demand && s->sockets.n == 0)
+                return FAULT("on_demand", "on_demand: needs sockets to which a client could connect");
+        if (s->on_demand && s->type == SERVICE_ONESHOT)
+                return FAULT("on_demand", "on_demand: only a simple service can be");
+        if (!s->on_demand && s->idle_timeout != USEC_INFINITY)
+                return FAULT("idle_timeout", "idle_timeout: means nothing without on_demand: true");
+        if (s->idle_timeout < USEC_PER_SEC)
+                return FAULT("idle_timeout", "idle_timeout: at least 1s, or infinity for never");
+        for (size_t i = 0; i < s->sockets.n && s->idle_timeout != USEC_INFINITY; i++)
+                if (socket_address_parse(s->sockets.items[i].listen, &a, NULL) >= 0 && !socket_type_accepts(socket_type(s->sockets.items + i, &a)))
+                        return FAULT("idle_timeout", "idle_timeout: %s has no connections that could be counted", s->sockets.items[i].listen);
+        return 0;
+}
+
 static int check_capabilities(const ServiceSpec *s, const char **ret_key, KlError *reterr) {
         STRV_FOREACH(name, s->capabilities) {
                 cap_value_t value;
@@ -251,7 +268,7 @@ int spec_validate(const ServiceSpec *s, const char **ret_key, KlError *reterr) {
         static int (*const rules[])(const ServiceSpec *, const char **, KlError *) = {
                 check_names, check_command, check_paths,  check_env,     check_depends,
                 check_type,  check_limits,  check_devices, check_restart, check_log,
-                check_collects, check_sockets, check_schedule,
+                check_collects, check_sockets, check_schedule, check_demand,
                 check_capabilities,
         };
         int r;

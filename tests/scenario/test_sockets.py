@@ -42,7 +42,7 @@ def refused(address):
     return False
 
 
-class Sockets(Scenario):
+class Server(Scenario):
     def setUp(self):
         super().setUp()
         self.port = free_port()
@@ -59,6 +59,17 @@ class Sockets(Scenario):
     def open_sockets(self, name="web"):
         return [s["open"] for s in json.loads(self.ok("describe", "-o", "json", name).out)[0]["sockets"]]
 
+    def kill(self, pid):
+        os.kill(pid, signal.SIGKILL)
+        wait_for("its end", lambda: not alive(pid))
+
+    def apply_refused(self, services):
+        for service in services.values():
+            service["env"] = {"SCENARIO_HOME": self.home}
+        return self.refused(1, "apply", "-f", self.file("refused.json", json.dumps({"services": services})))
+
+
+class Sockets(Server):
     def test_passed_and_kept(self):
         self.start_daemon()
         self.apply({"web": self.service([{"listen": f"127.0.0.1:{self.port}", "name": "http"}, "@kingly-" + os.path.basename(self.home)])})
@@ -115,10 +126,6 @@ class Sockets(Scenario):
             os.kill(manager, signal.SIGKILL)
             c.settimeout(60)
             self.assertEqual(int(c.makefile().readline()), self.until("web", state="running")["pid"])
-
-    def kill(self, pid):
-        os.kill(pid, signal.SIGKILL)
-        wait_for("its end", lambda: not alive(pid))
 
     def test_a_file_that_vanished(self):
         self.start_daemon()
@@ -212,11 +219,6 @@ class Sockets(Scenario):
         r = self.apply_refused({"two": self.service([path])})
         self.assertIn(f"cannot listen on {path}: the service default/web does already", r.err)
 
-    def apply_refused(self, services):
-        for service in services.values():
-            service["env"] = {"SCENARIO_HOME": self.home}
-        return self.refused(1, "apply", "-f", self.file("refused.json", json.dumps({"services": services})))
-
     def test_refused_by_the_file(self):
         for sockets, message in (("[{listn: 80}]", "did you mean `listen`?"), ("[nohost:80]", "names are not looked up"), ("[{type: tcp}]", "sockets.listen: missing"),
                                  ("[80, ':80']", "listened on twice"), ("[{listen: 80, fd: 9}]", "sockets.fd"), ("{listen: 80}", "sockets: expected a list"),
@@ -225,3 +227,97 @@ class Sockets(Scenario):
             self.assertEqual(r.code, 2, r)
             self.assertIn(message, r.err + r.out)
             self.assertIn("bad.yaml:4:", r.err + r.out)
+
+
+class OnDemand(Server):
+    def demand(self, *arguments, **more):
+        return self.service([f"127.0.0.1:{self.port}"], *arguments, on_demand=True, **more)
+
+    def kinds(self):
+        return [e["kind"] for e in self.events("web") if e["kind"] in ("demand", "idle", "started")]
+
+    def test_starts_with_the_first_connection(self):
+        self.start_daemon()
+        self.apply({"web": self.demand(), "after": {"command": "sleep 1000", "depends_on": {"web": "ready"}}})
+        row = self.row("web")
+        self.assertEqual((row["state"], row["ready"], row["pid"]), ("waiting", True, None))
+        self.assertIn("starts when somebody connects", row["status"])
+        self.until("after", state="running")
+        self.assertFalse(os.path.exists(self.note))
+        self.assertEqual(ask(self.address), self.until("web", state="running")["pid"])
+        self.ok("restart", "web")
+        self.assertEqual(self.row("web")["state"], "waiting")
+        self.assertEqual(ask(self.address), self.until("web", state="running")["pid"])
+        self.ok("stop", "web")
+        self.assertTrue(refused(self.address))
+        self.ok("start", "web")
+        self.assertEqual(self.row("web")["state"], "waiting")
+        self.apply({"web": self.service([f"127.0.0.1:{self.port}"])})
+        self.until("web", state="running")
+
+    def test_manager_dies_while_it_waits(self):
+        self.start_daemon()
+        self.apply({"web": self.demand()})
+        self.replace_manager()
+        self.assertEqual(self.row("web")["state"], "waiting")
+        manager = self.manager()
+        os.kill(manager, signal.SIGSTOP)
+        with socket.create_connection(self.address) as c:
+            os.kill(manager, signal.SIGKILL)
+            c.settimeout(60)
+            self.assertEqual(int(c.makefile().readline()), self.until("web", state="running")["pid"])
+
+    def test_ends_when_idle(self):
+        self.start_daemon()
+        self.apply({"web": self.demand(idle_timeout="2s")})
+        pid = ask(self.address)
+        wait_for("its end", lambda: self.row("web")["state"] == "waiting")
+        self.assertEqual(self.kinds(), ["demand", "started", "idle"])
+        self.assertNotEqual(ask(self.address), pid)
+
+    def test_who_is_connected_keeps_it(self):
+        self.start_daemon()
+        server = self.file("holding.py", "import socket\ns = socket.socket(fileno=3)\nheld = []\nwhile True:\n    c, _ = s.accept()\n    held.append(c)\n    c.sendall(b'hello')\n"
+                                         "    if c.recv(1) == b'': c.close()\n")
+        for address, connect in ((f"127.0.0.1:{self.port}", lambda: socket.create_connection(self.address)), (f"{self.home}/x.sock", self.connect_unix)):
+            self.apply({"web": {"command": ["python3", server], "sockets": [address], "on_demand": True, "idle_timeout": "1s"}})
+            with connect() as c:
+                self.assertEqual(c.recv(5), b"hello")
+                pid = self.until("web", state="running")["pid"]
+                time.sleep(3.5)                                      # three looks and more
+                self.assertEqual(self.row("web")["pid"], pid)
+            self.until("web", state="waiting")
+            self.ok("delete", "web")
+
+    def connect_unix(self):
+        s = socket.socket(socket.AF_UNIX)
+        s.connect(f"{self.home}/x.sock")
+        return s
+
+    def test_done_by_itself(self):
+        self.start_daemon()
+        once = self.file("once.py", SERVER.replace("while True:", "for _ in (1, 2):") + "\nimport time; time.sleep(2)\n")
+        self.apply({"web": {"command": ["python3", once, self.note], "sockets": [f"127.0.0.1:{self.port}"], "on_demand": True}})
+        self.assertEqual(ask(self.address), ask(self.address))
+        self.until("web", state="waiting")
+        self.assertEqual(self.row("web")["restarts"], 0)
+        self.assertGreater(ask(self.address), 0)
+
+    def test_port_in_use(self):
+        self.start_daemon()
+        with socket.socket() as s:
+            s.bind(self.address)
+            s.listen()
+            r = self.apply_refused({"web": self.demand()})
+            self.assertIn("does already", r.err)
+        wait_for("it to listen", lambda: self.row("web")["ready"])
+        self.assertGreater(ask(self.address), 0)
+
+    def test_rules(self):
+        for keys, message in (("on_demand: true", "needs sockets"), ("{on_demand: true, sockets: [80], type: oneshot}", "only a simple service"),
+                              ("{idle_timeout: 5s}", "means nothing without on_demand"), ("{on_demand: true, sockets: [80], idle_timeout: 10ms}", "at least 1s"),
+                              ("{on_demand: true, sockets: [{listen: 80, type: udp}], idle_timeout: 5s}", "no connections")):
+            keys = keys.strip("{}")
+            r = self.kingctl("check", self.file("bad.yaml", "services:\n  web: {command: x, " + keys + ("}" if keys.count("{") == keys.count("}") else "}}") + "\n"))
+            self.assertEqual(r.code, 2, r)
+            self.assertIn(message, r.err + r.out)

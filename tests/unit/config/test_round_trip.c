@@ -52,6 +52,9 @@ static char *file_with(const SpecKey *k) {
         const char *dot = strchr(k->path, '.');
         const char *command = k->type == KEY_COMMAND ? "" : "    command: prog\n";
         const char *rest = "  db: {command: x}\n  migrate: {command: x}\n";
+        const char *beside = streq(k->path, "on_demand")      ? "    sockets: [80]\n"
+                             : streq(k->path, "idle_timeout") ? "    sockets: [80]\n    on_demand: true\n"
+                                                              : ""; /* without which it means nothing */
         char *text;
 
         const char *with = streq(k->path, "priority.io_level") ? ", io_class: realtime" : ""; /* means nothing alone */
@@ -60,7 +63,7 @@ static char *file_with(const SpecKey *k) {
                 text = text_printf("services:\n  a:\n%s    %.*s: {%s: %s%s}\n%s", command, (int) (dot - k->path), k->path, dot + 1,
                                    k->example, with, rest);
         else
-                text = text_printf("services:\n  a:\n%s    %s: %s\n%s", command, k->path, k->example, rest);
+                text = text_printf("services:\n  a:\n%s%s    %s: %s\n%s", command, beside, k->path, k->example, rest);
         assert_non_null(text);
         return text;
 }

@@ -18,6 +18,7 @@ enum {
         CHECK = ACT_CHECK_EMPTY,
         CLEAN = ACT_CLEAN,
         DEPS = ACT_CHECK_DEPS,
+        LISTEN = ACT_AWAIT_DEMAND,
         SPAWN = ACT_SPAWN,
         ARM = ACT_ARM_WATCHDOG,
         DISARM = ACT_DISARM_WATCHDOG,
@@ -658,6 +659,33 @@ TEST(stop_forgets_a_failure_but_not_its_reason, "restart.when=never", {
         expect_end(f, REASON_EXITED, true, 4, 0);
 });
 
+#define DEMANDED { 0, ON(EV_START), LC_WAIT_DEMAND, LISTEN, NEVER }, { 0, ON(EV_DEMAND), LC_WAIT_DEPS, DEPS, NEVER }, \
+                 { 0, ON(EV_DEPS_MET), LC_PLACING, SPAWN, 60 * SEC }, { 0, ON(EV_EXECED), LC_RUNNING, 0, NEVER }
+
+TEST(on_demand_waits_again_when_it_is_done, "on_demand=true restart.limit=1", {
+        PLAY(f, DEMANDED, { 3 * SEC, EXIT(0), LC_STOPPING, CHECK | DISARM, 5 * SEC }, { 0, ON(EV_EMPTY), LC_WAIT_DEMAND, CLEAN | LISTEN, NEVER });
+        for (int i = 0; i < 5; i++) /* one that does nothing pauses, and that is no failure */
+                PLAY(f, { 0, ON(EV_DEMAND), LC_WAIT_DEPS, DEPS, NEVER }, { 0, ON(EV_DEPS_MET), LC_PLACING, SPAWN, 60 * SEC },
+                     { 0, ON(EV_EXECED), LC_RUNNING, 0, NEVER }, { SEC, EXIT(0), LC_STOPPING, CHECK | DISARM, 5 * SEC },
+                     { 0, ON(EV_EMPTY), LC_WAIT_BACKOFF, CLEAN, 100 * MS }, { 100 * MS, DUE, LC_WAIT_DEMAND, LISTEN, NEVER });
+});
+
+TEST(on_demand_fails_as_others_do, "on_demand=true restart.limit=1", {
+        PLAY(f, DEMANDED, { 3 * SEC, EXIT(1), LC_STOPPING, CHECK | DISARM, 5 * SEC }, { 0, ON(EV_EMPTY), LC_WAIT_BACKOFF, CLEAN, 100 * MS },
+             { 100 * MS, DUE, LC_WAIT_DEMAND, LISTEN, NEVER }, { 0, ON(EV_SPAWN_FAILED), LC_FAILED, 0, NEVER });
+});
+
+TEST(on_demand_restart_waits, "on_demand=true", {
+        PLAY(f, DEMANDED, { 0, ON(EV_RESTART), LC_STOPPING, SIGNAL | DISARM | TOLD, 5 * SEC }, { 0, EXIT(0), LC_STOPPING, CHECK | TOLD, SAME },
+             { 0, ON(EV_EMPTY), LC_WAIT_DEMAND, CLEAN | LISTEN, NEVER });
+});
+
+TEST(on_demand_no_more, "on_demand=true", {
+        PLAY(f, { 0, ON(EV_START), LC_WAIT_DEMAND, LISTEN, NEVER });
+        f->spec->on_demand = false;
+        PLAY(f, { 0, ON(EV_START), LC_WAIT_DEPS, DEPS, NEVER });
+});
+
 TEST(since_follows_the_public_state, "", {
         usec_t begun = f->now;
         PLAY(f, { 0, ON(EV_START), LC_WAIT_DEPS, DEPS, NEVER }, { SEC, ON(EV_DEPS_MET), LC_PLACING, SPAWN, 60 * SEC });
@@ -673,6 +701,7 @@ TEST(since_follows_the_public_state, "", {
 /* From nothing to each state, for a service that is ready by notify. */
 static void reach(Fixture *f, LcState state) {
         static const Row to_wait[] = { { 0, ON(EV_START), LC_WAIT_DEPS, DEPS, NEVER } };
+        static const Row to_demand[] = { { 0, ON(EV_START), LC_WAIT_DEMAND, LISTEN, NEVER } };
         static const Row to_placing[] = { PLACED };
         static const Row to_starting[] = { STARTING_UP };
         static const Row to_backoff[] = { PLACED, { 0, ON(EV_SPAWN_FAILED), LC_WAIT_BACKOFF, CLEAN | DISARM, 100 * MS } };
@@ -685,6 +714,7 @@ static void reach(Fixture *f, LcState state) {
         { 0, ON(EV_EMPTY), LC_EXITED, CLEAN, NEVER } };
         static const Row to_failed[] = { { 0, ON(EV_START), LC_WAIT_DEPS, DEPS, NEVER }, { 0, ON(EV_DEPS_FAILED), LC_FAILED, 0, NEVER } };
         static const struct { const Row *rows; size_t n; } ways[_LC_STATE_MAX] = {
+                [LC_WAIT_DEMAND] = { to_demand, ARRAY_SIZE(to_demand) },
                 [LC_WAIT_DEPS] = { to_wait, ARRAY_SIZE(to_wait) },         [LC_WAIT_BACKOFF] = { to_backoff, ARRAY_SIZE(to_backoff) },
                 [LC_PLACING] = { to_placing, ARRAY_SIZE(to_placing) },     [LC_STARTING] = { to_starting, ARRAY_SIZE(to_starting) },
                 [LC_RUNNING] = { to_running, ARRAY_SIZE(to_running) },     [LC_RELOADING] = { to_reloading, ARRAY_SIZE(to_reloading) },
@@ -692,6 +722,7 @@ static void reach(Fixture *f, LcState state) {
                 [LC_EXITED] = { to_exited, ARRAY_SIZE(to_exited) },        [LC_FAILED] = { to_failed, ARRAY_SIZE(to_failed) },
         };
 
+        f->spec->on_demand = state == LC_WAIT_DEMAND;
         play(f, __func__, ways[state].rows, ways[state].n);
         assert_int_equal(f->l.state, state);
         f->l.restarts = 5;
@@ -707,6 +738,14 @@ static const struct Pair { LcState state; LcEvent event; LcState next; unsigned 
         { LC_STOPPED, EV_RESTART, LC_WAIT_DEPS, DEPS | TOLD, FORGETS },
         { LC_STOPPED, EV_RESET, LC_STOPPED, TOLD, FORGETS },
         { LC_STOPPED, EV_ADOPT, LC_STARTING, TOLD },
+
+        { LC_WAIT_DEMAND, EV_START, LC_WAIT_DEMAND, 0, FORGETS },
+        { LC_WAIT_DEMAND, EV_RESTART, LC_WAIT_DEMAND, 0, FORGETS },
+        { LC_WAIT_DEMAND, EV_STOP, LC_STOPPED, TOLD },
+        { LC_WAIT_DEMAND, EV_RESET, LC_WAIT_DEMAND, TOLD, FORGETS },
+        { LC_WAIT_DEMAND, EV_DEMAND, LC_WAIT_DEPS, DEPS | TOLD },
+        { LC_WAIT_DEMAND, EV_SPAWN_FAILED, LC_WAIT_BACKOFF, TOLD },
+        { LC_WAIT_DEMAND, EV_ADOPT, LC_STARTING, TOLD },
 
         { LC_WAIT_DEPS, EV_START, LC_WAIT_DEPS, 0, FORGETS },
         { LC_WAIT_DEPS, EV_RESTART, LC_WAIT_DEPS, 0, FORGETS },
@@ -847,7 +886,7 @@ static void test_every_pair(void **state) {
 }
 
 static void test_names(void **state) {
-        static const char *const publics[] = { "stopped", "waiting", "waiting", "starting", "starting", "running", "reloading", "stopping", "stopping",
+        static const char *const publics[] = { "stopped", "waiting", "waiting", "waiting", "starting", "starting", "running", "reloading", "stopping", "stopping",
                                                "exited", "failed" };
 
         assert_int_equal(ARRAY_SIZE(publics), _LC_STATE_MAX);
@@ -869,7 +908,7 @@ static void test_settled(void **state) {
         lifecycle_init(&l);
         for (l.state = 0; l.state < _LC_STATE_MAX; l.state++)
                 assert_int_equal(lifecycle_settled(&l),
-                                 l.state == LC_STOPPED || l.state == LC_RUNNING || l.state == LC_EXITED || l.state == LC_FAILED);
+                                 l.state == LC_STOPPED || l.state == LC_WAIT_DEMAND || l.state == LC_RUNNING || l.state == LC_EXITED || l.state == LC_FAILED);
 }
 
 #define T(name) cmocka_unit_test(name)
@@ -897,7 +936,8 @@ int main(void) {
                 T(adopted_oneshot), T(adopted_but_never_executed), T(resumed_stop), T(resumed_backoff),
                 T(contradictions_are_refused), T(reset), T(reset_counters_only),
                 T(stop_forgets_a_failure_but_not_its_reason),
-                T(since_follows_the_public_state), T(test_names), T(test_settled),
+                T(on_demand_waits_again_when_it_is_done), T(on_demand_fails_as_others_do), T(on_demand_restart_waits),
+                T(on_demand_no_more), T(since_follows_the_public_state), T(test_names), T(test_settled),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -54,6 +54,7 @@ typedef struct World {
         bool doomed;             /* killed before it executed */
         bool watched;            /* EV_EMPTY is owed */
         bool deps_asked;
+        bool listening;          /* somebody may connect */
         bool watchdog;
         unsigned runs, cleans;
         bool extended;
@@ -150,6 +151,11 @@ static void perform(World *w, unsigned actions) {
                         answer.event = w->kind || chance(&w->random, 95) ? EV_DEPS_MET : EV_DEPS_FAILED;
                 }
         }
+        if (actions & ACT_AWAIT_DEMAND) {
+                w->listening = w->kind || chance(&w->random, 95);
+                if (!w->listening)
+                        answer = (LcInput) { .event = EV_SPAWN_FAILED, .reason = REASON_SPAWN, .permanent = chance(&w->random, 20) };
+        }
         if (actions & ACT_SPAWN)
                 world_spawn(w);
         if (actions & ACT_ARM_WATCHDOG)
@@ -164,7 +170,7 @@ static void perform(World *w, unsigned actions) {
 
 static void check_deadline(const World *w, const Lifecycle *l, const ServiceSpec *s) {
         switch (l->state) {
-        case LC_STOPPED: case LC_WAIT_DEPS: case LC_RUNNING: case LC_EXITED: case LC_FAILED:
+        case LC_STOPPED: case LC_WAIT_DEMAND: case LC_WAIT_DEPS: case LC_RUNNING: case LC_EXITED: case LC_FAILED:
                 CHECK(w, l->deadline == USEC_INFINITY);
                 break;
         case LC_STARTING:
@@ -227,6 +233,7 @@ static void check_world(const World *w) {
         CHECK(w, w->watchdog == (w->spec->watchdog > 0 && (l->state == LC_RUNNING || l->state == LC_RELOADING)));
         CHECK(w, !w->requested || l->state == LC_PLACING || l->state == LC_KILLING);
         CHECK(w, l->state != LC_WAIT_DEPS || w->deps_asked);
+        CHECK(w, l->state != LC_WAIT_DEMAND || w->listening);
 }
 
 static void feed(World *w, const LcInput *in) {
@@ -244,6 +251,8 @@ static void feed(World *w, const LcInput *in) {
                 w->extended = false;
         if (w->l.state != LC_WAIT_DEPS)
                 w->deps_asked = false;
+        if (w->l.state != LC_WAIT_DEMAND)
+                w->listening = false;
         check_struct(w, &before, actions);
         perform(w, actions);
         check_world(w);
@@ -337,6 +346,8 @@ static void outside_acts(World *w) {
                 feed_event(w, EV_WATCHDOG);
         else if (w->deps_asked && chance(&w->random, 80))
                 feed_event(w, chance(&w->random, 90) ? EV_DEPS_MET : EV_DEPS_FAILED);
+        else if (w->listening && chance(&w->random, 80))
+                feed_event(w, EV_DEMAND);
         else if (chance(&w->random, 15))
                 feed_event(w, EV_OVERSIZE);
         else if (chance(&w->random, 20))
@@ -387,6 +398,7 @@ static void random_spec(Random *r, ServiceSpec *s) {
         s->stop.scope = (int) below(r, 3);
         s->restart.except_codes.n = chance(r, 30) ? 1 : 0;
         s->depends.n = chance(r, 30) ? 1 : 0;
+        s->on_demand = s->type == SERVICE_SIMPLE && chance(r, 30);
 }
 
 /* In a world that means well, whoever is started comes up, whatever went on before. What can happen happens at once; only when nothing can, time
@@ -412,6 +424,8 @@ static bool kind_step(World *w) {
                 feed_event(w, EV_EMPTY);
         } else if (w->deps_asked) {
                 feed_event(w, EV_DEPS_MET);
+        } else if (w->listening) {
+                feed_event(w, EV_DEMAND);
         } else if (w->l.deadline != USEC_INFINITY) {
                 w->now = MAX(w->now, w->l.deadline);
                 feed_event(w, EV_DEADLINE);
