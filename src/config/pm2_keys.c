@@ -3,6 +3,7 @@
 #include "base/span.h"
 #include "base/text.h"
 #include "config/pm2.h"
+#include "model/calendar.h"
 
 static bool truth(const Node *n) {
         return n->kind == NODE_SCALAR && (streq(n->text, "true") || streq(n->text, "1") || streq(n->text, "yes"));
@@ -206,6 +207,21 @@ static int read_memory_restart(App *a, const Node *v, const char *key) {
         return foreign_set_text(a->service, "limits.memory_restart", text);
 }
 
+/* With autorestart: false it is PM2's way to run a job: the service ends and is begun again at its time, here as there. */
+static int read_cron(App *a, const Node *v, const char *key) {
+        const char *text = pm2_text(v) ?: "";
+        _cleanup_error_ KlError e = {};
+        Calendar c;
+        int r;
+
+        if (streq(text, "0") || streq(text, "false"))
+                return 0;
+        r = calendar_parse(text, &c, &e);
+        if (r == -EINVAL)
+                return foreign_fault(a->f, place_of(v), "%s: %s: %s", a->name, key, e.message ?: text);
+        return r < 0 ? r : foreign_set_text(a->service, "schedule.cron", text);
+}
+
 static int read_unavailable(App *a, const Node *v, const char *key) {
         if (v->kind == NODE_SCALAR && (streq(v->text, "false") || streq(v->text, "0")))
                 return 0;
@@ -250,7 +266,7 @@ static const struct {
         { "watch", NULL, read_watch },
         { "ignore_watch", "ignoreWatch", read_ignore_watch },
         { "watch_delay", "watchDelay", read_watch_delay },
-        { "cron_restart", "cron", read_unavailable },
+        { "cron_restart", "cron", read_cron },
         { "wait_ready", "waitReady", read_unavailable },
         { "shutdown_with_message", "shutdownWithMessage", read_unavailable },
         { "increment_var", "incrementVar", read_unavailable },

@@ -3,6 +3,7 @@
 #include "base/strv.h"
 #include "base/text.h"
 #include "config/foreign_builder.h"
+#include "model/calendar.h"
 
 typedef struct Process {
         const Foreign *f;
@@ -194,6 +195,42 @@ static int read_parent_only(Process *p, const Node *v, const char *key) {
         return truth(v) ? foreign_set_text(p->service, "stop.scope", "main") : 0;
 }
 
+/* ---- schedule ---- */
+
+static int read_cron(Process *p, const Node *v, const char *key) {
+        _cleanup_error_ KlError e = {};
+        Calendar c;
+        int r = calendar_parse(text_of(v) ?: "", &c, &e);
+
+        if (r == -EINVAL)
+                return foreign_fault(p->f, place_of(v), "%s: schedule.cron: %s", p->name, e.message ?: "cannot be read");
+        return r < 0 ? r : foreign_set_text(p->service, "schedule.cron", v->text);
+}
+
+static int read_timezone(Process *p, const Node *v, const char *key) {
+        return text_of(v) && !streq(v->text, "Local") ? foreign_set_text(p->service, "schedule.timezone", v->text) : 0;
+}
+
+/* cron comes first where both are given. */
+static int read_interval(Process *p, const Node *v, const char *key) {
+        usec_t ignored;
+
+        if (find(find(p->map, "schedule"), "cron"))
+                return foreign_note(p->f, place_of(v), "%s: schedule.interval means nothing beside cron", p->name);
+        if (!text_of(v) || parse_span(v->text, &ignored) < 0)
+                return foreign_fault(p->f, place_of(v), "%s: schedule.interval: expected a span of time such as 30m", p->name);
+        return foreign_set_text(p->service, "schedule.every", v->text);
+}
+
+static int read_run_on_start(Process *p, const Node *v, const char *key) {
+        return foreign_set(p->service, "schedule.at_start", json_object_new_boolean(truth(v)));
+}
+
+static int read_max_concurrent(Process *p, const Node *v, const char *key) {
+        return text_of(v) && streq(v->text, "1") ? 0 : foreign_note(p->f, place_of(v), "%s: schedule.max_concurrent: one run at a time; see schedule.overlap",
+                                                                    p->name);
+}
+
 typedef struct Key {
         const char *name;
         KeyRead read;
@@ -207,6 +244,15 @@ static const Key availability_keys[] = {
 static const Key shutdown_keys[] = {
         { "timeout_seconds", read_stop_timeout }, { "signal", read_stop_signal }, { "parent_only", read_parent_only },
         { "command", note_unavailable },          { "send_keys", note_foreign },  {},
+};
+
+static const Key schedule_keys[] = {
+        { "cron", read_cron },
+        { "timezone", read_timezone },
+        { "interval", read_interval },
+        { "run_on_start", read_run_on_start },
+        { "max_concurrent", read_max_concurrent },
+        {},
 };
 
 static int read_map(Process *p, const Node *map, const Key *keys) {
@@ -232,6 +278,12 @@ static int read_shutdown(Process *p, const Node *v, const char *key) {
         return read_map(p, v, shutdown_keys);
 }
 
+static int read_schedule(Process *p, const Node *v, const char *key) {
+        int r = foreign_set_text(p->service, "type", "oneshot");
+
+        return r < 0 ? r : read_map(p, v, schedule_keys);
+}
+
 static const Key process_keys[] = {
         { "command", read_command },
         { "entrypoint", read_entrypoint },
@@ -249,7 +301,7 @@ static const Key process_keys[] = {
         { "readiness_probe", note_unavailable },
         { "liveness_probe", note_unavailable },
         { "ready_log_line", note_unavailable },
-        { "schedule", note_unavailable },
+        { "schedule", read_schedule },
         { "watch", note_unavailable },
         {},
 };

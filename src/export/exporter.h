@@ -67,5 +67,12 @@ int unit_environment(Exporter *x, UnitSection section);
 int unit_command(Exporter *x, UnitSection section, const char *name);
 /* The sections become files: NAME.suffix, or NAME@.suffix and NAME.target with several instances. */
 int unit_finish(Exporter *x, const char *suffix);
+/* schedule.c: NAME.timer, where the service has a schedule. */
+int export_timer(Exporter *x);
+extern const ExportRow unit_schedule_rows[];
+/* A set of numbers as "1,3-5", `range` standing between the ends; "*" for all of them. */
+int export_numbers(Buffer *b, uint64_t mask, unsigned min, unsigned max, const char *range);
+/* The schedule as the five fields of crontab(5), malloc'ed. 1; 0: it cannot be said so; -errno. */
+int export_five_fields(const ServiceSpec *s, char **ret);
 /* units.c: rows that a service section has whatever runs in it. */
 extern const ExportRow unit_service_rows[];

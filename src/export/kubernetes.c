@@ -63,6 +63,27 @@ static int emit_limit(Exporter *x, const SpecKey *k) {
         return x->spec->type == SERVICE_ONESHOT ? 0 : export_note_key(x, k);
 }
 
+/* A CronJob has said the most of it; see fill_schedule(). */
+static int emit_schedule(Exporter *x, const SpecKey *k) {
+        const ServiceSpec *s = x->spec;
+        _cleanup_free_ char *fields = NULL;
+        int r = spec_scheduled(s) && s->type == SERVICE_ONESHOT ? export_five_fields(s, &fields) : 0;
+
+        if (r < 0)
+                return r;
+        if (!spec_scheduled(s))
+                return export_note(x, "%s: it has no schedule", k->path);
+        if (s->type == SERVICE_SIMPLE)
+                return export_note(x, "%s: nothing restarts a Deployment by the clock", k->path);
+        if (!fields)
+                return export_note(x, "%s: a CronJob has no words for it: this is a Job", k->path);
+        if (streq(k->path, "schedule.overlap") && s->schedule.overlap == OVERLAP_QUEUE)
+                return export_note(x, "schedule.overlap: queue: a run is left out while the one before is not over");
+        if (streq(k->path, "schedule.missed") && s->schedule.missed == MISSED_ALL)
+                return export_note(x, "schedule.missed: all: one run is made up for");
+        return 0;
+}
+
 static const ExportRow rows[] = {
         { "description", NULL, NULL },
         { "type", NULL, NULL },
@@ -79,6 +100,11 @@ static const ExportRow rows[] = {
         { "restart.limit", NULL, emit_limit },
         { "stop.signal", NULL, emit_signal },
         { "stop.timeout", NULL, NULL },
+        { "schedule.cron", NULL, emit_schedule },
+        { "schedule.every", NULL, emit_schedule },
+        { "schedule.timezone", NULL, emit_schedule },
+        { "schedule.overlap", NULL, emit_schedule },
+        { "schedule.missed", NULL, emit_schedule },
         { "user", NULL, emit_user },
         { "group", NULL, emit_user },
         { "capabilities", NULL, emit_capabilities },
@@ -113,38 +139,63 @@ static int fill_container(Exporter *x, const char *name) {
         return add_environment(x);
 }
 
-/* Kubernetes knows only Always for what runs on. */
-static int fill_policy(Exporter *x, const char *name) {
+/* Kubernetes knows only Always for what runs on. `workload` is what holds `spec`: the document, or the template of a CronJob's jobs. */
+static int fill_policy(Exporter *x, json_object *workload, const char *name) {
         const ServiceSpec *s = x->spec;
-        json_object *o = x->document;
         int r;
 
         if (s->type == SERVICE_ONESHOT) {
-                r = export_set_text(o, "spec.template.spec.restartPolicy", s->restart.when == RESTART_NEVER ? "Never" : "OnFailure");
-                return r < 0 ? r : export_set(o, "spec.backoffLimit", json_object_new_int64(s->restart.when == RESTART_NEVER ? 0 : s->restart.limit ?: 6));
+                r = export_set_text(workload, "spec.template.spec.restartPolicy", s->restart.when == RESTART_NEVER ? "Never" : "OnFailure");
+                return r < 0 ? r : export_set(workload, "spec.backoffLimit", json_object_new_int64(s->restart.when == RESTART_NEVER ? 0 : s->restart.limit ?: 6));
         }
-        if ((r = export_set(o, "spec.replicas", json_object_new_int64(x->instances))) < 0 ||
-            (r = export_set_text(o, "spec.selector.matchLabels.app", name)) < 0)
+        if ((r = export_set(workload, "spec.replicas", json_object_new_int64(x->instances))) < 0 ||
+            (r = export_set_text(workload, "spec.selector.matchLabels.app", name)) < 0)
                 return r;
         return s->restart.when == RESTART_ALWAYS ? 0 : export_note(x, "restart.when: a Deployment restarts always");
 }
 
-static int fill(Exporter *x, const char *name) {
+/* A CronJob makes up for one missed run, unless it is too late for it. */
+static int fill_schedule(Exporter *x, const char *fields, json_object **ret_workload) {
         const ServiceSpec *s = x->spec;
         json_object *o = x->document;
-        bool job = s->type == SERVICE_ONESHOT;
+        int r;
+
+        if ((r = export_set_text(o, "spec.schedule", fields)) < 0 ||
+            (s->schedule.timezone && (r = export_set_text(o, "spec.timeZone", s->schedule.timezone)) < 0) ||
+            (r = export_set_text(o, "spec.concurrencyPolicy", s->schedule.overlap == OVERLAP_REPLACE ? "Replace" : "Forbid")) < 0 ||
+            (s->schedule.missed == MISSED_SKIP && (r = export_set(o, "spec.startingDeadlineSeconds", json_object_new_int(60))) < 0))
+                return r;
+        *ret_workload = json_object_new_object();
+        return export_set(o, "spec.jobTemplate", *ret_workload);
+}
+
+static int fill_workload(Exporter *x, json_object *workload, const char *name) {
+        const ServiceSpec *s = x->spec;
         usec_t grace = s->stop.timeout == USEC_INFINITY ? 30 : (s->stop.timeout + USEC_PER_SEC - 1) / USEC_PER_SEC;
         int r;
 
-        if ((r = export_set_text(o, "apiVersion", job ? "batch/v1" : "apps/v1")) < 0 || (r = export_set_text(o, "kind", job ? "Job" : "Deployment")) < 0 ||
-            (r = export_set_text(o, "metadata.name", name)) < 0 || (r = export_set_text(o, "metadata.labels.app", name)) < 0 ||
-            (s->description && (r = export_set_text(o, "metadata.annotations.description", s->description)) < 0) || (r = fill_policy(x, name)) < 0 ||
-            (r = export_set_text(o, "spec.template.metadata.labels.app", name)) < 0 ||
-            (r = export_set(o, "spec.template.spec.terminationGracePeriodSeconds", json_object_new_int64((int64_t) grace))) < 0)
+        if ((r = fill_policy(x, workload, name)) < 0 || (r = export_set_text(workload, "spec.template.metadata.labels.app", name)) < 0 ||
+            (r = export_set(workload, "spec.template.spec.terminationGracePeriodSeconds", json_object_new_int64((int64_t) grace))) < 0)
                 return r;
         x->container = json_object_new_object();
-        r = export_push(o, "spec.template.spec.containers", x->container);
+        r = export_push(workload, "spec.template.spec.containers", x->container);
         return r < 0 ? r : fill_container(x, name);
+}
+
+static int fill(Exporter *x, const char *name) {
+        const ServiceSpec *s = x->spec;
+        json_object *o = x->document, *workload = o;
+        bool job = s->type == SERVICE_ONESHOT;
+        _cleanup_free_ char *fields = NULL;
+        int r = job && spec_scheduled(s) ? export_five_fields(s, &fields) : 0;
+
+        if (r < 0 || (r = export_set_text(o, "apiVersion", job ? "batch/v1" : "apps/v1")) < 0 ||
+            (r = export_set_text(o, "kind", fields ? "CronJob" : job ? "Job" : "Deployment")) < 0 ||
+            (r = export_set_text(o, "metadata.name", name)) < 0 || (r = export_set_text(o, "metadata.labels.app", name)) < 0 ||
+            (s->description && (r = export_set_text(o, "metadata.annotations.description", s->description)) < 0) ||
+            (fields && (r = fill_schedule(x, fields, &workload)) < 0))
+                return r;
+        return fill_workload(x, workload, name);
 }
 
 /* Names are those of DNS there: lower-case letters, digits and '-'. */

@@ -56,7 +56,7 @@ static const ExportRow rows[] = {
 };
 
 int export_quadlet(Exporter *x) {
-        static const ExportRow *const tables[] = { rows, unit_service_rows, NULL };
+        static const ExportRow *const tables[] = { rows, unit_service_rows, unit_schedule_rows, NULL };
         const ServiceSpec *s = x->spec;
         int r;
 
@@ -72,5 +72,7 @@ int export_quadlet(Exporter *x) {
                 r = unit_line(x, SECTION_SERVICE, "Type", "oneshot");
         if (r >= 0)
                 r = export_walk(x, tables, plain);
-        return r < 0 ? r : unit_finish(x, "container");
+        if (r >= 0)
+                r = unit_finish(x, "container");
+        return r < 0 ? r : export_timer(x);
 }

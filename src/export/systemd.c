@@ -62,7 +62,7 @@ static const char *type_of(const ServiceSpec *s) {
 }
 
 int export_systemd(Exporter *x) {
-        static const ExportRow *const tables[] = { rows, unit_service_rows, NULL };
+        static const ExportRow *const tables[] = { rows, unit_service_rows, unit_schedule_rows, NULL };
         const ServiceSpec *s = x->spec;
         int r;
 
@@ -75,5 +75,7 @@ int export_systemd(Exporter *x) {
                 r = unit_line(x, SECTION_SERVICE, "NotifyAccess", "all");
         if (r >= 0)
                 r = export_walk(x, tables, plain);
-        return r < 0 ? r : unit_finish(x, "service");
+        if (r >= 0)
+                r = unit_finish(x, "service");
+        return r < 0 ? r : export_timer(x);
 }

@@ -127,6 +127,8 @@ int unit_command(Exporter *x, UnitSection section, const char *name) {
 /* The unit (a template with several instances, and a target that wants them all). */
 int unit_finish(Exporter *x, const char *suffix) {
         _cleanup_free_ char *name = export_name(x->spec), *wants = NULL;
+        /* What runs at its times alone is started by its timer. */
+        bool timed = spec_scheduled(x->spec) && x->spec->type == SERVICE_ONESHOT;
         const char *wanted_by = x->options->user ? "default.target" : "multi-user.target";
         Buffer list = {};
         int r;
@@ -134,12 +136,12 @@ int unit_finish(Exporter *x, const char *suffix) {
         if (!name)
                 return -ENOMEM;
         if (x->instances < 2) {
-                r = x->spec->autostart ? unit_line(x, SECTION_INSTALL, "WantedBy", wanted_by) : 0;
+                r = x->spec->autostart && !timed ? unit_line(x, SECTION_INSTALL, "WantedBy", wanted_by) : 0;
                 return r < 0 ? r : export_add(x->out, text_printf("%s.%s", name, suffix), unit_text(x), NULL);
         }
         r = export_add(x->out, text_printf("%s@.%s", name, suffix), unit_text(x), NULL);
         for (unsigned i = 0; i < x->instances && r >= 0; i++)
-                r = buffer_printf(&list, "%s%s@%u.service", i > 0 ? " " : "", name, i);
+                r = buffer_printf(&list, "%s%s@%u.%s", i > 0 ? " " : "", name, i, timed ? "timer" : "service");
         if (r >= 0)
                 wants = text_printf("[Unit]\nDescription=All instances of %s\nWants=%.*s\nAfter=%.*s\n%s%s%s", name, (int) list.size,
                                     (const char *) list.data, (int) list.size, (const char *) list.data,

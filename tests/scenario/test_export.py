@@ -1,5 +1,5 @@
 """Moving out: units that systemd accepts, files that say what the service said."""
-import glob, json, os, subprocess
+import calendar, glob, json, os, re, subprocess, time
 from kingly import Scenario
 
 SERVICES = {
@@ -29,6 +29,28 @@ class Export(Scenario):
             ours = [line for line in r.stderr.splitlines() if directory in line]
             self.assertEqual(ours, [], r.stderr)
         self.assertIn("File exists", self.refused(1, "export", "systemd", "db", "--directory", directory).err)
+
+    def test_timers_say_what_the_schedule_says(self):
+        """systemd's next time is ours, whatever the calendar."""
+        crons = ["30 3 * * *", "*/20 9-17 * * MON-FRI", "0 0 13 * 5", "0 0 L * *", "0 12 * * 5L", "0 12 * * MON#2", "15 10 3 */2 1-6 *", "0 0 29 2 *", "0 0 */9 * 3"]
+        self.apply({f"t{i}": {"type": "oneshot", "command": "/bin/true", "schedule": {"cron": c, "timezone": "UTC"}} for i, c in enumerate(crons)} |
+                   {"every": {"type": "oneshot", "command": "/bin/true", "schedule": {"every": "20m", "random_delay": "1m"}},
+                    "many": {"type": "oneshot", "instances": 2, "command": "/bin/true", "schedule": {"cron": "@daily"}},
+                    "web": {"command": "/bin/sleep 1000", "autostart": False, "schedule": {"cron": "0 4 * * *"}}})
+        directory = os.path.join(self.home, "units")
+        os.mkdir(directory)
+        self.ok("export", "systemd", "t*", "every", "many", "web", "--system", "--directory", directory)
+        self.assertIn("web-restart.timer", os.listdir(directory))
+        for timer in glob.glob(directory + "/*.timer"):
+            r = subprocess.run(["systemd-analyze", "verify", "--man=no", timer], capture_output=True, text=True, env=os.environ | {"SYSTEMD_LOG_LEVEL": "warning"})
+            self.assertEqual([line for line in r.stderr.splitlines() if directory in line], [], r.stderr)
+        for i, cron in enumerate(crons):
+            next_run = self.row(f"t{i}")["next_run_usec"] // 10**6
+            lines = [line.split("=", 1)[1] for line in open(f"{directory}/t{i}.timer").read().splitlines() if line.startswith("OnCalendar=")]
+            said = subprocess.run(["systemd-analyze", "calendar", f"--base-time=@{next_run - 1}", *lines], capture_output=True, text=True,
+                                  env=os.environ | {"LC_ALL": "C", "TZ": "UTC"})
+            times = re.findall(r"Next elapse: \w+ (\S+ \S+) UTC", said.stdout)
+            self.assertIn(next_run, [calendar.timegm(time.strptime(t, "%Y-%m-%d %H:%M:%S")) for t in times], (cron, lines, said.stdout, said.stderr))
 
     def test_documents_and_notes(self):
         r = self.ok("export", "compose", "all", "--image", "r/x:1")

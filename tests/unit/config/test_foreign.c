@@ -199,11 +199,30 @@ static void test_pm2_reports(void **state) {
                          "\"max_memory_restart\": \"300M\", \"wat\": 1, \"vizion\": false, \"out_file\": \"/l\"}], \"deploy\": {}}",
                NULL,
                "e.json:1:218: warning: deploy has no counterpart\n"
-               "e.json:1:118: warning: a b: cron_restart is not available in this version\n"
                "e.json:1:168: warning: a b: wat has no counterpart\n"
                "e.json:1:200: warning: a b: out_file: Kingly names its own log, which holds both streams with their times: kingctl logs a b\n"
                "e.json:1:84: warning: a b: a cluster's instances do not share a port in this version: give each its own, by KINGLY_INSTANCE\n"
                "e.json:1:11: warning: service `a b` becomes `a_b`: names hold letters, digits, '_', '-' and '.'\n");
+}
+
+static void test_schedules(void **state) {
+        expect("ecosystem.json", "[{\"name\": \"job\", \"script\": \"/x/a\", \"autorestart\": false, \"cron_restart\": \"0 3 * * *\"}]",
+               "default/job {\"command\":[\"/x/a\"],\"cwd\":\"/srv/shop\",\"restart\":{\"when\":\"never\",\"delay\":\"0\",\"reset_after\":\"1s\"},"
+               "\"stop\":{\"signal\":\"SIGINT\",\"timeout\":\"1s600ms\"},\"schedule\":{\"cron\":\"0 3 * * *\"}}\n", "");
+        expect("ecosystem.json", "[{\"name\": \"job\", \"script\": \"/x/a\", \"cron_restart\": \"0 33 * * *\"}]", NULL,
+               "ecosystem.json:1:52: error: job: cron_restart: hour: 33 is more than 23\n");
+        expect("ecosystem.json", "[{\"name\": \"job\", \"script\": \"/x/a\", \"cron_restart\": \"0\"}]",
+               "default/job {\"command\":[\"/x/a\"],\"cwd\":\"/srv/shop\"," PM2 "}\n", "");
+        expect("process-compose.yaml",
+               "processes:\n  a:\n    command: x\n    schedule: {cron: '0 2 * * *', timezone: UTC, run_on_start: true, max_concurrent: 1}\n"
+               "  b:\n    command: x\n    schedule:\n      interval: 30m\n      max_concurrent: 2\n",
+               "default/a {\"type\":\"oneshot\",\"command\":[\"bash\",\"-c\",\"x\"],\"cwd\":\"/srv/shop\",\"restart\":{\"when\":\"never\",\"delay\":\"1s\",\"limit\":0},"
+               "\"stop\":{\"timeout\":\"10s\"},\"schedule\":{\"cron\":\"0 2 * * *\",\"timezone\":\"UTC\",\"at_start\":true}}\n"
+               "default/b {\"type\":\"oneshot\",\"command\":[\"bash\",\"-c\",\"x\"],\"cwd\":\"/srv/shop\",\"restart\":{\"when\":\"never\",\"delay\":\"1s\",\"limit\":0},"
+               "\"stop\":{\"timeout\":\"10s\"},\"schedule\":{\"every\":\"30m\"}}\n",
+               "process-compose.yaml:9:23: warning: b: schedule.max_concurrent: one run at a time; see schedule.overlap\n");
+        expect("process-compose.yaml", "processes: {a: {command: x, schedule: {cron: 'x y'}}}\n", NULL,
+               "process-compose.yaml:1:46: error: a: schedule.cron: expected five fields, or six with seconds in front\n");
 }
 
 static void test_pm2_dump(void **state) {
@@ -275,7 +294,7 @@ int main(void) {
                 cmocka_unit_test(test_recognised), cmocka_unit_test(test_procfile), cmocka_unit_test(test_formation), cmocka_unit_test(test_supervisord),
                 cmocka_unit_test(test_supervisord_numbers_and_groups), cmocka_unit_test(test_supervisord_refused),
                 cmocka_unit_test(test_supervisord_includes), cmocka_unit_test(test_pm2), cmocka_unit_test(test_pm2_reports), cmocka_unit_test(test_pm2_dump),
-                cmocka_unit_test(test_pm2_refused), cmocka_unit_test(test_process_compose), cmocka_unit_test(test_yaml_reads_back),
+                cmocka_unit_test(test_pm2_refused), cmocka_unit_test(test_process_compose), cmocka_unit_test(test_schedules), cmocka_unit_test(test_yaml_reads_back),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

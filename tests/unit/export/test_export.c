@@ -148,6 +148,64 @@ static void test_oneshot(void **state) {
 }
 
 /* A dependency with several instances is a target. */
+static char *timed(ExportFormat format, const char *type, const char *cron, const char *every) {
+        _cleanup_(spec_freep) ServiceSpec *s = make_spec("default", "job");
+
+        set_key(s, "type", type);
+        if (cron)
+                set_key(s, "schedule.cron", cron);
+        if (every)
+                set_key(s, "schedule.every", every);
+        return everything(format, s, &options);
+}
+
+static void expect_timer(const char *cron, const char *lines) {
+        _cleanup_free_ char *text = timed(EXPORT_SYSTEMD, "oneshot", cron, NULL);
+        _cleanup_free_ char *timer = text_printf("# job.timer\n[Unit]\nDescription=Schedule of job\n\n[Timer]\nAccuracySec=1s\n%s\n[Install]\n"
+                                                 "WantedBy=timers.target\n\n", lines);
+
+        if (!strstr(text, timer))
+                fail_msg("%s: %s", cron, text);
+        assert_null(strstr(text, "multi-user.target"));
+}
+
+static void test_timers(void **state) {
+        _cleanup_free_ char *every = timed(EXPORT_SYSTEMD, "oneshot", NULL, "90m"), *restart = timed(EXPORT_SYSTEMD, "simple", "@daily", NULL),
+                            *workday = timed(EXPORT_SYSTEMD, "oneshot", "0 0 15W * *", NULL);
+
+        expect_timer("30 3 * * *", "OnCalendar=*-*-* 03:30:00\n");
+        expect_timer("*/20 9-17 * jan,mar MON-FRI", "OnCalendar=Mon,Tue,Wed,Thu,Fri *-01,03-* 09..17:00,20,40:00\n");
+        expect_timer("0 0 13 * 5", "OnCalendar=*-*-13 00:00:00\nOnCalendar=Fri *-*-* 00:00:00\n");
+        expect_timer("5 0 0 L * *", "OnCalendar=*-*~01 00:00:05\n");
+        expect_timer("0 0 * * 5L", "OnCalendar=Fri *-*~07/1 00:00:00\n");
+        expect_timer("0 0 * * MON#2", "OnCalendar=Mon *-*-08..14 00:00:00\n");
+        assert_non_null(strstr(every, "OnActiveSec=1h30m\nOnUnitActiveSec=1h30m\n"));
+        assert_non_null(strstr(restart, "# job-restart.service\n[Unit]\nDescription=Restart of job.service\n\n[Service]\nType=oneshot\n"
+                                        "ExecStart=systemctl try-restart job.service\n"));
+        assert_non_null(strstr(restart, "# job-restart.timer\n"));
+        assert_non_null(strstr(workday, "! job: schedule.cron: 0 0 15W * * cannot be said in OnCalendar=: the timer has no times\n"));
+}
+
+static void test_cron_jobs(void **state) {
+        static const struct { const char *cron, *every, *fields; } rows[] = {
+                { "30 3 * * 1-5", NULL, "30 3 * * 1-5" }, { "0 0 13 * 7", NULL, "0 0 13 * 0" }, { "@daily", NULL, "0 0 * * *" },
+                { NULL, "15m", "*/15 * * * *" },          { NULL, "2h", "0 */2 * * *" },        { NULL, "1d", "0 0 * * *" },
+                { "0 0 L * *", NULL, NULL },              { "0 0 */2 * 1", NULL, NULL },        { "30 0 0 * * *", NULL, NULL },
+                { NULL, "7m", NULL },                     { NULL, "90s", NULL },
+        };
+
+        for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+                _cleanup_free_ char *text = timed(EXPORT_KUBERNETES, "oneshot", rows[i].cron, rows[i].every);
+                _cleanup_free_ char *wanted = rows[i].fields ? text_printf("\"kind\":\"CronJob\",\"metadata\":{\"name\":\"job\",\"labels\":{\"app\":\"job\"}},"
+                                                                           "\"spec\":{\"schedule\":\"%s\",\"concurrencyPolicy\":\"Forbid\",\"startingDeadlineSeconds\":60,"
+                                                                           "\"jobTemplate\":{\"spec\":{\"template\":{\"spec\":{\"restartPolicy\":\"OnFailure\"", rows[i].fields) :
+                                                              strdup("a CronJob has no words for it: this is a Job");
+
+                if (!strstr(text, wanted))
+                        fail_msg("%s %s: %s", rows[i].cron ?: "", rows[i].every ?: "", text);
+        }
+}
+
 static void test_dependency_with_instances(void **state) {
         _cleanup_spec_list_ SpecList all = {};
         ExportOptions o = options;
@@ -179,7 +237,7 @@ static void test_image_is_needed(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_systemd), cmocka_unit_test(test_quadlet), cmocka_unit_test(test_compose), cmocka_unit_test(test_kubernetes),
-                cmocka_unit_test(test_nothing_is_dropped_in_silence), cmocka_unit_test(test_oneshot), cmocka_unit_test(test_dependency_with_instances),
+                cmocka_unit_test(test_nothing_is_dropped_in_silence), cmocka_unit_test(test_oneshot), cmocka_unit_test(test_timers), cmocka_unit_test(test_cron_jobs), cmocka_unit_test(test_dependency_with_instances),
                 cmocka_unit_test(test_image_is_needed),
         };
 
