@@ -63,7 +63,8 @@ int config_load_json(json_object *service, SpecList *specs, Diagnostics *d);
 
 /* Canonical form: the keys that differ from their defaults, in table order, nested as in the file. New reference; NULL on OOM. */
 json_object *config_spec_to_json(const ServiceSpec *s);
-/* The same as an entry of `services:`: without name, namespace and what does not stand in files. */
+/* The same as an entry of `services:`: without name, namespace and what does not stand in files, and with its dollars doubled where reading the
+ * file would take them for variables. */
 json_object *config_spec_to_file(const ServiceSpec *s);
 /* Every key with its value in force, for `describe`. */
 json_object *config_spec_to_json_full(const ServiceSpec *s);

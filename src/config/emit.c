@@ -206,6 +206,38 @@ json_object *config_spec_to_json_full(const ServiceSpec *s) {
         return emit(s, EMIT_FULL);
 }
 
+/* What reading a file would expand: `$$`, `${`. 0 or -ENOMEM. */
+static int escape_text(json_object *o) {
+        const char *text = json_object_get_string(o);
+        _cleanup_buffer_ Buffer b = {};
+        int r = 0;
+
+        if (!strstr(text, "$$") && !strstr(text, "${"))
+                return 0;
+        for (const char *p = text; *p && r >= 0; p++)
+                r = buffer_append(&b, *p == '$' ? "$$" : p, *p == '$' ? 2 : 1);
+        return r < 0 || json_object_set_string_len(o, b.data, (int) b.size) == 0 ? -ENOMEM : 0;
+}
+
+static int escape_texts(json_object *o) {
+        int r = 0;
+
+        if (json_object_is_type(o, json_type_string))
+                return escape_text(o);
+        if (json_object_is_type(o, json_type_array)) {
+                for (size_t i = 0; i < json_object_array_length(o) && r >= 0; i++)
+                        r = escape_texts(json_object_array_get_idx(o, i));
+        } else if (json_object_is_type(o, json_type_object)) {
+                json_object_object_foreach(o, key, value) {
+                        (void) key;
+                        r = r < 0 ? r : escape_texts(value);
+                }
+        }
+        return r;
+}
+
 json_object *config_spec_to_file(const ServiceSpec *s) {
-        return emit(s, EMIT_FILE);
+        _cleanup_json_ json_object *o = emit(s, EMIT_FILE);
+
+        return o && escape_texts(o) >= 0 ? TAKE_PTR(o) : NULL;
 }

@@ -190,6 +190,22 @@ const Verb verbs[] = {
                 .max = UINT_MAX,
         },
         {
+                .name = "save",
+                .synopsis = "[FILE|DIRECTORY]",
+                .help = "write the known services as a kingly.yaml",
+                .details = "Applied to a daemon that knows nothing, the file makes the same services. Without FILE it is printed. A file holds one "
+                           "namespace, which --namespace chooses where there are several; in a DIRECTORY each gets a file of its own, NAMESPACE.yaml.\n\n"
+                           "Values that describe hides stand in the file as they are: it is created with mode 0600. A file that save did not write itself "
+                           "is replaced with --force alone.\n\n"
+                           "The daemon itself needs no such file: what it knows, it remembers over restarts and reboots by itself.",
+                .examples = EXAMPLES({ "kingctl save shop.yaml", "to take along to another machine" },
+                                     { "kingctl save --namespace shop | kingctl --socket /run/other.sock apply -f -", "to another daemon" }),
+                .options = OPTIONS({ 0, "force", OPTION_FLAG, FIELD(force), NULL, NULL, "replace a file that save did not write" }),
+                .run = verb_save,
+                .operand = OPERAND_FILE,
+                .max = 1,
+        },
+        {
                 .name = "check",
                 .synopsis = "FILE...",
                 .help = "find every error of a file",

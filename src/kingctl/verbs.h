@@ -57,6 +57,7 @@ int verb_apply(Ctl *ctl, char **args);
 int verb_export(Ctl *ctl, char **args);
 int verb_monit(Ctl *ctl, char **args);
 int verb_import(Ctl *ctl, char **args);
+int verb_save(Ctl *ctl, char **args);
 int verb_check(Ctl *ctl, char **args);
 int verb_list(Ctl *ctl, char **args);
 int verb_status(Ctl *ctl, char **args);
