@@ -14,6 +14,7 @@ static void on_hello(Keeper *k, const void *packet, int *fds) {
         if (p->version != WIRE_VERSION)
                 log_warning("the manager speaks version %" PRIu32 " of our protocol, we speak %i", p->version, WIRE_VERSION);
         k->listening = k->greeted = k->hello_due = true;
+        k->upgrade.tell_due = k->table.header->upgrade.outcome != UPGRADE_NEVER;
         k->silent_ends = 0;
 }
 
@@ -76,6 +77,7 @@ static void on_drop(Keeper *k, const void *packet, int *fds) {
 static void on_ready(Keeper *k, const void *packet, int *fds) {
         keeper_ready(k, 0);
         pulse_ready(k);
+        upgrade_ready(k);
 }
 
 static void on_pong(Keeper *k, const void *packet, int *fds) {
@@ -86,8 +88,21 @@ static void on_reopen(Keeper *k, const void *packet, int *fds) {
         logs_reopen(k);
 }
 
+static void on_reexec(Keeper *k, const void *packet, int *fds) {
+        const WireReexec *p = packet;
+
+        upgrade_ask(k, p->within_usec, p->if_changed);
+}
+
+static void on_settled(Keeper *k, const void *packet, int *fds) {
+        upgrade_settled(k);
+}
+
 static void on_shutdown(Keeper *k, const void *packet, int *fds) {
-        keeper_close(k, ((const WireShutdown *) packet)->status);
+        int status = ((const WireShutdown *) packet)->status;
+
+        if (!upgrade_gave_up(k, status))
+                keeper_close(k, status);
 }
 
 static const struct {
@@ -106,6 +121,8 @@ static const struct {
         { WIRE_READY, on_ready },
         { WIRE_REOPEN, on_reopen },
         { WIRE_PONG, on_pong },
+        { WIRE_REEXEC, on_reexec },
+        { WIRE_SETTLED, on_settled },
 };
 
 /* Whoever waits for a SPAWN must hear that nothing comes of it, if its run can be made out at all. */

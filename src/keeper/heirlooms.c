@@ -30,6 +30,17 @@ int heirlooms_pack(const Held *items, size_t n) {
         return r;
 }
 
+void heirlooms_keep(const Held *items, size_t n) {
+        const char *packed = getenv(PACKED);
+        uint64_t fd;
+
+        for (size_t i = 0; i < n; i++)
+                (void) fcntl(items[i].fd, F_SETFD, FD_CLOEXEC);
+        if (packed && parse_u64(packed, &fd) >= 0 && fd < INT32_MAX)
+                fd_close((int) fd);
+        (void) unsetenv(PACKED);
+}
+
 static int unpack(int fd, Held **ret, size_t *ret_n) {
         struct stat st;
         Held *items;
@@ -87,6 +98,7 @@ static int from_systemd(Held **ret, size_t *ret_n) {
                 return -ENOMEM;
         for (size_t i = 0; i < most; i++) {
                 items[i].fd = (int) i + 3;
+                items[i].stored = true;
                 next_name(&names, items[i].fd, items[i].name, sizeof(items[i].name));
         }
         *ret = items;

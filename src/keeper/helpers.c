@@ -34,10 +34,9 @@ static int path_beside_us(char *ret, size_t size, const char *name) {
         return (size_t) snprintf(ret, size, "%s/%s", self, name) < size ? 0 : -ENAMETOOLONG;
 }
 
-int helper_init(Helper *h, const char *name, const char *path) {
+static int find_program(Helper *h, const char *name, const char *path) {
         int r;
 
-        *h = (Helper) { .name = name, .wire.fd = -EBADF, .extra = -EBADF, .restart_at = USEC_INFINITY, .retry_at = USEC_INFINITY };
         if (path)
                 return (size_t) snprintf(h->path, sizeof(h->path), "%s", path) < sizeof(h->path) ? 0 : -ENAMETOOLONG;
         r = path_beside_us(h->path, sizeof(h->path), name);
@@ -47,6 +46,27 @@ int helper_init(Helper *h, const char *name, const char *path) {
                 return 0;
         snprintf(h->path, sizeof(h->path), "%s/%s", KINGLY_LIBEXECDIR, name);
         return access(h->path, X_OK) < 0 ? -errno : 0;
+}
+
+int helper_init(Helper *h, const char *name, const char *path) {
+        int r;
+
+        *h = (Helper) { .name = name, .program = -EBADF, .wire.fd = -EBADF, .extra = -EBADF, .restart_at = USEC_INFINITY, .retry_at = USEC_INFINITY };
+        r = find_program(h, name, path);
+        if (r >= 0)
+                helper_program(h, open(h->path, O_PATH | O_CLOEXEC));
+        return r;
+}
+
+void helper_program(Helper *h, int program) {
+        if (program < 0)
+                return;
+        fd_close(h->program);
+        h->program = program;
+}
+
+void helper_done(Helper *h) {
+        h->program = fd_close(h->program);
 }
 
 /* One way for a burst of ten thousand messages without a round trip. The other end needs it too: the largest packet must fit. */
@@ -88,13 +108,16 @@ static int arrange(int wire, int extra, int to) {
 /* In the child. What names our pid in the environment must name the helper's instead. */
 static _Noreturn void execute(const Helper *h, char *const *given, int wire, int fd_in_child, const ChildDefaults *d) {
         char *alone[] = { (char *) h->path, NULL }, **argv = given ? (char **) given : alone;
+        WireFailed failed = { .h = { WIRE_FAILED, sizeof(failed) }, .stage = STAGE_EXEC };
         char pid[16];
+        int program;
 
         child_reset_signals(d);
         (void) setsid();
         /* One whose keeper dies before this takes effect sees the end of its wire. */
         if (h->mortal)
                 (void) prctl(PR_SET_PDEATHSIG, SIGKILL);
+        program = h->program >= 0 ? fcntl(h->program, F_DUPFD_CLOEXEC, fd_in_child + 2) : -EBADF; /* out of the way of the numbers it will see */
         if (arrange(wire, h->extra, fd_in_child) < 0) {
                 log_errno(LOG_ERR, errno, "cannot arrange the descriptors of %s", h->name);
                 _exit(EXIT_FAILURE);
@@ -103,8 +126,14 @@ static _Noreturn void execute(const Helper *h, char *const *given, int wire, int
         if (getenv("WATCHDOG_PID"))
                 (void) setenv("WATCHDOG_PID", pid, true);
         argv[0] = (char *) h->path;
+        /* By its path what is a script, whose interpreter could not open it, and where the call is unknown or forbidden. */
+        (void) execveat(program, "", argv, environ, AT_EMPTY_PATH);
         (void) execv(h->path, argv);
-        log_errno(LOG_ERR, errno, "cannot execute %s", h->path);
+        failed.error = errno;
+        if (h->curious)
+                (void) fd_send(fd_in_child, &failed, sizeof(failed), NULL, 0);
+        else
+                log_errno(LOG_ERR, failed.error, "cannot execute %s", h->path);
         _exit(127);
 }
 

@@ -9,10 +9,12 @@
 typedef struct Helper {
         const char *name;               /* static */
         char path[PATH_MAX];
+        int program;                    /* what is executed (O_PATH), whatever stands at the path by then; -EBADF: the path */
         pid_t pid;                      /* 0: does not run */
         PollSource wire;                /* our end of the pair, non-blocking, or fd -EBADF; .ready is the owner's to set before a start */
         int extra;                      /* a descriptor that it finds behind its end of the pair, or -EBADF */
         bool mortal;                    /* killed by the kernel when the keeper dies: two of them would be in each other's way */
+        bool curious;                   /* why it cannot be executed is said on its wire: WIRE_FAILED */
         bool full;                      /* a packet did not go out: EPOLLOUT is awaited, or retry_at */
         bool deaf;                      /* nothing is read from it for now */
         usec_t retry_at;                /* the kernel was short of memory or of descriptors in flight: USEC_INFINITY, or when to try again */
@@ -22,8 +24,11 @@ typedef struct Helper {
 } Helper;
 
 /* Finds the program: `path` if given, else beside our own executable, else in the directory of the installation. -ENOENT, or
- * why nothing could be looked for */
+ * why nothing could be looked for. It is opened here and executed from then on, so that a package's new files reach a daemon all at once, when it
+ * executes itself anew (upgrade.h), and never piece by piece. */
 int helper_init(Helper *h, const char *name, const char *path);
+void helper_done(Helper *h);            /* closes what helper_init() opened; `extra` and the wire are the owner's */
+void helper_program(Helper *h, int program);    /* takes another program, O_PATH, for the next start; nothing happens for -EBADF */
 
 /* Starts it with one end of a fresh pair at `fd_in_child`. argv[0] is replaced by the path (argv NULL: no arguments). When that fails, the next try
  * is scheduled. */

@@ -73,7 +73,7 @@ static void make_unique(Hold *h, char *name, size_t size) {
                 snprintf(name + at, size - at, "#%u", i);
 }
 
-int hold_inherit(Hold *h, const char *name, int fd) {
+int hold_inherit(Hold *h, const char *name, int fd, bool stored) {
         char unique[sizeof(h->slots[0].name)];
         int r;
 
@@ -81,6 +81,6 @@ int hold_inherit(Hold *h, const char *name, int fd) {
         make_unique(h, unique, sizeof(unique));
         r = hold_put(h, unique, fd);
         if (r >= 0)
-                find(h, unique)->stored = true;
+                find(h, unique)->stored = stored;
         return r;
 }

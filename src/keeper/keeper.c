@@ -49,7 +49,7 @@ static void manager_ended(Keeper *k, int status) {
         k->last_status = status;
         k->last_hung = k->pulse.hung;
         pulse_end(k);
-        if (k->closing)
+        if (k->closing || upgrade_manager_ended(k, pid, status))
                 return;
         helper_ended(&k->manager, &k->poller, pid, status);
         k->silent_ends = k->greeted ? 0 : k->silent_ends + 1;
@@ -64,7 +64,7 @@ static void logger_ended(Keeper *k, int status) {
 
         k->logger.pid = 0;
         logs_rest(k);
-        if (!k->closing)
+        if (!k->closing && !upgrade_logger_ended(k, pid, status))
                 helper_ended(&k->logger, &k->poller, pid, status);
 }
 
@@ -85,6 +85,8 @@ static void reap(Keeper *k) {
                         logger_ended(k, status);
                 else if (pid == k->vault.keeper_of.pid)
                         vault_ended(k, status);
+                else if (upgrade_reaped(k, pid, status))
+                        continue;
                 else if ((c = table_by_pid(&k->table, pid)))
                         child_ended(k, c, status, &usage);
                 else
@@ -177,22 +179,46 @@ static void set_defaults(Keeper *k) {
                 log_errno(LOG_WARNING, r, "cannot become the reaper of orphans");
 }
 
-static int find_helpers(Keeper *k) {
+/* What another keeper used is used on. */
+static int find_helper(Helper *h, const char *name, const char *path, Held *items, size_t n) {
+        int r = helper_init(h, name, path), program = upgrade_program(items, n, name);
+
+        helper_program(h, program);
+        return program >= 0 ? 0 : r;
+}
+
+static int find_helpers(Keeper *k, Held *items, size_t n) {
         int r;
 
-        r = helper_init(&k->manager, "kingd-manager", k->options->manager);
+        r = find_helper(&k->manager, "kingd-manager", k->options->manager, items, n);
         if (r < 0)
                 return log_errno(LOG_ERR, r, "cannot find kingd-manager beside kingd nor as %s", k->manager.path);
         k->manager.wire = (PollSource) { .fd = -EBADF, .priority = PRIORITY_MANAGER, .ready = hear_ready };
         k->manager.restart_at = 0;
         k->manager.mortal = true;
-        r = helper_init(&k->logger, "kingd-logger", k->options->logger);
+        r = find_helper(&k->logger, "kingd-logger", k->options->logger, items, n);
         if (r < 0 && r != -ENOENT)
                 return log_errno(LOG_ERR, r, "cannot look for kingd-logger");
         if (r < 0)
                 log_errno(LOG_DEBUG, r, "no kingd-logger: output of services will wait in its pipes");
         k->logger.wire = (PollSource) { .fd = -EBADF, .priority = PRIORITY_LOGGER, .ready = logs_ready };
         return 0;
+}
+
+/* All that can fail; nothing of the items is used up by it but the programs and the table. */
+static int prepare(Keeper *k, Held *items, size_t n) {
+        int r;
+
+        r = find_helpers(k, items, n);
+        if (r < 0)
+                return r;
+        r = resume_table(k, items, n);
+        if (r < 0)
+                return log_errno(LOG_ERR, r, "cannot map the table of processes");
+        r = poller_init(&k->poller, EVENTS_A_TURN);
+        if (r >= 0)
+                r = take_signals(k);
+        return r < 0 ? log_errno(LOG_ERR, r, "cannot set up the event loop") : 0;
 }
 
 static int set_up(Keeper *k) {
@@ -210,17 +236,11 @@ static int set_up(Keeper *k) {
         limits = r > 0;
         /* What somebody leaked to us must not reach services. */
         (void) close_range(STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC);
-        r = find_helpers(k);
-        if (r < 0)
+        r = prepare(k, items, n);
+        if (r < 0) {
+                upgrade_cannot_begin(k, items, n);
                 return r;
-        r = table_init(&k->table, TABLE_CAPACITY);
-        if (r < 0)
-                return log_errno(LOG_ERR, r, "cannot map the table of processes");
-        r = poller_init(&k->poller, EVENTS_A_TURN);
-        if (r >= 0)
-                r = take_signals(k);
-        if (r < 0)
-                return log_errno(LOG_ERR, r, "cannot set up the event loop");
+        }
         set_defaults(k);
         r = vault_open(k);
         if (r < 0)
@@ -244,6 +264,9 @@ static void tear_down(Keeper *k) {
         table_done(&k->table);
         pulse_done(k);
         vault_done(k);
+        upgrade_done(k);
+        helper_done(&k->manager);
+        helper_done(&k->logger);
         fd_close(k->logger.extra);
         hold_done(&k->hold);
         poller_done(&k->poller);
@@ -256,6 +279,8 @@ static void tear_down(Keeper *k) {
 static void start_due(Keeper *k) {
         usec_t now = now_usec(CLOCK_MONOTONIC);
 
+        if (k->upgrade.at <= now)
+                upgrade_due(k);
         if (k->manager.restart_at <= now) {
                 k->greeted = false;
                 (void) helper_start(&k->manager, &k->poller, k->options->argv, WIRE_FD, &k->defaults);
@@ -277,7 +302,7 @@ static void start_due(Keeper *k) {
 
 static usec_t time_left(const Keeper *k) {
         const usec_t deadlines[] = { k->manager.restart_at, k->logger.restart_at, k->manager.retry_at, k->logger.retry_at, k->close_by, k->pulse.at,
-                                      k->vault.keeper_of.restart_at, k->vault.keeper_of.retry_at };
+                                      k->vault.keeper_of.restart_at, k->vault.keeper_of.retry_at, k->upgrade.at };
         usec_t now = now_usec(CLOCK_MONOTONIC), next = USEC_INFINITY;
 
         for (size_t i = 0; i < ARRAY_SIZE(deadlines); i++)
@@ -297,6 +322,7 @@ static int keeper_loop(Keeper *k) {
                 say_flush(k);
                 logs_flush(k);
                 vault_flush(k);
+                upgrade_turn(k);
                 helper_listen(&k->manager, &k->poller, !k->refusal_due);
                 r = poller_wait(&k->poller, time_left(k));
                 if (r < 0)
@@ -316,9 +342,15 @@ int keeper_run(const KeeperOptions *o) {
         k->signals.fd = k->defaults.null_fd = k->poller.fd = k->manager.wire.fd = k->logger.wire.fd = -EBADF;
         k->table.fd = k->logger.extra = k->vault.keeper_of.wire.fd = -EBADF;
         k->vault.keeper_of.restart_at = k->vault.keeper_of.retry_at = USEC_INFINITY;
+        k->manager.program = k->logger.program = k->vault.keeper_of.program = -EBADF;
+        upgrade_init(k);
         r = set_up(k);
-        if (r >= 0)
+        if (r >= 0) {
+                reap(k); /* what ended while we executed ourselves anew */
                 r = keeper_loop(k);
+                if (r < 0)
+                        upgrade_cannot_go_on(k, "cannot go on");
+        }
         tear_down(k);
         return r < 0 ? EXIT_FAILURE : r;
 }

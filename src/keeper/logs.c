@@ -62,7 +62,7 @@ static int give_pipes(Keeper *k, Child *c) {
 void logs_flush(Keeper *k) {
         Child *c;
 
-        if (k->closing)
+        if (k->closing || upgrade_leaving(k))
                 return;
         while ((c = table_queue_first(&k->table, QUEUE_LOG))) {
                 if (c->log_fds[0] >= 0) {

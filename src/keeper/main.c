@@ -6,6 +6,7 @@
 
 #include "base/fd.h"
 #include "base/log.h"
+#include "keeper/candidate.h"
 #include "keeper/heir.h"
 #include "keeper/keeper.h"
 
@@ -101,6 +102,8 @@ int main(int argc, char **argv) {
         (void) prctl(PR_SET_NAME, "kingd"); /* an heir executes /proc/self/exe */
         if (argc > 1 && streq(argv[1], "--heir"))
                 return heir_run(argv);
+        if (argc > 1 && streq(argv[1], "--check-upgrade"))
+                return candidate_run();
         for (int i = 1; i < argc && !streq(argv[i], "--"); i++) {
                 for (size_t n = 0; n < ARRAY_SIZE(printers); n++)
                         if (streq(argv[i], printers[n].option))

@@ -8,6 +8,13 @@
 #include "base/log.h"
 #include "keeper/heirlooms.h"
 
+/* "gate-0123456789abcdef" → run, 0 for any other name. */
+static uint64_t gate_name(const char *name) {
+        const char *p = startswith(name, HEIRLOOM_GATE);
+
+        return p ? strtoull(p, NULL, 16) : 0;
+}
+
 /* "log-0123456789abcdef-1" → run and stream. */
 static bool log_name(const char *name, uint64_t *ret_run, unsigned *ret_stream) {
         const char *p = startswith(name, HEIRLOOM_LOG);
@@ -31,12 +38,28 @@ static Held *newest_table(Held *items, size_t n) {
         return newest;
 }
 
+int resume_table(Keeper *k, Held *items, size_t n) {
+        Held *table = newest_table(items, n);
+        ProcessStat self;
+        int r;
+
+        if (!table || !table_is_ours(table->fd, process_stat(getpid(), &self) >= 0 ? self.start_time : 0))
+                return table_init(&k->table, TABLE_CAPACITY);
+        r = table_adopt(table->fd, &k->table);
+        if (r < 0)
+                return r;
+        memcpy(k->vault.table_name, table->name, sizeof(k->vault.table_name));
+        k->vault.table_stored = table->stored;
+        k->in_place = true;
+        return 0;
+}
+
 static void restore_child(Keeper *k, const Table *old, const Child *left) {
         bool alive = left->state != CHILD_EXITED, began = left->state == CHILD_STARTING || left->state == CHILD_EXECUTING || left->state == CHILD_ORPHAN;
         Child *c;
 
         /* Behind its gate, or failed: it died with its keeper, and nothing of it ever executed. */
-        if (left->run == 0 || (alive && !began) || table_by_run(&k->table, left->run))
+        if (left->run == 0 || (alive && !began) || !table_makes_sense(left) || table_by_run(&k->table, left->run))
                 return;
         c = table_add(&k->table, left->run);
         if (!c)
@@ -71,6 +94,7 @@ static void restore_table(Keeper *k, int fd, bool limits) {
                 restore_child(k, &old, old.children + i);
         if (limits)
                 restore_limits(k, old.header);
+        k->table.header->upgrade = old.header->upgrade;
         table_unview(&old);
 }
 
@@ -96,18 +120,31 @@ static bool restore_log(Keeper *k, const Held *item, uint64_t run, unsigned stre
         if (!c || c->log_size == 0 || c->log_fds[stream] >= 0)
                 return false;
         c->log_fds[stream] = item->fd;
-        c->stored = k->vault.kind == VAULT_SYSTEMD;
+        c->stored = item->stored;
         return true;
+}
+
+static void restore_gate(Keeper *k, const Held *item) {
+        Child *c = table_by_run(&k->table, gate_name(item->name));
+
+        if (c && c->gate.fd < 0)
+                child_resume_gate(k, c, item->fd);
+        else
+                fd_close(item->fd);
 }
 
 static void restore_item(Keeper *k, const Held *item) {
         unsigned stream;
         uint64_t run;
 
+        if (item->fd < 0 || item->fd == k->table.fd || upgrade_take(k, item))
+                return;
         if (streq(item->name, HEIRLOOM_NOTES) && k->logger.extra < 0) {
                 k->logger.extra = item->fd;
-                k->vault.notes_stored = true;
-        } else if (log_name(item->name, &run, &stream)) {
+                k->vault.notes_stored = item->stored;
+        } else if (gate_name(item->name))
+                restore_gate(k, item);
+        else if (log_name(item->name, &run, &stream)) {
                 if (restore_log(k, item, run, stream))
                         return;
                 vault_drop(k, item->name);
@@ -115,30 +152,45 @@ static void restore_item(Keeper *k, const Held *item) {
         } else if (startswith(item->name, HEIRLOOM_TABLE)) {
                 vault_drop(k, item->name);
                 fd_close(item->fd);
-        } else if (hold_inherit(&k->hold, item->name, item->fd) < 0)
+        } else if (hold_inherit(&k->hold, item->name, item->fd, item->stored) < 0)
                 log_warning("cannot hold the descriptor \"%s\" that was passed to us", item->name);
 }
 
 /* Their output waits in the pipes; one pipe alone is none. */
-static void resume_logs(Keeper *k) {
+static void resume_children(Keeper *k) {
         Child *c;
 
         for (uint32_t i = 0; (c = table_next(&k->table, &i));) {
+                child_resumed(k, c);
                 if (c->log_fds[0] < 0 || c->log_fds[1] < 0)
                         logs_close(c);
                 vault_child(k, c);
-                logs_submit(k, c);
+                if (c->state >= CHILD_EXECUTING)
+                        logs_submit(k, c);
                 child_settle(k, c);
         }
+}
+
+/* All of them as they were, but for what execve(2) took. */
+static void resume_in_place(Keeper *k) {
+        Child *c;
+
+        restore_limits(k, k->table.header);
+        k->signals_due = k->table.header->signals_due;
+        for (uint32_t i = 0; (c = table_next(&k->table, &i));)
+                child_resume(k, c);
 }
 
 void resume(Keeper *k, Held *items, size_t n, bool limits) {
         Held *table = newest_table(items, n);
 
-        if (table)
+        if (k->in_place)
+                resume_in_place(k);
+        else if (table)
                 restore_table(k, table->fd, limits);
         write_header(k);
         for (size_t i = 0; i < n; i++)
                 restore_item(k, items + i);
-        resume_logs(k);
+        resume_children(k);
+        upgrade_resume(k);
 }

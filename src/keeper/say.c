@@ -192,7 +192,27 @@ static int flush_list(Keeper *k) {
         return r;
 }
 
-static int (*const topics[])(Keeper *k) = { flush_hello, flush_ping, flush_reopened, flush_refusal, flush_signals, flush_children, flush_list };
+static int flush_upgrade(Keeper *k) {
+        WireUpgrade p = { .h = { WIRE_UPGRADE, sizeof(p) }, .news = k->upgrade.news, .last = k->table.header->upgrade };
+        int r = k->upgrade.tell_due ? send_manager(k, &p, NULL, 0) : 0;
+
+        if (r >= 0 && k->upgrade.tell_due)
+                k->upgrade.tell_due = k->upgrade.news = false;
+        return r;
+}
+
+/* Last: everything that was noted before it is said. */
+static int flush_leave(Keeper *k) {
+        WireHeader p = { WIRE_LEAVE, sizeof(p) };
+        int r = k->upgrade.leave_due ? send_manager(k, &p, NULL, 0) : 0;
+
+        if (r >= 0)
+                k->upgrade.leave_due = false;
+        return r;
+}
+
+static int (*const topics[])(Keeper *k) = { flush_hello, flush_ping, flush_reopened, flush_refusal, flush_upgrade, flush_signals, flush_children,
+                                               flush_list, flush_leave };
 
 void say_flush(Keeper *k) {
         if (!k->listening || k->manager.full)
@@ -222,7 +242,7 @@ void say_refusal(Keeper *k, uint64_t run, int error, SpawnStage stage) {
 void say_stop(Keeper *k) {
         Child *c;
 
-        k->listening = k->hello_due = k->reopened_due = k->refusal_due = k->listing = k->list_half = false;
+        k->listening = k->hello_due = k->reopened_due = k->refusal_due = k->listing = k->list_half = k->upgrade.leave_due = false;
         while ((c = table_queue_first(&k->table, QUEUE_SAY))) {
                 c->say = 0;
                 table_dequeue(&k->table, QUEUE_SAY);

@@ -78,6 +78,33 @@ static void child_failed(Keeper *k, Child *c, int error, SpawnStage stage) {
         say(k, c, SAY_FAILED);
 }
 
+/* ---- after execve(2) of ourselves: it is our child still, and was not reaped, so its number is its own ---- */
+
+void child_resume(Keeper *k, Child *c) {
+        PidRef process;
+
+        c->owner = k;
+        c->gate = (PollSource) { .fd = -EBADF, .priority = PRIORITY_GATE, .ready = gate_ready };
+        if (c->process.pid == 0)
+                return;
+        k->alive++;
+        if (pidref_open(c->process.pid, c->process.start_time, &process) >= 0)
+                c->process.fd = process.fd;
+}
+
+void child_resume_gate(Keeper *k, Child *c, int gate) {
+        c->gate.fd = gate;
+        if (poller_add(&k->poller, &c->gate, 0) < 0)
+                gate_close(k, c);
+}
+
+void child_resumed(Keeper *k, Child *c) {
+        bool before_exec = c->process.pid > 0 && (c->state == CHILD_GATED || c->state == CHILD_STARTING);
+
+        if (before_exec && !c->failed && c->gate.fd < 0)
+                gate_lost(k, c, EBADF);
+}
+
 /* ---- birth ---- */
 
 /* The descriptors that came with the packet, in the order of the flags, and our log pipes → those that the command will see. Returns the cgroup's. */

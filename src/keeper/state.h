@@ -9,6 +9,7 @@
 #include "keeper/keeper.h"
 #include "keeper/pulse.h"
 #include "keeper/table.h"
+#include "keeper/upgrade.h"
 #include "keeper/vault.h"
 
 #define CONTAINER_OF(p, type, member) ((type *) (void *) ((char *) (p) - offsetof(type, member)))
@@ -40,6 +41,8 @@ struct Keeper {
         bool greeted;                   /* this manager has said HELLO */
         unsigned silent_ends;           /* managers in a row that ended without it */
         bool ready_called;
+        bool in_place;                  /* we executed ourselves anew: the table is that of before */
+        Upgrade upgrade;
         bool closing;
         int status;
         usec_t close_by;
@@ -68,6 +71,9 @@ void spawn_child(Keeper *k, const WireSpawn *s, const int *fds);
 void child_release(Keeper *k, Child *c);
 void child_signal(Child *c, int sig, unsigned target);
 void child_ended(Keeper *k, Child *c, int status, const struct rusage *usage);  /* it was just reaped */
+void child_resume(Keeper *k, Child *c);         /* of a table that was adopted; then its gate, if it has one; then child_resumed() */
+void child_resume_gate(Keeper *k, Child *c, int gate);
+void child_resumed(Keeper *k, Child *c);
 void child_settle(Keeper *k, Child *c);         /* forgets it when nothing about it is left to do */
 
 /* logs.c */

@@ -80,17 +80,31 @@ void table_done(Table *t) {
         *t = (Table) { .fd = -EBADF };
 }
 
+static int read_header(int fd, TableHeader *ret) {
+        struct stat st;
+
+        if (pread(fd, ret, sizeof(*ret), 0) != sizeof(*ret) || ret->magic != TABLE_MAGIC || fstat(fd, &st) < 0)
+                return -EBADMSG;
+        if (ret->version != TABLE_VERSION)
+                return -EPROTO;
+        if (ret->capacity > TABLE_CAPACITY || ret->top > ret->capacity || (uint64_t) st.st_size < table_bytes(ret->capacity))
+                return -EBADMSG;
+        return 0;
+}
+
+bool table_is_ours(int fd, uint64_t our_start_time) {
+        TableHeader h;
+
+        return pread(fd, &h, sizeof(h), 0) == sizeof(h) && h.magic == TABLE_MAGIC && h.keeper == getpid() && h.keeper_start == our_start_time;
+}
+
 int table_view(int fd, Table *ret) {
         TableHeader h;
-        struct stat st;
         uint8_t *p;
+        int r = read_header(fd, &h);
 
-        if (pread(fd, &h, sizeof(h), 0) != sizeof(h) || h.magic != TABLE_MAGIC || fstat(fd, &st) < 0)
-                return -EBADMSG;
-        if (h.version != TABLE_VERSION)
-                return -EPROTO;
-        if (h.capacity > TABLE_CAPACITY || h.top > h.capacity || (uint64_t) st.st_size < table_bytes(h.capacity))
-                return -EBADMSG;
+        if (r < 0)
+                return r;
         p = mmap(NULL, table_bytes(h.capacity), PROT_READ, MAP_SHARED, fd, 0);
         if (p == MAP_FAILED)
                 return -errno;
@@ -222,4 +236,52 @@ void table_dequeue(Table *t, ChildQueueKind kind) {
         if (!q->head)
                 q->tail = 0;
         c->queued[kind] = false;
+}
+
+bool table_makes_sense(const Child *left) {
+        return left->state >= CHILD_GATED && left->state <= CHILD_FAILED && left->log_size <= WIRE_LOG_MAX;
+}
+
+/* What the process before execve(2) kept to itself means nothing now. */
+static void adopt_entry(Table *t, Child *c) {
+        uint32_t *bucket;
+
+        memset((uint8_t *) c + CHILD_KEPT, 0, sizeof(*c) - CHILD_KEPT);
+        c->process.fd = c->gate.fd = c->log_fds[0] = c->log_fds[1] = -EBADF;
+        if (c->run == 0) {
+                c->next_run = t->free;
+                t->free = number_of(t, c);
+                return;
+        }
+        bucket = bucket_of_run(t, c->run);
+        c->next_run = *bucket;
+        *bucket = number_of(t, c);
+        if (c->process.pid > 0)
+                table_set_pid(t, c, c->process.pid);
+        t->used++;
+}
+
+int table_adopt(int fd, Table *ret) {
+        TableHeader h;
+        uint8_t *p;
+        int r = read_header(fd, &h);
+
+        if (r < 0)
+                return r;
+        p = map_table(fd, h.capacity);
+        if (!p)
+                return -ENOMEM;
+        *ret = (Table) { .fd = fd };
+        place(ret, p, h.capacity);
+        ret->top = h.top;
+        memset(ret->by_run, 0, 2 * INDEX_SIZE * sizeof(uint32_t));
+        for (uint32_t i = 0; i < h.top; i++) {
+                if (ret->children[i].run != 0 && !table_makes_sense(ret->children + i)) {
+                        (void) munmap(p, table_bytes(h.capacity));
+                        *ret = (Table) { .fd = -EBADF };
+                        return -EBADMSG;
+                }
+                adopt_entry(ret, ret->children + i);
+        }
+        return 0;
 }

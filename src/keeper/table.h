@@ -45,11 +45,12 @@ struct Child {
         int log_fds[2];                 /* read ends, or -EBADF */
 };
 
-/* The part of a Child that the next keeper reads. Whoever changes it, or TableHeader, or WIRE_LOG_MAX, or the meaning of a state, counts
- * TABLE_VERSION up: a keeper that meets another version leaves the old one in place (reexec) or starts with what the manager's store knows. */
+/* The part of a Child that the next keeper reads. Whoever changes it, or TableHeader, or Held, or WIRE_LOG_MAX, or the meaning of a state, counts
+ * TABLE_VERSION up: a keeper of another version is not executed in the place of ours (upgrade.h), because there would be no way back from it; one
+ * that follows a dead keeper starts with what the manager's store knows. */
 #define CHILD_KEPT offsetof(Child, say)
 #define TABLE_MAGIC UINT64_C(0x6b696e676c793031)
-#define TABLE_VERSION 1
+#define TABLE_VERSION 2
 
 typedef struct TableHeader {
         uint64_t magic;
@@ -61,6 +62,11 @@ typedef struct TableHeader {
         uint64_t nofile_soft, nofile_hard;
         uint32_t nofile_raised;
         char oom_score_adj[12];         /* "": as it is */
+        /* What the keeper that executes itself anew wants to know of itself (upgrade.h). */
+        int32_t heir;                   /* pid, or 0 */
+        uint64_t signals_due;
+        uint64_t within;                /* of the upgrade that is under way, microseconds */
+        UpgradeRecord upgrade;
 } TableHeader;
 
 typedef struct ChildQueue { uint32_t head, tail; } ChildQueue;
@@ -78,6 +84,12 @@ typedef struct Table {
 /* At most TABLE_CAPACITY entries, fewer where so much address space is not to be had. 0 or -ENOMEM. */
 int table_init(Table *t, uint32_t capacity);
 void table_done(Table *t);              /* descriptors of the entries are left alone */
+
+/* The table that this very process made before it executed itself anew, with every entry; of what is "ours alone" nothing is left: no descriptor,
+ * no queue, no callback. Whose it is: table_is_ours(). 0, -EPROTO, -EBADMSG, -ENOMEM; the descriptor is taken on success. */
+int table_adopt(int fd, Table *ret);
+bool table_makes_sense(const Child *left);     /* an entry of a table that another program wrote */
+bool table_is_ours(int fd, uint64_t our_start_time);
 
 /* Maps what table_init() of another keeper made, to be read and nothing else. -EPROTO: another version; -EBADMSG: no table. Undone by table_unview(). */
 int table_view(int fd, Table *ret);

@@ -2,6 +2,7 @@
  * given everything again; once the end is meant no heir lives. */
 #include "keeper/vault.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -46,6 +47,23 @@ static int flush_notes(Keeper *k) {
         int r = k->vault.notes_stored || k->logger.extra < 0 ? 0 : vault_send(k, WIRE_HOLD, HEIRLOOM_NOTES, k->logger.extra);
 
         k->vault.notes_stored = r >= 0;
+        return r;
+}
+
+/* An heir goes on with the manager and the logger that it knows; systemd starts what is installed. */
+static int flush_programs(Keeper *k) {
+        const Helper *helpers[] = { &k->manager, &k->logger };
+        int r = 0;
+
+        if (k->vault.kind != VAULT_HEIR || k->vault.programs_stored)
+                return 0;
+        for (size_t i = 0; i < ARRAY_SIZE(helpers) && r >= 0; i++) {
+                char name[64];
+
+                snprintf(name, sizeof(name), HEIRLOOM_PROGRAM "%s", helpers[i]->name);
+                r = helpers[i]->program < 0 ? 0 : vault_send(k, WIRE_HOLD, name, helpers[i]->program);
+        }
+        k->vault.programs_stored = r >= 0;
         return r;
 }
 
@@ -103,7 +121,7 @@ static int flush_stores(Keeper *k) {
         return 0;
 }
 
-static int (*const topics[])(Keeper *k) = { flush_table, flush_notes, flush_held, flush_stores };
+static int (*const topics[])(Keeper *k) = { flush_table, flush_notes, flush_programs, flush_held, flush_stores };
 
 /* The vault, or the next one, has none of them. */
 static void forget_holds(Keeper *k) {
@@ -206,7 +224,7 @@ void vault_start(Keeper *k) {
 
         if (helper_start(&k->vault.keeper_of, &k->poller, k->vault.argv, WIRE_FD, &k->defaults) < 0)
                 return;
-        k->vault.table_stored = k->vault.notes_stored = false;
+        k->vault.table_stored = k->vault.notes_stored = k->vault.programs_stored = false;
         forget_holds(k);
         for (uint32_t i = 0; (c = table_next(&k->table, &i));) {
                 c->stored = false;
@@ -219,8 +237,38 @@ void vault_ended(Keeper *k, int status) {
         pid_t pid = k->vault.keeper_of.pid;
 
         k->vault.keeper_of.pid = 0;
-        if (!k->closing)
+        if (k->closing)
+                return;
+        if (!k->vault.renewed) {
                 helper_ended(&k->vault.keeper_of, &k->poller, pid, status);
+                return;
+        }
+        k->vault.renewed = false;
+        vault_start(k);
+}
+
+void vault_adopt(Keeper *k, int wire, pid_t heir) {
+        Helper *h = &k->vault.keeper_of;
+
+        if (k->vault.kind == VAULT_HEIR && heir > 0) {
+                h->pid = heir;
+                h->restart_at = USEC_INFINITY;
+                h->wire.fd = wire;
+                k->vault.programs_stored = true; /* those before us: it is their heir */
+                if (fd_nonblock(wire, true) < 0 || poller_add(&k->poller, &h->wire, EPOLLIN) < 0)
+                        helper_broken(h, &k->poller);
+                return;
+        }
+        if (heir > 0)
+                (void) kill(heir, SIGKILL); /* our child, not reaped yet; the end of its wire would make it a keeper */
+        fd_close(wire);
+}
+
+void vault_renew(Keeper *k) {
+        if (k->vault.kind != VAULT_HEIR || k->vault.keeper_of.pid <= 0)
+                return;
+        k->vault.renewed = true;
+        helper_broken(&k->vault.keeper_of, &k->poller);
 }
 
 void vault_abandon(Keeper *k) {
@@ -255,8 +303,12 @@ int vault_open(Keeper *k) {
         Helper *h = &k->vault.keeper_of;
         int r;
 
-        snprintf(k->vault.table_name, sizeof(k->vault.table_name), HEIRLOOM_TABLE "%016" PRIx64, now_usec(CLOCK_BOOTTIME));
+        if (!k->in_place)
+                snprintf(k->vault.table_name, sizeof(k->vault.table_name), HEIRLOOM_TABLE "%016" PRIx64, now_usec(CLOCK_BOOTTIME));
         r = helper_init(h, "kingd", NULL);
+        /* What we are ourselves, whatever stands there by now. */
+        helper_program(h, open("/proc/self/exe", O_PATH | O_CLOEXEC));
+        r = h->program >= 0 ? 0 : r;
         h->name = "heir";
         h->wire = (PollSource) { .fd = -EBADF, .priority = PRIORITY_LOGGER, .ready = vault_ready };
         if (systemd && getpid() != 1) {
@@ -274,5 +326,6 @@ int vault_open(Keeper *k) {
 void vault_done(Keeper *k) {
         free(k->vault.argv);
         k->vault.argv = NULL;
+        helper_done(&k->vault.keeper_of);
         fd_close(k->vault.keeper_of.wire.fd);
 }

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "keeper/helpers.h"
+#include "keeper/hold.h"
 
 typedef enum VaultKind { VAULT_NONE, VAULT_SYSTEMD, VAULT_HEIR } VaultKind;
 
@@ -11,8 +12,9 @@ typedef struct Vault {
         VaultKind kind;
         Helper keeper_of;               /* the heir; under systemd only its wire is used: the notify socket */
         char **argv;                    /* of the heir, owned */
-        char table_name[32];
-        bool table_stored, notes_stored;
+        char table_name[sizeof(((Held *) NULL)->name)];
+        bool table_stored, notes_stored, programs_stored;
+        bool renewed;                   /* the heir was ended by us: the next one follows at once */
 } Vault;
 
 typedef struct Keeper Keeper;
@@ -23,6 +25,8 @@ void vault_done(Keeper *k);
 void vault_ready_to_start(Keeper *k);           /* whoever started us in the background is told: the heir need not know its descriptors any more */
 void vault_start(Keeper *k);                    /* the heir is due: starts it and begins to give it everything */
 void vault_ended(Keeper *k, int status);        /* the heir was reaped */
+void vault_adopt(Keeper *k, int wire, pid_t heir);      /* the one of before we executed ourselves anew; takes the wire */
+void vault_renew(Keeper *k);                    /* another heir, of our own program */
 void vault_abandon(Keeper *k);                  /* the end is meant: nobody inherits */
 void vault_child(Keeper *k, Child *c);          /* its log pipes came into being or are closed */
 void vault_drop(Keeper *k, const char *name);   /* now or, should the vault be full, not at all */

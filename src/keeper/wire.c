@@ -34,6 +34,23 @@ static int check_child(const void *packet) {
         return p->run == 0 || p->state < CHILD_GATED || p->state > CHILD_ORPHAN ? -EBADMSG : 0;
 }
 
+static bool ends(const char *text, size_t size) {
+        return memchr(text, '\0', size) != NULL;
+}
+
+static int check_upgrade(const void *packet) {
+        const UpgradeRecord *u = &((const WireUpgrade *) packet)->last;
+
+        return u->outcome >= _UPGRADE_OUTCOME_MAX || !ends(u->from, sizeof(u->from)) || !ends(u->to, sizeof(u->to)) || !ends(u->why, sizeof(u->why)) ?
+                       -EBADMSG : 0;
+}
+
+static int check_candidate(const void *packet) {
+        const WireCandidate *p = packet;
+
+        return !ends(p->version, sizeof(p->version)) || p->version[0] == '\0' ? -EBADMSG : 0;
+}
+
 typedef struct WireRule {
         uint32_t type;
         const char *name;
@@ -55,6 +72,8 @@ static const WireRule rules[] = {
         { WIRE_READY, "READY", sizeof(WireHeader), 0, NULL },
         { WIRE_REOPEN, "REOPEN", sizeof(WireHeader), 0, NULL },
         { WIRE_PONG, "PONG", sizeof(WireHeader), 0, NULL },
+        { WIRE_REEXEC, "REEXEC", sizeof(WireReexec), 0, NULL },
+        { WIRE_SETTLED, "SETTLED", sizeof(WireHeader), 0, NULL },
         { WIRE_SPAWNED, "SPAWNED", sizeof(WireSpawned), 0, check_run },
         { WIRE_EXECED, "EXECED", sizeof(WireRun), 0, check_run },
         { WIRE_FAILED, "FAILED", sizeof(WireFailed), 0, NULL }, /* run may be 0: of a malformed SPAWN */
@@ -65,6 +84,9 @@ static const WireRule rules[] = {
         { WIRE_SIGNALED, "SIGNALED", sizeof(WireSignal), 0, check_signal_number },
         { WIRE_PING, "PING", sizeof(WireHeader), 0, NULL },
         { WIRE_REOPENED, "REOPENED", sizeof(WireHeader), 0, NULL },
+        { WIRE_LEAVE, "LEAVE", sizeof(WireHeader), 0, NULL },
+        { WIRE_UPGRADE, "UPGRADE", sizeof(WireUpgrade), 0, check_upgrade },
+        { WIRE_CANDIDATE, "CANDIDATE", sizeof(WireCandidate), 0, check_candidate },
 };
 
 static const WireRule *rule_of(uint32_t type) {

@@ -15,7 +15,7 @@
 #include "base/macro.h"
 #include "base/error.h"
 
-#define WIRE_VERSION 2
+#define WIRE_VERSION 3
 #define WIRE_MAX (160 * 1024)         /* bytes a packet; env + argv of a service must fit */
 #define WIRE_FDS_MAX 64               /* descriptors a packet */
 #define WIRE_GROUPS_MAX 64
@@ -38,6 +38,8 @@ typedef enum WireType {
         WIRE_READY,          /* WireHeader: the manager serves; whoever started us in the background may go on */
         WIRE_REOPEN,         /* WireHeader: the logger shall open its files anew; answered by WIRE_REOPENED when what comes goes to new ones */
         WIRE_PONG,           /* WireHeader: the answer to PING, as soon as the manager's loop comes round */
+        WIRE_REEXEC,         /* WireReexec: execute the programs anew that stand on the disk now; UPGRADE tells what came of it */
+        WIRE_SETTLED,        /* WireHeader: before READY. Programs before these could not go on with what this manager writes: no way back from READY on */
         /* keeper → manager */
         WIRE_SPAWNED = 64,   /* WireSpawned: a child exists (gated or on its way to exec) */
         WIRE_EXECED,         /* WireRun: its command executes */
@@ -50,6 +52,10 @@ typedef enum WireType {
         WIRE_SIGNALED,       /* WireSignal with run 0: the keeper received this signal and leaves it to the manager */
         WIRE_PING,           /* WireHeader: somebody waits; a manager that does not answer in time is ended and replaced */
         WIRE_REOPENED,       /* WireHeader: of every REOPEN that was heard before */
+        WIRE_LEAVE,          /* WireHeader: other programs follow: write the books and end, touch nothing else */
+        WIRE_UPGRADE,        /* WireUpgrade: after HELLO, and whenever something has come of a REEXEC */
+        /* a kingd that is asked whether it could follow → keeper */
+        WIRE_CANDIDATE = 128, /* WireCandidate: the only word on its wire */
 } WireType;
 
 typedef struct WireHeader { uint32_t type, size; } WireHeader;   /* size: of the whole packet, must equal what was received */
@@ -163,6 +169,41 @@ typedef struct WireChild {
         uint32_t state;                /* CHILD_* */
         uint64_t start_time;
 } WireChild;
+
+/* How often this keeper, with all that it was executed as, was asked to execute itself anew, and what came of it the last time. */
+typedef enum UpgradeOutcome {
+        UPGRADE_NEVER,
+        UPGRADE_UNDER_WAY,             /* the new programs are there and have not served yet */
+        UPGRADE_DONE,
+        UPGRADE_WENT_BACK,             /* they did not come up: the old ones are there again */
+        UPGRADE_REFUSED,               /* nothing was touched */
+        _UPGRADE_OUTCOME_MAX
+} UpgradeOutcome;
+typedef struct UpgradeRecord {
+        uint32_t serial, outcome;
+        char from[32], to[32];         /* versions */
+        char why[184];                 /* of WENT_BACK and REFUSED; a text for a person */
+} UpgradeRecord;
+typedef struct WireUpgrade {
+        WireHeader h;
+        uint32_t news, pad;            /* it is said for the first time */
+        UpgradeRecord last;
+} WireUpgrade;
+
+typedef struct WireReexec {
+        WireHeader h;
+        uint64_t within_usec;          /* the new programs have so long to serve; 0: a minute */
+        uint32_t if_changed, pad;      /* only if one of the files is another than that which runs; else there is no answer at all */
+} WireReexec;
+
+/* error: positive errno: it could not follow, and why. */
+typedef struct WireCandidate {
+        WireHeader h;
+        uint32_t wire_version, table_version;
+        int32_t error;
+        uint32_t pad;
+        char version[32];
+} WireCandidate;
 
 const char *wire_stage_name(SpawnStage s);   /* "change directory", "execute", … */
 const char *wire_type_name(uint32_t type);
