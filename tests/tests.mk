@@ -39,6 +39,48 @@ $(WITNESS): tests/chaos/witness.c $(MAKEFILE_LIST)
 	$(call say,test,$@)
 	$(Q)$(CC) $(CPPFLAGS) -std=gnu17 -O2 -g -Wall -Wextra -Werror -o $@ $<
 
+# Programs that are not these, to be executed in their place: another version; one whose table is another; one whose state has a newer form; one that
+# ends as soon as it is executed there. Of each only the files that differ are compiled.
+UPGRADE := $(BUILD)/tests/upgrade
+UPGRADE_PROGRAMS := $(addprefix $(UPGRADE)/next/,kingd kingd-manager kingd-logger) $(UPGRADE)/table/kingd $(UPGRADE)/fall/kingd $(UPGRADE)/schema/kingd-manager \
+	$(UPGRADE)/fall/kingd-manager
+upgrade_objects = $(patsubst src/%.c,$(UPGRADE)/next/%.o,$(shell grep -l KINGLY_VERSION src/$(1)/*.c))
+NEXT_VERSION := -UKINGLY_VERSION -DKINGLY_VERSION='"9.9.9"'
+define UPGRADE_link
+	$(call say,test,$@)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(LIBS_$(1))
+endef
+$(UPGRADE)/next/%.o: src/%.c $(MAKEFILE_LIST)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(NEXT_VERSION) $(CFLAGS) -MMD -MP -c -o $@ $<
+$(UPGRADE)/table/%.o: src/keeper/%.c src/keeper/table.h $(MAKEFILE_LIST)
+	@mkdir -p $(@D)/keeper
+	@sed 's/define TABLE_VERSION .*/define TABLE_VERSION 99/' src/keeper/table.h >$(@D)/keeper/table.h
+	$(Q)$(CC) -I$(@D) $(CPPFLAGS) $(NEXT_VERSION) $(CFLAGS) -MMD -MP -c -o $@ $<
+$(UPGRADE)/schema/schema.o: src/store/schema.c $(MAKEFILE_LIST)
+	@mkdir -p $(@D)
+	@sed '/^static const char \*const migrations/,/^};/s/^};/        "CREATE TABLE later (value INTEGER NOT NULL);",\n};/' $< >$(@D)/schema.c
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $(@D)/schema.c
+$(UPGRADE)/fall/%.o: tests/upgrade/%.c $(MAKEFILE_LIST)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
+$(UPGRADE)/next/kingd: $(call upgrade_objects,keeper) $(foreach l,$(LINK_keeper),$(call archive,$(l)))
+	$(call UPGRADE_link,keeper)
+$(UPGRADE)/next/kingd-manager: $(call upgrade_objects,manager) $(BUILD)/obj/manager/main.o $(foreach l,$(LINK_manager),$(call archive,$(l)))
+	$(call UPGRADE_link,manager)
+$(UPGRADE)/next/kingd-logger: $(call upgrade_objects,logger) $(foreach l,$(LINK_logger),$(call archive,$(l)))
+	$(call UPGRADE_link,logger)
+$(UPGRADE)/table/kingd: $(UPGRADE)/table/candidate.o $(UPGRADE)/table/table.o $(BUILD)/obj/keeper/main.o $(foreach l,$(LINK_keeper),$(call archive,$(l)))
+	$(call UPGRADE_link,keeper)
+$(UPGRADE)/fall/kingd: $(UPGRADE)/fall/fall.o $(call upgrade_objects,keeper) $(foreach l,$(LINK_keeper),$(call archive,$(l)))
+	$(call UPGRADE_link,keeper)
+$(UPGRADE)/schema/kingd-manager: $(UPGRADE)/schema/schema.o $(call upgrade_objects,manager) $(BUILD)/obj/manager/main.o $(foreach l,$(LINK_manager),$(call archive,$(l)))
+	$(call UPGRADE_link,manager)
+
+$(UPGRADE)/fall/kingd-manager: $(UPGRADE)/fall/fall_settled.o $(UPGRADE)/schema/schema.o $(call upgrade_objects,manager) $(BUILD)/obj/manager/main.o \
+		$(foreach l,$(LINK_manager),$(call archive,$(l)))
+	$(call UPGRADE_link,manager) -Wl,--wrap=link_settled
+
 # One room's unit tests alone: make unit-model
 unit-%:
 	@$(MAKE) --no-print-directory -s $(filter $(BUILD)/tests/unit/$*/%,$(UNIT_TESTS))
@@ -50,7 +92,7 @@ unit-%:
 KINGLY_JOBS ?= 4
 scenario = KINGLY_BIN=$(abspath $(BUILD)/bin) KINGLY_JOBS=$(KINGLY_JOBS) KINGLY_ISOLATION=$(1) $(2) tests/scenario/run
 
-test-programs: all generated $(UNIT_TESTS) $(FUZZ_TARGETS) $(SHIM) $(WITNESS)
+test-programs: all generated $(UNIT_TESTS) $(FUZZ_TARGETS) $(SHIM) $(WITNESS) $(UPGRADE_PROGRAMS)
 
 check-unit: test-programs
 	@tests/run-units $(UNIT_TESTS)

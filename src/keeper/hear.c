@@ -99,10 +99,10 @@ static void on_settled(Keeper *k, const void *packet, int *fds) {
 }
 
 static void on_shutdown(Keeper *k, const void *packet, int *fds) {
-        int status = ((const WireShutdown *) packet)->status;
+        const WireShutdown *p = packet;
 
-        if (!upgrade_gave_up(k, status))
-                keeper_close(k, status);
+        if (!upgrade_gave_up(k, p->status, p->why))
+                keeper_close(k, p->status);
 }
 
 static const struct {

@@ -146,6 +146,7 @@ static bool way_back(const Keeper *k) {
 static void go_back(Keeper *k) {
         UpgradeRecord *u = upgrade_record(k);
 
+        u->outcome = UPGRADE_UNDER_WAY; /* for who comes back: with a reason and without a way back it is over */
         log_error("%s: going back to kingd %s", u->why, u->from);
         upgrade_leave(k, true);
 }
@@ -189,10 +190,13 @@ bool upgrade_logger_ended(Keeper *k, pid_t pid, int status) {
         return true;
 }
 
-bool upgrade_gave_up(Keeper *k, int status) {
+bool upgrade_gave_up(Keeper *k, int status, const char *why) {
         if (k->upgrade.phase != UPGRADE_TRIAL || !way_back(k))
                 return false;
-        upgrade_explain(k, "kingd-manager gave up with status %i before it served", status);
+        if (*why)
+                upgrade_explain(k, "%s", why);
+        else
+                upgrade_explain(k, "kingd-manager gave up with status %i before it served", status);
         go_back(k);
         return true;
 }
@@ -205,6 +209,7 @@ void upgrade_cannot_go_on(Keeper *k, const char *why) {
         if (!way_back(k))
                 return;
         upgrade_explain(k, "kingd %s %s", KINGLY_VERSION, why);
+        upgrade_record(k)->outcome = UPGRADE_UNDER_WAY;
         k->upgrade.back = true;
         if (k->manager.pid > 0 && kill(k->manager.pid, SIGKILL) >= 0)
                 (void) waitpid(k->manager.pid, NULL, 0); /* two managers must not be */

@@ -49,7 +49,7 @@ bool upgrade_leaving(const Keeper *k);          /* nothing is to be started */
 bool upgrade_reaped(Keeper *k, pid_t pid, int status);          /* it was the candidate */
 bool upgrade_manager_ended(Keeper *k, pid_t pid, int status);
 bool upgrade_logger_ended(Keeper *k, pid_t pid, int status);
-bool upgrade_gave_up(Keeper *k, int status);    /* SHUTDOWN came: not from a manager that never served */
+bool upgrade_gave_up(Keeper *k, int status, const char *why);   /* SHUTDOWN came: not from a manager that never served */
 
 /* After execve(2). A program's descriptor among the heirlooms, taken out of them, or -EBADF; the rest by upgrade_take(), which says whether
  * it was for the upgrade; then, with the table in place, where we are. */

@@ -46,7 +46,7 @@ static void pack_programs(Keeper *k, Packing *p) {
 }
 
 static int pack_all(Keeper *k, Packing *p) {
-        *p = (Packing) { .items = calloc(HOLD_MAX + 3 * (size_t) k->table.used + 16, sizeof(Held)) };
+        *p = (Packing) { .items = calloc(k->hold.n + 3 * (size_t) k->table.used + 16, sizeof(Held)) };
         if (!p->items)
                 return -ENOMEM;
         pack(p, k->table.fd, k->vault.table_stored, "%s", k->vault.table_name);
@@ -55,8 +55,8 @@ static int pack_all(Keeper *k, Packing *p) {
                 pack(p, k->vault.keeper_of.wire.fd, false, HEIRLOOM_HEIR);
         pack_programs(k, p);
         pack_children(k, p);
-        for (size_t i = 0; i < HOLD_MAX; i++)
-                pack(p, k->hold.slots[i].fd, k->hold.slots[i].stored, "%s", k->hold.slots[i].name);
+        for (const Held *h = k->hold.slots; h < k->hold.slots + k->hold.n; h++)
+                pack(p, h->name[0] ? h->fd : -EBADF, h->stored, "%s", h->name);
         return heirlooms_pack(p->items, p->n);
 }
 

@@ -45,6 +45,12 @@ static int check_upgrade(const void *packet) {
                        -EBADMSG : 0;
 }
 
+static int check_shutdown(const void *packet) {
+        const WireShutdown *p = packet;
+
+        return ends(p->why, sizeof(p->why)) ? 0 : -EBADMSG;
+}
+
 static int check_candidate(const void *packet) {
         const WireCandidate *p = packet;
 
@@ -68,7 +74,7 @@ static const WireRule rules[] = {
         { WIRE_ACK, "ACK", sizeof(WireRun), 0, check_run },
         { WIRE_HOLD, "HOLD", sizeof(WireHold), 1, check_name },
         { WIRE_DROP, "DROP", sizeof(WireHold), 0, check_name },
-        { WIRE_SHUTDOWN, "SHUTDOWN", sizeof(WireShutdown), 0, NULL },
+        { WIRE_SHUTDOWN, "SHUTDOWN", sizeof(WireShutdown), 0, check_shutdown },
         { WIRE_READY, "READY", sizeof(WireHeader), 0, NULL },
         { WIRE_REOPEN, "REOPEN", sizeof(WireHeader), 0, NULL },
         { WIRE_PONG, "PONG", sizeof(WireHeader), 0, NULL },

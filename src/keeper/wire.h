@@ -128,7 +128,8 @@ size_t wire_spawn_fds(const WireSpawn *s);
 enum { WIRE_TO_MAIN = 0, WIRE_TO_GROUP = 1 };   /* WireSignal.target: the process by pidfd, or its process group */
 typedef struct WireSignal { WireHeader h; uint64_t run; int32_t signal; uint32_t target; } WireSignal;
 typedef struct WireHold { WireHeader h; char name[64]; } WireHold;
-typedef struct WireShutdown { WireHeader h; int32_t status; uint32_t pad; } WireShutdown;
+/* why: of a manager that never served, for whoever asked for it; else "". */
+typedef struct WireShutdown { WireHeader h; int32_t status; uint32_t pad; char why[184]; } WireShutdown;
 
 typedef struct WireSpawned {
         WireHeader h;

@@ -14,6 +14,7 @@ typedef struct Options {
         int output; /* OutputFormat */
         const char *namespace, *socket;
         usec_t timeout; /* 0: not given */
+        usec_t within;  /* likewise */
         bool no_color, quiet, user, system, no_autostart, help, version;
         /* of some */
         bool no_wait, watch, follow, diff, prune, force, no_autorestart, ignore_case, invert, raw, no_prefix, source_maps, flush, reopen, no_profile;

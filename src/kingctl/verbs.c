@@ -376,9 +376,27 @@ const Verb verbs[] = {
                 .name = "version",
                 .synopsis = "",
                 .help = "print the versions of kingctl and of the daemon",
-                .details = "The versions differ after an update until the daemon is started again.",
+                .details = "The versions differ after an update until kingctl reexec.",
                 .examples = EXAMPLES({ "kingctl version -o json", "versions, for a program" }),
                 .run = verb_version,
+        },
+        {
+                .name = "reexec",
+                .synopsis = "",
+                .help = "execute the daemon's programs that are installed now, in the place of those that run",
+                .details = "For after an update. The daemon stays the same process and the parent of its services: none is touched, no line of output and no "
+                           "exit is lost, clients wait a moment, and kingctl logs -f and events -f go on.\n\n"
+                           "Programs that do not come up are replaced by those that ran before, even if their files are gone: when the new kingd cannot "
+                           "be executed or cannot go on from here, nothing is touched; when the new kingd-manager ends before it serves or takes too "
+                           "long, or it or kingd-logger falls again and again within a minute, the old ones come back. Then the exit status is 1.\n\n"
+                           "The state is migrated to a new form only when the new programs serve; from then on there is no way back to programs "
+                           "that do not know that form.\n\n"
+                           "SIGHUP and systemctl reload kingd read the configuration again and, where a program on the disk is another than the one "
+                           "that runs, do this as well.",
+                .examples = EXAMPLES({ "kingctl reexec", "after an update" }, { "kingctl reexec --within 10s", "go back sooner" }),
+                .options = OPTIONS({ 0, "within", OPTION_SPAN, FIELD(within), "SPAN", NULL,
+                                     "go back unless the new programs serve within this time (default: 60s)" }),
+                .run = verb_reexec,
         },
         {
                 .name = "shutdown",

@@ -67,6 +67,7 @@ int verb_events(Ctl *ctl, char **args);
 int verb_doctor(Ctl *ctl, char **args);
 int verb_ping(Ctl *ctl, char **args);
 int verb_version(Ctl *ctl, char **args);
+int verb_reexec(Ctl *ctl, char **args);
 int verb_shutdown(Ctl *ctl, char **args);
 int verb_help(Ctl *ctl, char **args);
 int verb_complete(Ctl *ctl, char **args);

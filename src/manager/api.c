@@ -5,6 +5,7 @@
 
 #include "manager/api.h"
 #include "manager/link.h"
+#include "manager/reexec.h"
 #include "manager/shutdown.h"
 
 /* The interface's text is the file beside this one, taken in by the assembler so that it exists once. */
@@ -51,6 +52,18 @@ static int api_shutdown(VarlinkCall *call, json_object *parameters, void *userda
         return 0;
 }
 
+int api_reexec(VarlinkCall *call, json_object *parameters, void *userdata) {
+        uint64_t within = 0, after = UINT64_MAX;
+        _cleanup_error_ KlError e = {};
+        int r = json_get_u64(parameters, "within_usec", &within, &e);
+
+        if (r >= 0)
+                r = json_get_u64(parameters, "after", &after, &e);
+        if (r < 0)
+                return api_fail(call, &e, r);
+        return reexec_call(userdata, call, within, after > INT64_MAX ? -1 : (int64_t) after);
+}
+
 static const VarlinkEntry methods[] = {
         { "Ping", api_ping, false },       { "Status", api_status, false },   { "Apply", api_apply, true },
         { "Start", api_start, true },      { "Stop", api_stop, true },        { "Restart", api_restart, true },
@@ -59,7 +72,8 @@ static const VarlinkEntry methods[] = {
         { "Signal", api_signal, true },    { "Reset", api_reset, true },      { "Environment", api_environment, true },
         { "FlushLogs", api_flush_logs, true }, { "ReopenLogs", api_reopen_logs, true },
         { "Profiles", api_profiles, false },
-        { "Scale", api_scale, true },      { "Shutdown", api_shutdown, true }, {},
+        { "Scale", api_scale, true },      { "Shutdown", api_shutdown, true },
+        { "Reexec", api_reexec, true }, {},
 };
 
 const VarlinkInterface api_interface = { .name = "io.kingly.Manager", .description = api_description, .methods = methods };

@@ -10,6 +10,7 @@ int api_permission(void *userdata, uid_t uid, gid_t gid, pid_t pid);
 
 int api_list(VarlinkCall *call, json_object *parameters, void *userdata);
 int api_describe(VarlinkCall *call, json_object *parameters, void *userdata);
+int api_reexec(VarlinkCall *call, json_object *parameters, void *userdata);
 int api_status(VarlinkCall *call, json_object *parameters, void *userdata);
 int api_doctor(VarlinkCall *call, json_object *parameters, void *userdata);
 int api_start(VarlinkCall *call, json_object *parameters, void *userdata);

@@ -10,6 +10,7 @@
 #include "manager/instance.h"
 #include "manager/link.h"
 #include "manager/recover.h"
+#include "manager/reexec.h"
 
 static json_object *states_json(const Manager *m, int *ret_instances) {
         json_object *o = json_object_new_object();
@@ -76,6 +77,7 @@ int api_status(VarlinkCall *call, json_object *parameters, void *userdata) {
         json_push(problems, json_text(recovered));
         json_push(problems, json_text(full));
         json_set(o, "problems", problems);
+        json_set(o, "upgrade", reexec_json(m));
         return api_reply(call, o);
 }
 

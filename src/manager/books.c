@@ -149,8 +149,7 @@ static void clear_marks(Manager *m) {
         acknowledge(m);
 }
 
-static int on_retry(sd_event_source *s, uint64_t usec, void *userdata) {
-        Manager *m = userdata;
+void books_retry(Manager *m) {
         _cleanup_error_ KlError e = {};
         int r;
 
@@ -161,6 +160,10 @@ static int on_retry(sd_event_source *s, uint64_t usec, void *userdata) {
                 books_failed(m, r, &e);
         else
                 books_flush(m);
+}
+
+static int on_retry(sd_event_source *s, uint64_t usec, void *userdata) {
+        books_retry(userdata);
         return 0;
 }
 

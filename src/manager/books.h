@@ -12,6 +12,7 @@ int books_write_instance(Instance *i);             /* its row, in the store's op
 /* Now; durable: it survives power loss as well. -EAGAIN while the store has failed and is not to be tried again yet; a failure is told and
  * what is marked stays so. */
 int books_write(Manager *m, bool durable);
+void books_retry(Manager *m);              /* what the store refused, now */
 void books_flush(Manager *m);                      /* books_write(m, false) of what can wait for the next time */
 int books_run(sd_event_source *s, void *userdata); /* handler of manager->books */
 /* The state cannot be written for the reason r, as `why` says: a visible problem until a later try succeeds. Nothing is tried before that. */

@@ -1,5 +1,6 @@
 /* The keeper's socket. Must stay true: packets go out in the order they were asked for, except that a spawn is refused with -EAGAIN rather
  * than queued (it is large and carries descriptors; the start queue comes back to it). */
+#include <stdio.h>
 #include <sys/socket.h>
 
 #include "base/fd.h"
@@ -8,6 +9,7 @@
 #include "manager/control.h"
 #include "manager/instance.h"
 #include "manager/link_private.h"
+#include "manager/reexec.h"
 #include "manager/shutdown.h"
 
 pid_t link_keeper(const Link *l) {
@@ -139,6 +141,20 @@ int link_reopen(Link *l) {
         return link_send(l, &p, sizeof p, -EBADF);
 }
 
+int link_reexec(Link *l, uint64_t within_usec, bool if_changed) {
+        WireReexec p = { .h = { WIRE_REEXEC, sizeof p }, .within_usec = within_usec, .if_changed = if_changed };
+        return link_send(l, &p, sizeof p, -EBADF);
+}
+
+int link_settled(Link *l) {
+        WireHeader p = { WIRE_SETTLED, sizeof p };
+        return link_send(l, &p, sizeof p, -EBADF);
+}
+
+bool link_upgraded(const Link *l) {
+        return l->upgraded;
+}
+
 int link_ready(Link *l) {
         WireHeader p = { WIRE_READY, sizeof p };
         return link_send(l, &p, sizeof p, -EBADF);
@@ -147,6 +163,7 @@ int link_ready(Link *l) {
 void link_goodbye(Link *l, int status) {
         WireShutdown p = { .h = { WIRE_SHUTDOWN, sizeof p }, .status = status };
 
+        memcpy(p.why, l->why, sizeof p.why);
         (void) fd_nonblock(l->fd, false);
         for (Outgoing *o = l->head; o; o = o->next)
                 (void) fd_send(l->fd, o->data, o->size, &o->fd, o->fd >= 0);
@@ -218,12 +235,26 @@ static int on_list_end(Link *l, const void *packet) {
                 return 0;
         }
         log_error("%s%s%s", e.message ?: strerror(-r), e.hint ? " — " : "", e.hint ?: "");
+        snprintf(l->why, sizeof l->why, "%s", e.message ?: strerror(-r));
         shutdown_give_up(l->manager, 1);
         return 0;
 }
 
 static int on_signaled(Link *l, const void *packet) {
         shutdown_signal(l->manager, ((const WireSignal *) packet)->signal);
+        return 0;
+}
+
+static int on_upgrade(Link *l, const void *packet) {
+        const WireUpgrade *p = packet;
+
+        l->upgraded = l->upgraded || p->news || p->last.outcome == UPGRADE_UNDER_WAY;
+        reexec_heard(l->manager, packet);
+        return 0;
+}
+
+static int on_leave(Link *l, const void *packet) {
+        reexec_leave(l->manager);
         return 0;
 }
 
@@ -242,7 +273,8 @@ static const struct { uint32_t type; size_t size; int (*handle)(Link *l, const v
         { WIRE_EXECED, sizeof(WireRun), on_execed },       { WIRE_FAILED, sizeof(WireFailed), on_failed },
         { WIRE_EXITED, sizeof(WireExited), on_exited },    { WIRE_CHILD, sizeof(WireChild), on_child },
         { WIRE_LIST_END, sizeof(WireHeader), on_list_end }, { WIRE_SIGNALED, sizeof(WireSignal), on_signaled },
-        { WIRE_PING, sizeof(WireHeader), on_ping },        { WIRE_REOPENED, sizeof(WireHeader), on_reopened },
+        { WIRE_PING, sizeof(WireHeader), on_ping },        { WIRE_UPGRADE, sizeof(WireUpgrade), on_upgrade },
+        { WIRE_LEAVE, sizeof(WireHeader), on_leave },        { WIRE_REOPENED, sizeof(WireHeader), on_reopened },
 };
 
 static int link_packet(Link *l, const void *packet, size_t size, int *fds, size_t n_fds) {

@@ -22,6 +22,9 @@ int link_signal(Link *l, uint64_t run, int sig, int target);
 int link_hold(Link *l, const char *name, int fd);
 int link_drop(Link *l, const char *name);          /* the opposite */
 int link_reopen(Link *l);                          /* the logger shall open its files anew */
+int link_reexec(Link *l, uint64_t within_usec, bool if_changed);   /* other programs in our place: reexec.h hears what comes of it */
+int link_settled(Link *l);                         /* before link_ready(): what we write from then on is not for those before us */
+bool link_upgraded(const Link *l);                 /* other programs ran before, or are to run next */
 int link_ready(Link *l);                           /* we serve: a kingd in the background lets its starter go */
 /* The last word, after all that is queued; may block for as long as the keeper takes to read it. */
 void link_goodbye(Link *l, int status);

@@ -24,6 +24,8 @@ struct Link {
         Held held[HOLD_MAX];
         size_t n_held;
         bool listed;
+        bool upgraded;
+        char why[sizeof(((WireShutdown *) NULL)->why)];   /* we could not begin */
         uint8_t *buffer;
 };
 

@@ -2,6 +2,7 @@
 #include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 
 #include "base/fd.h"
@@ -105,6 +106,7 @@ int main(int argc, char *argv[]) {
         int r, status = EXIT_FAILURE;
         struct stat st;
 
+        (void) prctl(PR_SET_NAME, "kingd-manager"); /* the keeper executes a descriptor, whose number would be our name */
         log_open("kingd", LOG_NOTICE);
         if (fstat(WIRE_FD, &st) < 0 || !S_ISSOCK(st.st_mode)) {
                 fprintf(stderr, "kingd-manager: started by kingd, not by hand\n");

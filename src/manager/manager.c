@@ -27,6 +27,7 @@
 #include "manager/logs.h"
 #include "manager/manager.h"
 #include "manager/notify.h"
+#include "manager/reexec.h"
 #include "manager/number.h"
 #include "manager/schedule.h"
 #include "manager/service.h"
@@ -89,7 +90,7 @@ int manager_new(sd_event *event, const Places *places, const ManagerOptions *opt
 
         if (!m)
                 return -ENOMEM;
-        *m = (Manager) { .event = sd_event_ref(event), .places = *places, .options = *options, .notify.fd = -EBADF, .journal_sender.fd = -EBADF, .loading = true, .next_number = NUMBER_NONE,
+        *m = (Manager) { .event = sd_event_ref(event), .places = *places, .options = *options, .notify.fd = -EBADF, .journal_sender.fd = -EBADF, .door = -EBADF, .loading = true, .next_number = NUMBER_NONE,
                          .lavish = true, .started = now_usec(CLOCK_REALTIME), .events_tail = &m->events_head, .tell_tail = &m->tell,
                          .n_cpus = (unsigned) MAX(sysconf(_SC_NPROCESSORS_ONLN), 1L) };
         m->services = map_new_string();
@@ -120,6 +121,7 @@ Manager *manager_free(Manager *m) {
         call_list_done(&m->shutdown_calls);
         call_list_done(&m->reopen_calls);
         varlink_server_free(m->server);
+        fd_close(m->door);
         m->shutdown = SHUTDOWN_LEAVE;
         while (m->n_order)
                 service_free(m->order[m->n_order - 1]);
@@ -129,6 +131,7 @@ Manager *manager_free(Manager *m) {
         notify_close(m);
         journal_sender_done(&m->journal_sender);
         flood_free(m->flood);
+        reexec_done(m);
         if (m->goodbye)
                 link_goodbye(m->link, m->exit_status);
         link_free(m->link);
@@ -178,6 +181,14 @@ static int bind_api(Manager *m, KlError *reterr) {
         return TAKE_FD(fd);
 }
 
+int manager_open_door(Manager *m) {
+        int fd = TAKE_FD(m->door), r = fd < 0 ? 0 : varlink_server_listen(m->server, fd);
+
+        if (r < 0)
+                fd_close(fd);
+        return r;
+}
+
 static int open_api(Manager *m, KlError *reterr) {
         VarlinkServerOptions o = { .event = m->event, .interface = &api_interface, .vendor = "Kingly", .product = "kingd",
                                    .version = KINGLY_VERSION,
@@ -195,12 +206,9 @@ static int open_api(Manager *m, KlError *reterr) {
                         return r;
                 }
         }
+        m->door = fd;
         r = varlink_server_new(&o, &m->server);
-        if (r >= 0)
-                r = varlink_server_listen(m->server, fd);
-        if (r < 0)
-                fd_close(fd);
-        return r;
+        return r < 0 || m->state_trial ? r : manager_open_door(m);
 }
 
 #define DYING_USEC (5 * USEC_PER_SEC)
@@ -278,7 +286,7 @@ static void tell_beginning(Manager *m) {
                            hung ? " because it did not answer" : "");
         else if (link_manager_starts(m->link) > 1)
                 event_emit(m, NULL, NULL, EVENT_REPLACED, "the manager ended with status %d: another one goes on", WEXITSTATUS(status));
-        else
+        else if (!link_upgraded(m->link))
                 event_emit(m, NULL, NULL, EVENT_KINGD, "kingd " KINGLY_VERSION " began, isolation %s", isolate_kind_name(isolate_kind(m->isolate)));
 }
 
@@ -316,6 +324,7 @@ int manager_start(Manager *m, KlError *reterr) {
         instance_pump(m);
         m->loading = false;
         tell_beginning(m);
+        reexec_begun(m);
         if (m->options.background)
                 log_to_file(m);
         upward_ready(m);

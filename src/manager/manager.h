@@ -40,6 +40,7 @@ typedef struct Watch Watch;
 typedef struct Schedule Schedule;
 typedef struct ScheduleClock ScheduleClock;
 typedef struct HeldExit HeldExit;
+typedef struct Reexec Reexec;
 typedef struct ControlRemains ControlRemains;
 typedef struct Sockets Sockets;
 
@@ -127,6 +128,7 @@ struct Manager {
         Isolate *isolate;
         Store *store;
         VarlinkServer *server;
+        int door;                          /* where clients knock, while they are not to be let in yet; else -EBADF */
 
         Map *services;                     /* key → Service */
         Service **order;                   /* by position */
@@ -178,12 +180,14 @@ struct Manager {
         int exit_status;
         bool goodbye;                      /* the end is meant: the keeper ends too */
         bool journal;                      /* a journald listens */
+        Reexec *reexec;                    /* NULL until there was one */
         FloodWatch *flood;                 /* NULL until something writes to the journal */
         JournalSender journal_sender;      /* for our own events */
         bool lavish;                       /* a start or an apply has used memory that can be given back when it is done */
         bool loading;                      /* before the first READY: books wait */
         bool store_failed;                 /* until the next try */
         bool state_away;                   /* m->store is a copy in memory, because the file cannot be written */
+        bool state_trial;                  /* it is of before our migration, which waits until nobody wants to go back to it */
         bool state_damaged;                /* the file is, not the disk: to be set aside */
         char *store_problem;               /* why the store cannot be written, or NULL */
         bool set_changed;                  /* dependents must be rebuilt */
@@ -198,4 +202,5 @@ int manager_new(sd_event *event, const Places *places, const ManagerOptions *opt
 Manager *manager_free(Manager *m);
 DEFINE_CLEANUP(Manager *, manager_free);
 int manager_start(Manager *m, KlError *reterr);      /* called by the link when the keeper's list is complete */
+int manager_open_door(Manager *m);                   /* clients are let in; 0 also when they are already */
 void manager_problem(Manager *m, const char *format, ...) _printf_(2, 3);   /* remembered for status and logged */

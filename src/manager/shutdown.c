@@ -7,6 +7,7 @@
 #include "manager/events.h"
 #include "manager/instance.h"
 #include "manager/link.h"
+#include "manager/reexec.h"
 #include "manager/service.h"
 #include "manager/shutdown.h"
 #include "manager/upward.h"
@@ -126,8 +127,10 @@ void shutdown_signal(Manager *m, int sig) {
                 on_terminate(m);
                 break;
         case SIGHUP:
-                if (m->shutdown == SHUTDOWN_NO)
+                if (m->shutdown == SHUTDOWN_NO) {
                         apply_reload(m);
+                        reexec_ask(m, 0, true);
+                }
                 break;
         default:
                 if (link_is_init(m->link))

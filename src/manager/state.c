@@ -4,6 +4,7 @@
 #include "manager/apply.h"
 #include "manager/books.h"
 #include "manager/recover.h"
+#include "manager/reexec.h"
 #include "manager/schedule.h"
 #include "manager/state.h"
 
@@ -38,6 +39,17 @@ static int open_file(Manager *m, KlError *reterr) {
         return r;
 }
 
+/* Those before us could not read what we make of it: for a moment a copy in memory stands in, of which nobody hears, and nothing is acknowledged. */
+static int stand_in_on_trial(Manager *m, KlError *reterr) {
+        int r = store_open_copy(m->places.store, m->places.runtime, &m->store, reterr);
+
+        if (r < 0)
+                return r;
+        log_notice("the state is migrated when the keeper is content with us");
+        m->state_away = m->state_trial = m->store_failed = true;
+        return recover_all(m, reterr);
+}
+
 static int stand_in(Manager *m, int error, const KlError *why, KlError *reterr) {
         int r = store_open_copy(m->places.store, m->places.runtime, &m->store, reterr);
 
@@ -50,7 +62,11 @@ static int stand_in(Manager *m, int error, const KlError *why, KlError *reterr) 
 
 int state_open(Manager *m, KlError *reterr) {
         _cleanup_error_ KlError e = {};
-        int r = open_file(m, &e);
+        int r;
+
+        if (reexec_on_trial(m) && store_outdated(m->places.store) > 0)
+                return stand_in_on_trial(m, reterr);
+        r = open_file(m, &e);
 
         if (r >= 0)
                 r = recover_all(m, &e);
@@ -123,6 +139,8 @@ static int begin_anew(Manager *m, KlError *reterr) {
 }
 
 int state_mend(Manager *m, KlError *reterr) {
+        if (m->state_trial)
+                return -EAGAIN;
         if (m->state_damaged)
                 return begin_anew(m, reterr);
         return m->state_away ? come_home(m, reterr) : 0;

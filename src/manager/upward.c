@@ -54,6 +54,10 @@ void upward_reloading(Manager *m) {
                           now_usec(CLOCK_MONOTONIC));
 }
 
+void upward_reexecuting(Manager *m) {
+        (void) sd_notifyf(false, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64 "\nSTATUS=Other programs follow; services run on", now_usec(CLOCK_MONOTONIC));
+}
+
 void upward_stopping(Manager *m) {
         (void) sd_notify(false, m->shutdown == SHUTDOWN_LEAVE ? "STOPPING=1\nSTATUS=Restarting; services run on" :
                                                                 "STOPPING=1\nSTATUS=Stopping services");

@@ -5,6 +5,7 @@
 
 void upward_ready(Manager *m);
 void upward_reloading(Manager *m);
+void upward_reexecuting(Manager *m);
 void upward_stopping(Manager *m);
 void upward_status(Manager *m);         /* STATUS= when it changed */
 /* Why the keeper got SIGTERM: 1 our unit is being restarted (leave services running), 0 it is being stopped, -ENOENT not under systemd

@@ -117,6 +117,11 @@ static const EventInfo kinds[_EVENT_KIND_MAX] = {
         [EVENT_REPLACED] = { "replaced", "1b55a686d3e54bfdbbf254daad556cff", LOG_WARNING, "Kingly's manager has been replaced",
                 "kingd-manager ended, was killed or did not answer, and kingd started another one, which goes on where it was. No service "
                 "was touched by it. If nobody killed it, this is a fault of ours: please report it, with the core dump if there is one." },
+        [EVENT_UPGRADED] = { "upgraded", "1690d32adf9c45b5ac995eaa0b7c4743", LOG_NOTICE, "Kingly executes other programs",
+                "kingctl reexec or systemctl reload put the programs on the disk in the place of those that ran. No service was touched by it." },
+        [EVENT_NOT_UPGRADED] = { "not-upgraded", "430de3cfb3204f438d5774e77fb80800", LOG_ERR, "Kingly stays with the programs that it had",
+                "The programs on the disk could not take the place of those that run, for the reason that the message gives. No service was touched. "
+                "Those that run go on; what stands on the disk would be executed at the next start of kingd." },
 };
 
 const EventInfo *event_info(EventKind k) {

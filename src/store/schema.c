@@ -67,6 +67,13 @@ int schema_check(sqlite3 *db) {
         return version > ARRAY_SIZE(migrations) ? -ENOTSUP : 0;
 }
 
+int schema_outdated(sqlite3 *db) {
+        uint64_t version;
+        int r = schema_version(db, &version);
+
+        return r < 0 ? r : version > 0 && version < ARRAY_SIZE(migrations);
+}
+
 static int execute(sqlite3 *db, const char *sql) {
         int code = sqlite3_exec(db, sql, NULL, NULL, NULL);
 

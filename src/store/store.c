@@ -233,6 +233,15 @@ int store_open(const char *path, Store **ret, KlError *reterr) {
         return 0;
 }
 
+int store_outdated(const char *path) {
+        sqlite3 *db = NULL;
+        int code = sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
+        int r = code == SQLITE_OK ? schema_outdated(db) : store_errno(db, code);
+
+        sqlite3_close(db);
+        return r;
+}
+
 Store *store_close(Store *s) {
         if (!s)
                 return NULL;

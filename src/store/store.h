@@ -13,6 +13,8 @@ typedef struct Store Store;
 /* Creates the file (mode 0600) where there is none; its directory must exist. 0; -EUCLEAN when the file is corrupt (the caller may set it
  * aside with store_set_aside and open anew), -ENOTSUP when it is newer than us. */
 int store_open(const char *path, Store **ret, KlError *reterr);
+/* 1: there is a file, and store_open() would migrate it; 0: not; -errno. */
+int store_outdated(const char *path);
 /* Renames path (and -wal, -shm) to path.bad-TIMESTAMP; *ret is the new name, malloc'ed. */
 int store_set_aside(const char *path, usec_t realtime, char **ret);
 /* What the file holds, or nothing where it cannot be read, in memory: for when it cannot be written. Its write-ahead log is read as well; both

@@ -69,4 +69,5 @@ int store_relax(Store *s);
 
 /* Creates or upgrades the tables, in one transaction. -ENOTSUP if they are newer than we know. */
 int schema_check(sqlite3 *db);
+int schema_outdated(sqlite3 *db);       /* 1: there are tables, older than ours; 0; -errno */
 int schema_migrate(sqlite3 *db);
