@@ -84,6 +84,8 @@ const char *node_words(const Node *n, char buf[NODE_WORDS_MAX]) {
                 return "nothing";
         if (n->n == 0)
                 return "an empty text";
+        if (n->secret)
+                return "a value that is not shown";
         /* At most 40 bytes, cut between characters, and nothing in it that a terminal would obey. */
         while (length < n->n && length + utf8_sequence(n->text + length, n->n - length) <= 40) {
                 size_t step = utf8_sequence(n->text + length, n->n - length);

@@ -23,6 +23,7 @@ struct Node {
         bool quoted;           /* scalar: quoted, a block or tagged as a string, so that it is text whatever it looks like */
         bool open;             /* being built: an alias to it would be a cycle */
         bool visited;          /* by the expansion of variables */
+        bool secret;           /* a variable in it is one: messages do not quote it */
         bool broken;           /* a variable in it could not be expanded, which was told: nothing more is to be said about the text */
         uint16_t height;       /* 1 for a scalar and an empty container */
         uint32_t weight;       /* nodes of the subtree with aliases expanded */

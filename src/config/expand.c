@@ -4,6 +4,7 @@
 #include "base/strv.h"
 #include "base/text.h"
 #include "config/document.h"
+#include "model/redact.h"
 
 typedef struct Expansion {
         Document *document;
@@ -11,7 +12,7 @@ typedef struct Expansion {
         char *const *environment;
         Diagnostics *diagnostics;
         size_t total;     /* bytes written, over the whole document */
-        const Node *node; /* under expansion */
+        Node *node; /* under expansion */
         Buffer out;
 } Expansion;
 
@@ -45,6 +46,8 @@ static int append_variable(Expansion *e, const char *body, size_t n) {
                 return append(e, separator + 2, n - length - 2);
         if (!value)
                 return complain(e, "variable `", name, length, "` is not set (a default is written ${NAME:-default}, a dollar sign $$)");
+        if (redact_name(&(Redactor) {}, name, length))
+                e->node->secret = true;
         if (!utf8_valid(value, strlen(value)))
                 return complain(e, "the value of variable `", name, length, "` is not UTF-8");
         return append(e, value, strlen(value));

@@ -20,8 +20,9 @@ int field_wrong(const FieldReader *f, const SpecKey *k, const Node *n) {
                 return -ENOMEM;
         if (n->broken)
                 return 0;
+        /* A variable that is not written as one is often a secret all the same. */
         return diagnostics_add(f->diagnostics, f->file, n->line, n->column, false, "%s: expected %s, not %s", k->path, expects,
-                               node_words(n, words));
+                               k->type == KEY_ENV && n->kind == NODE_SCALAR && n->n > 0 ? "a plain text" : node_words(n, words));
 }
 
 int field_wrong_because(const FieldReader *f, const SpecKey *k, const Node *n, const char *why) {
@@ -88,6 +89,8 @@ static int read_scalar(const FieldReader *f, const SpecKey *k, const Node *n) {
                 return -ENOMEM;
         if (n->broken)
                 return 0;
+        if (n->secret)
+                return field_wrong(f, k, n);
         return diagnostics_add(f->diagnostics, f->file, n->line, n->column, false, e.hint ? "%s (%s)" : "%s", e.message, e.hint);
 }
 

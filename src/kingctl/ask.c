@@ -9,7 +9,7 @@ static int ask(Ctl *ctl, const char *method, char **args, const char *field, jso
         int r = ctl_connect(ctl, CONNECT_ONLY);
 
         if (r >= 0)
-                r = ctl_call(ctl, method, ctl_selectors(ctl, args, false), ret_reply);
+                r = ctl_call(ctl, method, ctl_secrets(ctl, ctl_selectors(ctl, args, false)), ret_reply);
         if (r >= 0)
                 *ret_list = field_array(*ret_reply, field);
         return r;

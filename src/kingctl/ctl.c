@@ -206,6 +206,13 @@ json_object *ctl_selectors(const Ctl *ctl, char *const *args, bool all) {
         return p;
 }
 
+json_object *ctl_secrets(const Ctl *ctl, json_object *parameters) {
+        if (!parameters || !ctl->options.show_secrets || json_add(parameters, "secrets", json_object_new_boolean(true)) >= 0)
+                return parameters;
+        json_object_put(parameters);
+        return NULL;
+}
+
 int ctl_oom(Ctl *ctl) {
         return kl_error_set(&ctl->error, -ENOMEM, KL_E_NO_MEMORY, "out of memory");
 }

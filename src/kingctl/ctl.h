@@ -40,6 +40,9 @@ usec_t ctl_deadline(const Ctl *ctl);
 /* {"selectors": […], "namespace": …}; NULL on OOM. args NULL or empty: no selectors, unless `all` asks for "all" then. */
 json_object *ctl_selectors(const Ctl *ctl, char *const *args, bool all);
 
+/* The same parameters (consumed) with what --show-secrets asks for; NULL on OOM. */
+json_object *ctl_secrets(const Ctl *ctl, json_object *parameters);
+
 /* Fill ctl->error and return r. */
 int ctl_oom(Ctl *ctl);
 int ctl_usage(Ctl *ctl, const char *format, ...) _printf_(2, 3);

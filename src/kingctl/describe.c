@@ -217,7 +217,7 @@ int verb_describe(Ctl *ctl, char **args) {
 
         r = ctl_connect(ctl, CONNECT_ONLY);
         if (r >= 0)
-                r = ctl_call(ctl, "Describe", ctl_selectors(ctl, args, false), &reply);
+                r = ctl_call(ctl, "Describe", ctl_secrets(ctl, ctl_selectors(ctl, args, false)), &reply);
         if (r < 0)
                 return r;
         services = field_array(reply, "services");

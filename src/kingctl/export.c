@@ -11,6 +11,7 @@
 #include "kingctl/output.h"
 #include "kingctl/reply.h"
 #include "kingctl/verbs.h"
+#include "model/redact.h"
 
 /* The specs of a reply of Describe. */
 static int take_specs(Ctl *ctl, json_object *reply, SpecList *ret) {
@@ -33,8 +34,30 @@ static int fetch(Ctl *ctl, char **selectors, SpecList *ret) {
         int r = ctl_connect(ctl, CONNECT_ONLY);
 
         if (r >= 0)
-                r = ctl_call(ctl, "Describe", ctl_selectors(ctl, selectors, true), &reply);
+                r = ctl_call(ctl, "Describe", ctl_secrets(ctl, ctl_selectors(ctl, selectors, true)), &reply);
         return r < 0 ? r : take_specs(ctl, reply, ret);
+}
+
+/* What the daemon hid means nothing to whoever gets the files: such variables are left out. */
+static int leave_out_secrets(ServiceSpec *s, char ***notes) {
+        _cleanup_strv_ char **left = NULL;
+        int r = 0;
+
+        STRV_FOREACH(e, s->env) {
+                if (!strstr(*e, REDACTED))
+                        r = strv_append(&left, *e);
+                else
+                        r = strv_consume(notes, text_printf("%s: env.%.*s is a secret and is left out (--show-secrets writes it)", s->name,
+                                                            (int) strcspn(*e, "="), *e));
+                if (r < 0)
+                        return r;
+        }
+        strv_free(s->env);
+        s->env = TAKE_PTR(left);
+        STRV_FOREACH(w, s->command)
+                if (strstr(*w, REDACTED))
+                        return strv_consume(notes, text_printf("%s: a secret in its command stands there as %s (--show-secrets writes it)", s->name, REDACTED));
+        return 0;
 }
 
 /* The services of a Compose project stand in one file. */
@@ -66,7 +89,7 @@ static int write_file(Ctl *ctl, const char *directory, const ExportFile *f, cons
 
         if (!path)
                 return ctl_oom(ctl);
-        fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+        fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, ctl->options.show_secrets ? 0600 : 0644);
         out = fd < 0 ? NULL : fdopen(fd, "w");
         if (!out || fwrite(text, 1, n, out) != n || fclose(out) != 0) {
                 int r = kl_error_set(&ctl->error, -errno, KL_E_FAILED, "%s: %s", path, strerror(errno));
@@ -108,6 +131,8 @@ int verb_export(Ctl *ctl, char **args) {
         }
         r = fetch(ctl, args + 1, &specs);
         o.all = &specs;
+        for (size_t i = 0; i < specs.n && r >= 0; i++)
+                r = leave_out_secrets(specs.items[i], &e.notes);
         for (size_t i = 0; i < specs.n && r >= 0; i++)
                 r = export_service((ExportFormat) format, specs.items[i], &o, &e, &ctl->error);
         if (r >= 0 && format == EXPORT_COMPOSE)

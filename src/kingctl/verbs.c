@@ -9,6 +9,7 @@
 #define OPTIONS(...) ((const Option[]) { __VA_ARGS__, {} })
 #define PROFILE \
         { 0, "profile", OPTION_STRINGS, FIELD(profiles), "NAME", NULL, "what the file says for this profile; may be given again" }
+#define SHOW_SECRETS { 0, "show-secrets", OPTION_FLAG, FIELD(show_secrets), NULL, NULL, "values that are secrets, too (the owner and root only)" }
 #define NO_PROFILE { 0, "no-profile", OPTION_FLAG, FIELD(no_profile), NULL, NULL, "no profile, whichever was in force before" }
 #define NO_WAIT { 0, "no-wait", OPTION_FLAG, FIELD(no_wait), NULL, NULL, "do not wait until the instances have settled" }
 
@@ -178,12 +179,14 @@ const Verb verbs[] = {
                 .details = "systemd: units (with several instances a template and a target) that systemd runs without Kingly; quadlet: "
                            ".container files of Podman; compose: a Compose file; kubernetes: a Deployment or, of a oneshot, a Job. All but "
                            "systemd need --image.\n\n"
-                           "What has no counterpart there is named on standard error. Nothing is touched, and the services run on.",
+                           "What has no counterpart there is named on standard error. Nothing is touched, and the services run on. Secrets are left "
+                           "out, and named, unless --show-secrets is given; files are then for their owner alone.",
                 .examples = EXAMPLES({ "kingctl export systemd web --directory /etc/systemd/system", "to leave Kingly" },
                                      { "kingctl export kubernetes @shop --image registry.example/shop:1", "into a cluster" }),
                 .options = OPTIONS({ 0, "image", OPTION_STRING, FIELD(image), "IMAGE", NULL, "the container image that holds the program" },
                                    { 0, "directory", OPTION_STRING, FIELD(directory), "DIR", NULL,
-                                     "write each file there instead of to standard output; what is there already is not replaced" }),
+                                     "write each file there instead of to standard output; what is there already is not replaced" },
+                                   SHOW_SECRETS),
                 .run = verb_export,
                 .operand = OPERAND_SERVICE,
                 .min = 2,
@@ -248,6 +251,7 @@ const Verb verbs[] = {
                 .details = "Settings that differ from their defaults, every instance with its processes and what it uses, events. With "
                            "--output=json also the value in force of every key.",
                 .examples = EXAMPLES({ "kingctl describe web", "all about web" }),
+                .options = OPTIONS(SHOW_SECRETS),
                 .run = verb_describe,
                 .operand = OPERAND_SERVICE,
                 .min = 1,
@@ -270,8 +274,12 @@ const Verb verbs[] = {
                 .synopsis = "SELECTOR...",
                 .help = "print the environment of services",
                 .details = "As the next start gets it: from the file, its env_file and the user it runs as. What only a start decides "
-                           "(INVOCATION_ID, NOTIFY_SOCKET and the like) is not in it.",
-                .examples = EXAMPLES({ "kingctl env web", "NAME=VALUE, a line each" }),
+                           "(INVOCATION_ID, NOTIFY_SOCKET and the like) is not in it.\n\n"
+                           "Secrets are shown as <hidden>, here as in every other output: the values of variables whose names say so or that the "
+                           "key secrets names, and passwords in URLs.",
+                .examples = EXAMPLES({ "kingctl env web", "NAME=VALUE, a line each" },
+                                     { "kingctl env web --show-secrets -q", "with the values that are hidden otherwise" }),
+                .options = OPTIONS(SHOW_SECRETS),
                 .run = verb_env,
                 .operand = OPERAND_SERVICE,
                 .min = 1,

@@ -21,6 +21,16 @@ int api_fail(VarlinkCall *call, const KlError *e, int r) {
         return e->id ? varlink_error_kl(call, e) : r;
 }
 
+int api_secrets(VarlinkCall *call, json_object *parameters, bool *ret, KlError *reterr) {
+        int r = json_get_bool(parameters, "secrets", ret, reterr);
+
+        if (r < 0 || !*ret || varlink_call_may_change(call))
+                return r;
+        kl_error_set(reterr, -EPERM, KL_E_PERMISSION, "secrets: user %u is not permitted to see them", (unsigned) varlink_call_uid(call));
+        kl_error_hint(reterr, "you may look; only the owner of the daemon and root see secrets");
+        return -EPERM;
+}
+
 void json_set(json_object *o, const char *key, json_object *value) {
         if (!o || json_object_object_add(o, key, value) < 0)
                 json_object_put(value);

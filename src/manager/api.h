@@ -30,6 +30,8 @@ int api_logs(VarlinkCall *call, json_object *parameters, void *userdata);
 
 /* Answers with the error if there is one to tell, else passes r up to the server. */
 int api_fail(VarlinkCall *call, const KlError *e, int r);
+/* The parameter `secrets`: whether what is hidden by default was asked for. -EINVAL, or -EPERM for those who may only look, with reterr. */
+int api_secrets(VarlinkCall *call, json_object *parameters, bool *ret, KlError *reterr);
 /* The answer; NULL, which is what is left of one that there was no memory for, fails the call. */
 int api_reply(VarlinkCall *call, json_object *reply);
 /* Both consume the value and bear a container that could not be made: what is missing from an answer is better than no daemon. A NULL

@@ -9,6 +9,7 @@
 #include "manager/params.h"
 #include "manager/spawn.h"
 #include "manager/wait.h"
+#include "model/redact.h"
 
 /* One object of the answer for each instance; `act` says with *ret_error (malloc'ed) why it went wrong, NULL if it did not. */
 typedef int (*InstanceAct)(Instance *i, const void *argument, char **ret_error);
@@ -125,13 +126,16 @@ int api_reopen_logs(VarlinkCall *call, json_object *parameters, void *userdata) 
 
 /* ---- Environment ---- */
 
-static json_object *environment_json(const Instance *i, KlError *reterr) {
-        _cleanup_strv_ char **env = NULL;
+static json_object *environment_json(const Instance *i, bool secrets, KlError *reterr) {
+        _cleanup_strv_ char **env = NULL, **all = NULL;
         json_object *o, *list;
         char label[300];
+        Redactor r;
 
-        if (spawn_environment(i, &env, reterr) < 0)
+        if (spawn_environment(i, &all, reterr) < 0)
                 return NULL;
+        redactor_init(&r, i->service->spec);
+        env = secrets ? TAKE_PTR(all) : redact_environment(&r, all);
         o = json_object_new_object();
         list = json_object_new_array();
         STRV_FOREACH(v, env)
@@ -148,14 +152,17 @@ int api_environment(VarlinkCall *call, json_object *parameters, void *userdata) 
         json_object *reply, *array;
         _cleanup_selection_ Selection s = {};
         _cleanup_error_ KlError e = {};
+        bool secrets = false;
         int r = params_selection(userdata, parameters, &s, &e);
 
+        if (r >= 0)
+                r = api_secrets(call, parameters, &secrets, &e);
         if (r < 0)
                 return api_fail(call, &e, r);
         reply = json_object_new_object();
         array = json_object_new_array();
         for (size_t k = 0; k < s.n && !e.id; k++)
-                json_push(array, environment_json(s.items[k], &e));
+                json_push(array, environment_json(s.items[k], secrets, &e));
         if (e.id) {
                 json_object_put(array);
                 json_object_put(reply);

@@ -4,6 +4,7 @@
 #include "base/strv.h"
 #include "base/text.h"
 #include "config/config.h"
+#include "config/redact.h"
 #include "manager/api.h"
 #include "manager/books.h"
 #include "manager/follow.h"
@@ -187,20 +188,23 @@ static json_object *processes_json(Instance *i) {
         json_object *array = json_object_new_array();
         _cleanup_free_ pid_t *pids = NULL;
         size_t n = 0;
+        Redactor r;
 
         if (!i->cell || !lifecycle_alive(&i->lc) || cell_pids(i->cell, &pids, &n) < 0)
                 return array;
+        redactor_init(&r, i->service->spec);
         for (size_t k = 0; k < MIN(n, (size_t) PROCESSES_SHOWN); k++) {
-                _cleanup_free_ char *command = NULL;
+                _cleanup_free_ char *command = NULL, *shown = NULL;
                 ProcessStat stat;
                 json_object *o;
 
                 if (process_stat(pids[k], &stat) < 0 || process_command_line(pids[k], 200, &command) < 0)
                         continue;
+                shown = redact_text(&r, command);
                 o = json_object_new_object();
                 json_set(o, "pid", json_object_new_int(pids[k]));
                 json_set(o, "parent", json_object_new_int(stat.ppid));
-                json_set(o, "command", json_object_new_string(command));
+                json_set(o, "command", json_text(shown));
                 json_push(array, o);
         }
         return array;
@@ -277,7 +281,16 @@ static void fill_events(Manager *m, Map *arrays) {
         }
 }
 
-static json_object *service_json(Service *s, const Selection *selection, Map *events) {
+/* Takes the canonical form. */
+static json_object *settings_json(const Service *s, json_object *canonical, bool secrets) {
+        _cleanup_json_ json_object *o = canonical;
+        Redactor r;
+
+        redactor_init(&r, s->spec);
+        return secrets ? TAKE_PTR(o) : config_redact(&r, o);
+}
+
+static json_object *service_json(Service *s, const Selection *selection, Map *events, bool secrets) {
         json_object *o = json_object_new_object(), *instances = json_object_new_array(), *last = json_object_new_array();
         _cleanup_strv_ char **unenforced = isolate_unenforced(s->manager->isolate, s->spec);
 
@@ -288,8 +301,8 @@ static json_object *service_json(Service *s, const Selection *selection, Map *ev
         json_set(o, "namespace", json_object_new_string(s->spec->ns));
         json_set(o, "origin", json_object_new_string(s->origin));
         json_set(o, "wanted", json_object_new_boolean(s->wanted));
-        json_set(o, "spec", config_spec_to_json_full(s->spec));
-        json_set(o, "changed", config_spec_to_json(s->spec));
+        json_set(o, "spec", settings_json(s, config_spec_to_json_full(s->spec), secrets));
+        json_set(o, "changed", settings_json(s, config_spec_to_json(s->spec), secrets));
         json_set(o, "unenforced", strv_json(unenforced));
         json_set(o, "sockets", sockets_json(s));
         json_set(o, "instances", instances);
@@ -304,9 +317,12 @@ int api_describe(VarlinkCall *call, json_object *parameters, void *userdata) {
         _cleanup_selection_ Selection s = {};
         _cleanup_error_ KlError e = {};
         json_object *reply, *array;
+        bool secrets = false;
         int r;
 
         r = events ? resolve(userdata, parameters, &s, &e) : -ENOMEM;
+        if (r >= 0)
+                r = api_secrets(call, parameters, &secrets, &e);
         if (r < 0)
                 return api_fail(call, &e, r);
         books_flush(userdata);
@@ -314,7 +330,7 @@ int api_describe(VarlinkCall *call, json_object *parameters, void *userdata) {
         array = json_object_new_array();
         for (size_t k = 0; k < s.n; k++)
                 if (!map_get(events, s.items[k]->service->key))
-                        json_push(array, service_json(s.items[k]->service, &s, events));
+                        json_push(array, service_json(s.items[k]->service, &s, events, secrets));
         fill_events(userdata, events);
         json_set(reply, "services", array);
         return api_reply(call, reply);

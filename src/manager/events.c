@@ -11,6 +11,7 @@
 #include "manager/follow.h"
 #include "manager/instance.h"
 #include "manager/journal_events.h"
+#include "model/redact.h"
 
 static PendingEvent *pending_free(PendingEvent *e) {
         if (!e)
@@ -56,19 +57,24 @@ static void drop_oldest(Manager *m) {
 
 void event_emit(Manager *m, const Instance *i, json_object *data, EventKind kind, const char *format, ...) {
         _unused_ _cleanup_json_ json_object *owned = data;
-        _cleanup_free_ char *message = NULL;
+        _cleanup_free_ char *text = NULL, *message = NULL;
         PendingEvent *e;
+        Redactor r;
         char label[300];
         va_list ap;
         int n;
 
         va_start(ap, format);
-        n = vasprintf(&message, format, ap);
+        n = vasprintf(&text, format, ap);
         va_end(ap);
         if (n < 0) {
-                message = NULL;
+                text = NULL;
                 return;
         }
+        redactor_init(&r, i ? i->service->spec : NULL);
+        message = redact_text(&r, text);
+        if (!message)
+                return;
         if (log_level() >= LOG_INFO)
                 log_info("%s%s%s", i ? instance_label(i, label) : "", i ? ": " : "", message);
         if (pending_new(m, i, data, kind, message, &e) < 0)

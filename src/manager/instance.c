@@ -22,6 +22,7 @@
 #include "manager/sockets.h"
 #include "manager/spawn.h"
 #include "manager/wait.h"
+#include "model/redact.h"
 
 int instance_new(Service *s, unsigned index, Instance **ret) {
         Instance *i = malloc(sizeof(Instance));
@@ -77,6 +78,8 @@ const char *instance_label(const Instance *i, char buf[300]) {
 }
 
 void instance_set_status(Instance *i, const char *format, ...) {
+        _cleanup_free_ char *text = NULL;
+        Redactor r;
         va_list ap;
 
         free(i->status);
@@ -86,9 +89,11 @@ void instance_set_status(Instance *i, const char *format, ...) {
         if (!format)
                 return;
         va_start(ap, format);
-        if (vasprintf(&i->status, format, ap) < 0)
-                i->status = NULL;
+        if (vasprintf(&text, format, ap) < 0)
+                text = NULL;
         va_end(ap);
+        redactor_init(&r, i->service->spec);
+        i->status = text ? redact_text(&r, text) : NULL;
 }
 
 /* What has a schedule waits for it where others would only rest. */

@@ -64,6 +64,11 @@ const SpecKey spec_keys[] = {
         { "env_file", KEY_PATHS, FIELD(env_files), .effect = EFFECT_RESTART,
           .help = "Files of NAME=value lines, read anew at every start, later ones win. A file whose name follows a - may be missing.",
           .example = "[.env, -.env.local]" },
+        { "secrets", KEY_STRINGS, FIELD(secrets), .effect = EFFECT_NONE,
+          .help = "Further variables, by name or pattern, whose values Kingly shows to nobody. The values of those whose names say so (PASSWORD, "
+                  "SECRET, TOKEN, KEY, CREDENTIAL and the like), passwords in URLs, and what is given for options of such names are hidden by "
+                  "themselves.",
+          .example = "[DSN, \"STRIPE_*\"]" },
         { "source_maps", KEY_BOOL, FIELD(source_maps), .fallback = "false", .effect = EFFECT_RESTART,
           .help = "For programs of Node: traces of errors name the sources from which the code was made (TypeScript, a bundler), by its .map files. "
                   "Adds --enable-source-maps to NODE_OPTIONS; what env or env_file say there stays. Node reads the maps when something throws, "

@@ -2,7 +2,9 @@
  * than the strongest effect among the changes. */
 #include "model/plan.h"
 
+#include "base/text.h"
 #include "model/collect.h"
+#include "model/redact.h"
 #include "model/spec_index.h"
 
 static const char *const verb_names[_PLAN_VERB_MAX] = {
@@ -37,15 +39,29 @@ void plan_done(Plan *p) {
         *p = (Plan) {};
 }
 
+/* Two values that differ in a secret look the same. */
+static int tell_hidden(PlanChange *c) {
+        char *text = streq(c->from, c->to) ? text_printf("%s (what is hidden differs)", c->to) : c->to;
+
+        if (!text || text == c->to)
+                return text ? 0 : -ENOMEM;
+        free(c->to);
+        c->to = text;
+        return 0;
+}
+
 static int item_change(PlanItem *i, const SpecKey *k) {
+        Redactor old, new;
         PlanChange *grown = reallocarray(i->changes, i->n_changes + 1, sizeof(PlanChange)), *c;
 
         if (!grown)
                 return -ENOMEM;
         i->changes = grown;
         c = grown + i->n_changes++;
-        *c = (PlanChange) { .key = k, .from = spec_key_format(k, i->old_spec), .to = spec_key_format(k, i->new_spec) };
-        if (!c->from || !c->to)
+        redactor_init(&old, i->old_spec);
+        redactor_init(&new, i->new_spec);
+        *c = (PlanChange) { .key = k, .from = redact_key(&old, k, i->old_spec), .to = redact_key(&new, k, i->new_spec) };
+        if (!c->from || !c->to || tell_hidden(c) < 0)
                 return -ENOMEM;
         i->verb = MAX(i->verb, verb_of_effect[k->effect]);
         i->scale = i->scale || k->effect == EFFECT_SCALE;

@@ -5,7 +5,7 @@
 
 typedef enum PlanVerb { PLAN_ADD, PLAN_KEEP, PLAN_UPDATE, PLAN_SCALE, PLAN_LIVE, PLAN_RESTART, PLAN_REMOVE, _PLAN_VERB_MAX } PlanVerb;
 
-typedef struct PlanChange { const SpecKey *key; char *from, *to; } PlanChange; /* texts by spec_key_format */
+typedef struct PlanChange { const SpecKey *key; char *from, *to; } PlanChange; /* texts by redact_key */
 
 typedef struct PlanItem {
         PlanVerb verb;               /* the strongest effect among the changes: UPDATE (EFFECT_NONE) < SCALE < LIVE < RESTART */

@@ -56,6 +56,7 @@ typedef struct ServiceSpec {
         bool autostart;
         bool essential;                 /* as PID 1: kingd ends with this service's status */
         char **env;                     /* "NAME=value", sorted by name */
+        char **secrets;                 /* globs: further variables whose values are not shown */
         bool source_maps;               /* --enable-source-maps in NODE_OPTIONS */
         char **env_files;               /* absolute; a leading '-' lets it be missing */
         DependencyList depends;

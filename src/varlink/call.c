@@ -39,6 +39,10 @@ bool varlink_call_alive(const VarlinkCall *c) {
         return c->connection && !c->connection->failed && !c->connection->deaf;
 }
 
+bool varlink_call_may_change(const VarlinkCall *c) {
+        return c->connection && c->connection->permission >= 2;
+}
+
 uid_t varlink_call_uid(const VarlinkCall *c) {
         return c->uid;
 }

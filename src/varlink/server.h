@@ -56,6 +56,7 @@ VarlinkCall *varlink_call_ref(VarlinkCall *c);
 VarlinkCall *varlink_call_unref(VarlinkCall *c); /* returns NULL */
 bool varlink_call_more(const VarlinkCall *c);    /* the client asked for a stream */
 bool varlink_call_alive(const VarlinkCall *c);   /* false once the client went away: nothing can be said any more */
+bool varlink_call_may_change(const VarlinkCall *c); /* the client has the right to change things */
 uid_t varlink_call_uid(const VarlinkCall *c);
 pid_t varlink_call_pid(const VarlinkCall *c);
 /* True while more than VARLINK_OUTPUT_HIGH bytes wait: a stream should pause until `drained` is called. */
