@@ -79,6 +79,8 @@ int field_read_words(const FieldReader *f, const SpecKey *k, const Node *n) {
 
         if (n->kind == NODE_MAP)
                 return field_wrong(f, k, n);
+        if (k->type == KEY_WORDS && n->kind == NODE_LIST && n->n == 0) /* none, written out */
+                return spec_key_reset(k, f->spec);
         r = n->kind == NODE_SCALAR ? split_words(f, k, n, &argv) : copy_words(f, k, n, &argv);
         if (r < 0 || !argv)
                 return r;

@@ -123,7 +123,55 @@ static void print_processes(json_object *processes) {
         }
 }
 
-static void print_instance(const Ctl *ctl, json_object *detail) {
+#define HOOK_LINES 8
+#define HOOK_LATE USEC_PER_SEC      /* its last lines are in the log by then */
+
+/* Lines of a hook begin with its name in brackets where they are told from those of the service; elsewhere all that was written meanwhile counts. */
+static size_t count_tagged(json_object *entries, const char *tag) {
+        size_t n = 0;
+
+        for (size_t i = 0; i < array_length(entries); i++)
+                n += startswith(field_text(json_object_array_get_idx(entries, i), "message"), tag) != NULL;
+        return n;
+}
+
+static void print_hook_lines(json_object *entries, const char *hook) {
+        _cleanup_free_ char *tag = text_printf("[%s] ", hook);
+        size_t tagged = tag ? count_tagged(entries, tag) : 0, left = tagged ?: array_length(entries);
+
+        for (size_t i = 0; i < array_length(entries); i++) {
+                const char *message = field_text(json_object_array_get_idx(entries, i), "message"), *rest = tag ? startswith(message, tag) : NULL;
+
+                if ((tagged > 0 && !rest) || left-- > HOOK_LINES)
+                        continue;
+                fputs("      ", stdout);
+                print_text(stdout, rest ?: message);
+                fputc('\n', stdout);
+        }
+}
+
+/* The hook that failed last, and the end of what it wrote. */
+static void print_hook(Ctl *ctl, json_object *hook, const InstanceView *v) {
+        _cleanup_json_ json_object *reply = NULL;
+        _cleanup_free_ char *selector = text_printf("%s:%" PRIi64, v->name, v->instance), *text = NULL;
+        const char *name = field_text(hook, "name");
+        json_object *p = json_object_new_object(), *selectors = json_object_new_array();
+        char buf[FORMAT_MAX];
+
+        text = text_printf("%s failed: %s, %s", name, field_text(hook, "error"), format_local_time(buf, (usec_t) field_number(hook, "until_usec", 0)));
+        print_field("    ", "hook", text);
+        json_object_array_add(selectors, json_object_new_string(selector ?: v->name));
+        json_object_object_add(p, "selectors", selectors);
+        json_object_object_add(p, "namespace", json_object_new_string(v->ns));
+        json_object_object_add(p, "since_usec", json_object_new_int64(field_number(hook, "since_usec", 0)));
+        json_object_object_add(p, "until_usec", json_object_new_int64(field_number(hook, "until_usec", 0) + (int64_t) HOOK_LATE));
+        if (ctl_call(ctl, "Logs", p, &reply) >= 0)
+                print_hook_lines(field_array(reply, "entries"), name);
+        else
+                kl_error_done(&ctl->error);    /* a service without a log */
+}
+
+static void print_instance(Ctl *ctl, json_object *detail) {
         InstanceView v = instance_view(field_object(detail, "instance"));
         _cleanup_free_ char *name = instance_name(NULL, v.name, v.instance, false), *exit = exit_text(v.exit);
         int64_t next = field_number(detail, "next_usec", -1);
@@ -144,6 +192,8 @@ static void print_instance(const Ctl *ctl, json_object *detail) {
         print_field("    ", "status", v.status);
         print_field("    ", "hint", v.hint);
         print_field("    ", "last exit", exit);
+        if (field_object(detail, "hook"))
+                print_hook(ctl, field_object(detail, "hook"), &v);
         if (next > 0)
                 print_field("    ", "next attempt", format_local_time(buf, (usec_t) next));
         if (v.next_run > 0) {
@@ -177,7 +227,7 @@ static void print_sockets(const Ctl *ctl, json_object *sockets) {
         }
 }
 
-static void print_service(const Ctl *ctl, json_object *s) {
+static void print_service(Ctl *ctl, json_object *s) {
         json_object *details = field_array(s, "instances"), *events = field_array(s, "events"), *changed = field_object(s, "changed");
         json_object *unenforced = field_array(s, "unenforced");
         _cleanup_free_ char *profile = joined_text(field_array(field_object(s, "spec"), "profile"));

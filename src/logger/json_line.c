@@ -11,9 +11,10 @@ static char *put(char *to, const char *text) {
         return mempcpy(to, text, strlen(text));
 }
 
-char *json_line_head(int stream, const char *service, const char *ns, uint32_t instance, int32_t pid, size_t *ret_size) {
-        char *head = text_printf("\",\"stream\":\"%s\",\"service\":\"%s\",\"namespace\":\"%s\",\"instance\":%" PRIu32 ",\"pid\":%" PRIi32,
-                                 stream ? "err" : "out", service, ns, instance, pid);
+char *json_line_head(int stream, const char *service, const char *ns, uint32_t instance, int32_t pid, const char *hook,
+                     size_t *ret_size) {
+        char *head = text_printf("\",\"stream\":\"%s\",\"service\":\"%s\",\"namespace\":\"%s\",\"instance\":%" PRIu32 ",\"pid\":%" PRIi32 "%s%s%s",
+                                 stream ? "err" : "out", service, ns, instance, pid, hook ? ",\"hook\":\"" : "", hook ?: "", hook ? "\"" : "");
 
         *ret_size = head ? strlen(head) : 0;
         return head;

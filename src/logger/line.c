@@ -25,13 +25,13 @@ void line_stamp(char *to, usec_t realtime) {
         put_digits(to + LINE_STAMP_SIZE - 7, (unsigned) (realtime % USEC_PER_SEC), 6);
 }
 
-size_t line_prefix(char *to, usec_t realtime, int stream, int32_t instance, bool cut) {
+size_t line_prefix(char *to, usec_t realtime, int stream, int32_t instance, bool cut, const char *tag) {
         char label[LINE_PREFIX_MAX - LINE_STAMP_SIZE], number[16] = "";
         int n;
 
         if (instance >= 0)
                 snprintf(number, sizeof(number), "@%" PRIi32, instance);
-        n = snprintf(label, sizeof(label), " %s%s%s ", stream ? "err" : "out", number, cut ? "+" : "");
+        n = snprintf(label, sizeof(label), " %s%s%s %s%s%s", stream ? "err" : "out", number, cut ? "+" : "", tag ? "[" : "", tag ?: "", tag ? "] " : "");
         line_stamp(to, realtime);
         memcpy(to + LINE_STAMP_SIZE, label, (size_t) n);
         return LINE_STAMP_SIZE + (size_t) n;

@@ -16,6 +16,20 @@ static bool path_acceptable(const char *path) {
         return true;
 }
 
+/* As the wire has them: 1 + HookKind. */
+static const char *const tags[_HOOK_MAX] = { "pre_start", "post_start", "pre_stop", "post_stop", "on_exit", "on_failure", "reload" };
+
+uint8_t log_tag(const char *name) {
+        for (uint8_t k = 0; k < ARRAY_SIZE(tags); k++)
+                if (streq(tags[k], name))
+                        return k + 1;
+        return 0;
+}
+
+const char *log_tag_name(uint8_t tag) {
+        return tag >= 1 && tag <= ARRAY_SIZE(tags) ? tags[tag - 1] : NULL;
+}
+
 int log_open_check(const void *packet, size_t size, size_t n_fds) {
         LogPacket p;
         const LogOpen *o = &p.open;
@@ -26,7 +40,7 @@ int log_open_check(const void *packet, size_t size, size_t n_fds) {
         if (o->version != LOG_WIRE_VERSION || o->run == 0 || p.pid < 0 || o->uid < -1 || o->gid < -1)
                 return -EBADMSG;
         if (o->format >= _LOG_FORMAT_MAX || o->rotate >= _LOG_ROTATE_MAX || o->compress >= _LOG_COMPRESS_MAX || o->when_full >= _LOG_FULL_MAX ||
-            o->merge > 1 || o->multiline > 1)
+            o->merge > 1 || o->multiline > 1 || o->tag > ARRAY_SIZE(tags))
                 return -EBADMSG;
         if (!path_acceptable(o->path))
                 return -EBADMSG;

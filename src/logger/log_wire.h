@@ -21,7 +21,7 @@ typedef struct LogOpen {
         uint32_t instance;
         uint32_t root_size;           /* bytes of path that are the directory of all logs, without its last slash */
         uint32_t rate, burst;         /* lines written a second, and at once after a pause; rate 0: any number */
-        uint8_t when_full, multiline, pad[2];  /* LogFull; json: lines that continue one another in one object */
+        uint8_t when_full, multiline, tag, pad; /* LogFull; json: lines that continue one another in one object; log_tag(), 0: none */
         char path[LOG_WIRE_PATH_MAX]; /* absolute, NUL-terminated; instances of a run after run share one file */
 } LogOpen;
 
@@ -35,6 +35,11 @@ typedef struct LogPacket {
 /* Whether a received packet is a LogPacket to act on: size, version, ranges, an absolute path without ".." that ends in a file name, two
  * descriptors. 0 or -EBADMSG. Reads nothing beyond `size` bytes. */
 int log_open_check(const void *packet, size_t size, size_t n_fds);
+
+/* Who writes into a service's log besides its main process: a hook, or its reload command. Text lines begin with "[pre_start] ", json lines have it
+ * as "hook". 0 for a name that has none; NULL for 0 and for a number that is none. */
+uint8_t log_tag(const char *name);
+const char *log_tag_name(uint8_t tag);
 
 /* Service and namespace, which the path names: ROOT/[NAMESPACE/]SERVICE[.INSTANCE].log. "unknown" where it does not follow that. */
 #define LOG_NAME_MAX 129

@@ -42,7 +42,7 @@ static int streams_init(Run *run, const LogPacket *packet) {
         const LogOpen *o = &packet->open;
         char service[LOG_NAME_MAX], ns[LOG_NAME_MAX];
         LineSource who = { .service = service, .ns = ns, .run = o->run, .instance = o->instance, .pid = packet->pid };
-        LineFormat format = { .format = o->format, .merged = o->merge, .multiline = o->multiline };
+        LineFormat format = { .format = o->format, .merged = o->merge, .multiline = o->multiline, .tag = log_tag_name(o->tag) };
         int r = 0;
 
         log_open_names(o, service, ns);

@@ -70,10 +70,10 @@ const char *sink_path(const Sink *s) {
 
 int sink_stream_init(SinkStream *st, uint8_t stream, const LineSource *who, const LineFormat *f) {
         *st = (SinkStream) { .stream = stream, .format = f->format, .multiline = f->format == LOG_FORMAT_JSON && f->multiline,
-                             .merged = f->merged, .instance = who->instance, .run = who->run };
+                             .merged = f->merged, .instance = who->instance, .run = who->run, .tag = f->tag };
         if (f->format != LOG_FORMAT_JSON)
                 return 0;
-        st->head = json_line_head(stream, who->service, who->ns, who->instance, who->pid, &st->head_size);
+        st->head = json_line_head(stream, who->service, who->ns, who->instance, who->pid, f->tag, &st->head_size);
         return st->head ? 0 : -ENOMEM;
 }
 

@@ -23,6 +23,7 @@ typedef struct LineFormat {
         uint8_t format;          /* LogFormat of model/spec.h */
         bool merged;             /* text: name the instance in each line */
         bool multiline;          /* json: lines that continue one another in one object */
+        const char *tag;         /* what stands before a message, in brackets; json: "hook". A constant, or NULL */
 } LineFormat;
 
 /* Who writes them. */
@@ -51,6 +52,7 @@ typedef struct SinkStream {
         uint32_t open_size, open_allocated;
         char *open;
         size_t head_size;
+        const char *tag;         /* text: or NULL */
         char *head;              /* json: what is the same in all lines */
 } SinkStream;
 int sink_stream_init(SinkStream *st, uint8_t stream, const LineSource *who, const LineFormat *f);  /* 0 or -ENOMEM */

@@ -109,7 +109,7 @@ static void prepare_prefix(Batch *b) {
         int32_t instance = st->merged ? (int32_t) st->instance : -1;
 
         for (size_t cut = 0; cut < 2; cut++)
-                b->prefix_size[cut] = line_prefix(b->prefix[cut], b->realtime, st->stream, instance, cut);
+                b->prefix_size[cut] = line_prefix(b->prefix[cut], b->realtime, st->stream, instance, cut, st->tag);
 }
 
 /* ---- batches ---- */

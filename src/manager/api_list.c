@@ -8,6 +8,7 @@
 #include "manager/api.h"
 #include "manager/books.h"
 #include "manager/follow.h"
+#include "manager/hooks.h"
 #include "manager/instance.h"
 #include "manager/params.h"
 #include "manager/sockets.h"
@@ -239,6 +240,7 @@ static json_object *detail_json(Instance *i) {
         json_set(o, "next_usec", i->lc.deadline == USEC_INFINITY ? NULL :
                                json_object_new_int64((int64_t) (real + (i->lc.deadline > mono ? i->lc.deadline - mono : 0))));
         json_set(o, "log", log_json(i));
+        json_set(o, "hook", hooks_failure_json(i));
         json_set(o, "processes", processes_json(i));
         return o;
 }

@@ -270,7 +270,7 @@ static int perform_change(Performing *p, const PlanItem *item) {
 /* One that waits after a failure does not wait any longer: what made it fail may have been what was changed. */
 static bool idle(const Instance *i) {
         switch (i->lc.state) {
-        case LC_STOPPED: case LC_FAILED: case LC_WAIT_BACKOFF: case LC_STOPPING: case LC_KILLING:
+        case LC_STOPPED: case LC_FAILED: case LC_WAIT_BACKOFF: case LC_PRE_STOP: case LC_STOPPING: case LC_KILLING: case LC_POST_STOP:
                 return true;
         case LC_WAIT_DEMAND:
                 return !i->service->spec->on_demand;

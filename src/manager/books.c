@@ -87,7 +87,7 @@ static bool remembered(const Instance *i) {
                 return true;
         if (s->deleting || s->manager->shutdown == SHUTDOWN_STOP_ALL)
                 return false;
-        return s->wanted || i->lc.state != LC_STOPPED;
+        return s->wanted || i->lc.state != LC_STOPPED || i->lc.hooks;
 }
 
 /* What finds its place again. A session has none before its main process is known: there it is the invocation, which all of it will carry. */

@@ -144,6 +144,8 @@ static void event_oversized(Instance *i) {
 static void event_ready_timeout(Instance *i) {
         char span[FORMAT_MAX];
 
+        if (!i->lc.failing || i->lc.reason != REASON_READY_TIMEOUT)
+                return;
         format_span(span, i->service->spec->ready_timeout, false);
         event_emit(i->service->manager, i, NULL, EVENT_READY_TIMEOUT, "not ready after %s: stopping it", span);
 }
@@ -181,8 +183,9 @@ void event_transition(Instance *i, LcState from, LcState to) {
                 else
                         event_backoff(i);
                 break;
+        case LC_PRE_STOP:
         case LC_STOPPING:
-                if (from == LC_STARTING && i->lc.failing && i->lc.reason == REASON_READY_TIMEOUT)
+                if (from == LC_STARTING)
                         event_ready_timeout(i);
                 break;
         case LC_KILLING:
@@ -195,7 +198,7 @@ void event_transition(Instance *i, LcState from, LcState to) {
                 event_failed(i);
                 break;
         case LC_STOPPED:
-                if (from == LC_STOPPING || from == LC_KILLING)
+                if (from == LC_STOPPING || from == LC_KILLING || from == LC_POST_STOP)
                         event_emit(m, i, NULL, EVENT_STOPPED, "stopped");
                 break;
         case LC_EXITED:

@@ -10,6 +10,7 @@
 #include "manager/collector.h"
 #include "manager/control.h"
 #include "manager/events.h"
+#include "manager/hooks.h"
 #include "manager/instance.h"
 #include "manager/journal_events.h"
 #include "manager/link.h"
@@ -52,6 +53,7 @@ Instance *instance_free(Instance *i) {
         if (!i)
                 return NULL;
         wait_freed(i);
+        hooks_free(i);
         control_cancel_all(i);
         untrack(i);
         sd_event_source_disable_unref(i->deadline);
@@ -343,12 +345,16 @@ static void act_changed(Instance *i, LcInput *next) {
                 (void) sd_event_source_set_enabled(m->pump, SD_EVENT_ONESHOT);
 }
 
+static void act_signal_reload(Instance *i, LcInput *next) {
+        (void) signal_main(i, i->service->spec->reload.signal, WIRE_TO_MAIN);
+}
+
 static const struct { LcAction bit; void (*perform)(Instance *i, LcInput *next); } actions[] = {
         { ACT_SIGNAL_STOP, act_signal_stop },   { ACT_SIGNAL_ABORT, act_signal_abort }, { ACT_KILL, act_kill },
         { ACT_CHECK_EMPTY, act_check_empty },   { ACT_CLEAN, act_clean },               { ACT_CHECK_DEPS, act_check_deps },
         { ACT_AWAIT_DEMAND, act_await_demand },
         { ACT_SPAWN, act_spawn },               { ACT_ARM_WATCHDOG, act_arm_watchdog }, { ACT_DISARM_WATCHDOG, act_disarm_watchdog },
-        { ACT_CHANGED, act_changed },
+        { ACT_CHANGED, act_changed },           { ACT_SIGNAL_RELOAD, act_signal_reload }, { ACT_HOOKS, hooks_reconcile },
 };
 
 /* For jitter only (splitmix64). */
@@ -393,6 +399,7 @@ void instance_feed(Instance *i, const LcInput *in) {
 void instance_resume(Instance *i) {
         LcInput next = { .event = _LC_EVENT_MAX };
 
+        hooks_resume(i);
         arm(i, &i->deadline, i->lc.deadline, on_deadline);
         if (i->watchdog_interval && (i->lc.state == LC_RUNNING || i->lc.state == LC_RELOADING))
                 arm(i, &i->watchdog, usec_add(now_usec(CLOCK_MONOTONIC), i->watchdog_interval), on_watchdog);

@@ -43,6 +43,7 @@ typedef struct HeldExit HeldExit;
 typedef struct Reexec Reexec;
 typedef struct ControlRemains ControlRemains;
 typedef struct Sockets Sockets;
+typedef struct InstanceHooks InstanceHooks;
 
 /* What a run used in the end, kept for `describe` until the next run ends: of its cgroup where that still tells, else of the main process and
  * what it reaped. */
@@ -71,6 +72,7 @@ struct Instance {
         LastUsage last;
         struct { usec_t since, told; unsigned n; uint64_t ignored; } notes;   /* messages by sd_notify in this second */
         struct { int read, write; } input;  /* of a collector: our ends of its pipe, or -EBADF */
+        InstanceHooks *hooks;              /* NULL: it has had none */
         HeldExit *held;                    /* its end is known, the reason is asked for */
         struct { uint64_t lines, rate; usec_t at, told; } flood;   /* of this run: what journald dropped; rate a second; when last (realtime), told */
         bool child : 1;                    /* the keeper's child (it reaps); otherwise watched by pidfd */

@@ -137,7 +137,7 @@ int service_replace_spec(Service *s, ServiceSpec *spec) {
 }
 
 static bool instance_down(const Instance *i) {
-        return !lifecycle_alive(&i->lc) && (i->lc.state == LC_STOPPED || i->lc.state == LC_EXITED || i->lc.state == LC_FAILED);
+        return !lifecycle_alive(&i->lc) && !i->lc.hooks && (i->lc.state == LC_STOPPED || i->lc.state == LC_EXITED || i->lc.state == LC_FAILED);
 }
 
 bool service_settled(const Service *s) {
@@ -302,11 +302,15 @@ uint64_t service_round(Manager *m) {
         return ++m->start_round;
 }
 
+static bool going_down(const Instance *i) {
+        return !i->lc.wanted && (lifecycle_alive(&i->lc) || i->lc.state == LC_POST_STOP);
+}
+
 static bool dependents_down(const Service *s) {
         for (size_t k = 0; k < s->n_dependents; k++)
                 for (size_t n = 0; n < s->dependents[k]->n_instances; n++) {
                         const Instance *i = s->dependents[k]->instances[n];
-                        if (i->stop_deferred || (lifecycle_alive(&i->lc) && !i->lc.wanted))
+                        if (i->stop_deferred || going_down(i))
                                 return false;
                 }
         return true;
@@ -329,7 +333,7 @@ static bool stop_round(Manager *m, bool regardless, bool *ret_progress) {
                                 *ret_progress = true;
                         }
                         m->stops_deferred = m->stops_deferred || i->stop_deferred;
-                        moving = moving || (lifecycle_alive(&i->lc) && !i->lc.wanted);
+                        moving = moving || going_down(i);
                 }
         }
         return moving;

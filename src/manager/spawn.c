@@ -334,6 +334,7 @@ static int compose_control(const SpawnControl *c, const Identity *id, Descriptor
                 return r;
         if (c->output < 0 && (r = add_log(c->instance, c->run, d, &log, &builder.packet->flags, &journal, reterr)) < 0)
                 return r;
+        log.tag = log_tag(c->what);
         if (c->output >= 0)
                 builder.packet->flags |= SPAWN_FD_STDOUT | SPAWN_FD_STDERR;
         add_descriptor(d, c->output >= 0 ? c->output : d->out);

@@ -42,6 +42,16 @@ static const EventInfo kinds[_EVENT_KIND_MAX] = {
                 "Somebody connects to one of its sockets, which Kingly listens on for it, and it is started." },
         [EVENT_IDLE] = { "idle", "a563aaebce0a4d19adc100136dcd88e7", LOG_INFO, SERVICE "is not needed for now",
                 "Nobody was connected to its sockets for idle_timeout. It is stopped, and starts again when the next client connects." },
+        [EVENT_HOOK] = { "hook", "c642cce425f74b969c03835c285ef8a0", LOG_INFO, SERVICE "runs a hook",
+                "A command of its hooks, or its reload command, has been asked for; the message says which. What it writes is in the log of the "
+                "service." },
+        [EVENT_HOOK_FAILED] = { "hook-failed", "72244d4e1d5d43598bfbb22abf3e99d9", LOG_WARNING, SERVICE "has a hook that failed",
+                "A command of its hooks, or its reload command, did not exit with status 0, could not be executed, or took longer than it may; the "
+                "message says which. Unless pre_start succeeds the service is not started; the other hooks change nothing. kingctl logs "
+                "@KINGLY_SERVICE@ shows what it wrote." },
+        [EVENT_RELOAD_FAILED] = { "reload-failed", "7046d007d9ab494cb5f552d8c5537710", LOG_WARNING, SERVICE "has not read its configuration again",
+                "Its reload command failed, or it did not say within reload.timeout that it is done. It goes on serving, with the configuration that "
+                "it had, as far as it can be known." },
         [EVENT_LOST] = { "lost", "a266ced9e87c435bb60dfec1bc931ee2", LOG_WARNING, SERVICE "ended while nobody looked",
                 "It ended while no kingd lived. Its status is not known to anybody, which counts as a failure." },
         [EVENT_COMPLETED] = { "completed", "5b3b5e91466e456cba73d46d37d3316c", LOG_INFO, SERVICE "has done its work",

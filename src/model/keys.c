@@ -13,6 +13,7 @@ static const char *const schedule_missed[] = { "skip", "once", "all", NULL };
 static const char *const io_classes[] = { "none", "realtime", "best-effort", "idle", NULL };
 static const char *const restart_whens[] = { "always", "on-failure", "never", NULL };
 static const char *const stop_scopes[] = { "all", "group", "main", NULL };
+static const char *const reload_ways[] = { "none", "signal", "command", NULL };
 static const char *const log_targets[] = { "auto", "journal", "file", "none", "exec", NULL };
 static const char *const log_formats[] = { "text", "raw", "json", NULL };
 static const char *const log_rotates[] = { "none", "hourly", "daily", "weekly", "monthly", NULL };
@@ -235,6 +236,50 @@ const SpecKey spec_keys[] = {
                   "alone. Whoever outlives the main process gets it then.",
           .example = "main" },
 
+        { "reload.by", KEY_ENUM, FIELD(reload.by), reload_ways, .fallback = "none", .effect = EFFECT_NONE,
+          .help = "What kingctl reload does. signal: sends reload.signal to the main process; one with ready.by: notify is then expected to say "
+                  "RELOADING=1 and READY=1 (see sd_notify(3)), and the outcome is told. command: runs reload.command beside it, whose exit status is "
+                  "the outcome. none: kingctl reload is refused, unless it has ready.by: notify and handles reload.signal.",
+          .example = "signal" },
+        { "reload.signal", KEY_SIGNAL, FIELD(reload.signal), .fallback = "SIGHUP", .effect = EFFECT_NONE,
+          .help = "The signal that asks it to read its configuration again.",
+          .example = "SIGUSR1" },
+        { "reload.command", KEY_WORDS, FIELD(reload.command), .effect = EFFECT_NONE,
+          .help = "A command, with the same user, directory and environment, that makes the service read its configuration again. KINGLY_MAINPID is "
+                  "the number of the main process. What it writes goes into the service's log.",
+          .example = "[nginx, -s, reload]" },
+        { "reload.timeout", KEY_SPAN, FIELD(reload.timeout), .min = 1000, .max = (int64_t) USEC_PER_DAY, .fallback = "30s", .effect = EFFECT_NONE,
+          .help = "A reload that takes longer has failed: its command is killed. The service goes on.",
+          .example = "1m" },
+
+        { "hooks.pre_start", KEY_WORDS, FIELD(hooks.command[HOOK_PRE_START]), .effect = EFFECT_NONE,
+          .help = "A command, as a line or a list of words, that runs before each start of the service, when its dependencies are there. Unless it "
+                  "exits with 0 the service is not started, and that counts as a failure: it is tried again as restart says. Hooks run with the "
+                  "user, directory, environment and limits of the service, and write into its log. Their environment has, besides, what happened: "
+                  "KINGLY_HOOK, KINGLY_MAINPID, KINGLY_REASON, KINGLY_EXIT_CODE, KINGLY_EXIT_SIGNAL and KINGLY_RESTARTS, as far as it is known.",
+          .example = "[./migrate, --all]" },
+        { "hooks.post_start", KEY_WORDS, FIELD(hooks.command[HOOK_POST_START]), .effect = EFFECT_NONE,
+          .help = "Runs when the service has become ready. Nothing waits for it, and a failure of it is told and changes nothing. It is ended when "
+                  "the service is.",
+          .example = "[./register]" },
+        { "hooks.pre_stop", KEY_WORDS, FIELD(hooks.command[HOOK_PRE_STOP]), .effect = EFFECT_NONE,
+          .help = "Runs before the stop signal is sent, which waits for its end, for hooks.timeout at most; stop.timeout begins after that. Not with "
+                  "stop.timeout: 0, and not when the main process has already ended.",
+          .example = "[./drain]" },
+        { "hooks.post_stop", KEY_WORDS, FIELD(hooks.command[HOOK_POST_STOP]), .effect = EFFECT_NONE,
+          .help = "Runs after each run, however it ended, when nothing of it lives any more. What comes next, such as a restart, waits for its end.",
+          .example = "[rm, -f, /run/app.lock]" },
+        { "hooks.on_exit", KEY_WORDS, FIELD(hooks.command[HOOK_ON_EXIT]), .effect = EFFECT_NONE,
+          .help = "Runs each time the main process has ended. Nothing waits for it; while one still runs, no second one is started.",
+          .example = "[./notify-exit]" },
+        { "hooks.on_failure", KEY_WORDS, FIELD(hooks.command[HOOK_ON_FAILURE]), .effect = EFFECT_NONE,
+          .help = "Runs when the service is left failed: it ended badly, or could not be started, and is not started again by itself. Nothing waits "
+                  "for it.",
+          .example = "[./alert]" },
+        { "hooks.timeout", KEY_SPAN, FIELD(hooks.timeout), .min = 1000, .max = (int64_t) USEC_PER_DAY, .fallback = "30s", .effect = EFFECT_NONE,
+          .help = "A hook that takes longer is killed, with all that it started, and has failed.",
+          .example = "5m" },
+
         { "log.to", KEY_ENUM, FIELD(log.to), log_targets, .fallback = "auto", .effect = EFFECT_RESTART,
           .help = "Where its output goes: the systemd journal, files in the log directory, or nowhere. auto: the journal where one "
                   "listens, else files. exec, written {exec: COMMAND}: a program that reads it, as in {exec: [svlogd, -tt, .]}.",
@@ -351,7 +396,7 @@ const SpecKey spec_keys[] = {
 };
 
 const char *const spec_reserved_keys[] = {
-        "probes", "reload", "hooks", NULL,
+        "probes", NULL,
 };
 
 const SpecKey *spec_key_find(const char *path) {

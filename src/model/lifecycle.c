@@ -1,8 +1,8 @@
 /* The life of one instance, as one table: state × event → a small function that changes the struct and returns actions. A pair without a function
  * means nothing and is ignored.
  *
- * What must stay true: something of the instance may live exactly in PLACING, STARTING, RUNNING, RELOADING, STOPPING and KILLING, and the end of
- * what has executed has one way only: STOPPING or KILLING, then EV_EMPTY. */
+ * What must stay true: something of the instance may live exactly in PLACING, STARTING, RUNNING, RELOADING, PRE_STOP, STOPPING and KILLING, and the
+ * end of what has executed has one way only: STOPPING or KILLING, then EV_EMPTY. */
 #include "model/lifecycle_steps.h"
 
 typedef unsigned (*Handler)(const Step *s);
@@ -40,6 +40,22 @@ static const Handler table[_LC_STATE_MAX][_LC_EVENT_MAX] = {
                 [EV_DEADLINE] = lc_backoff_over,
                 [EV_ADOPT] = lc_adopt,
         },
+        [LC_PRE_START] = {
+                [EV_START] = lc_start_waiting,
+                [EV_RESTART] = lc_start_sooner,
+                [EV_STOP] = lc_stop_resting,
+                [EV_RESET] = lc_reset_counters,
+                [EV_HOOK_DONE] = lc_pre_start_over,
+                [EV_DEADLINE] = lc_pre_start_over,
+        },
+        [LC_POST_STOP] = {
+                [EV_START] = lc_start_after_stop,
+                [EV_RESTART] = lc_start_after_stop,
+                [EV_STOP] = lc_stop_stopping,
+                [EV_RESET] = lc_reset_counters,
+                [EV_HOOK_DONE] = lc_post_stop_over,
+                [EV_DEADLINE] = lc_post_stop_over,
+        },
         [LC_PLACING] = {
                 [EV_STOP] = lc_stop_placing,
                 [EV_RESTART] = lc_restart_placing,
@@ -74,6 +90,7 @@ static const Handler table[_LC_STATE_MAX][_LC_EVENT_MAX] = {
                 [EV_RESTART] = lc_restart_living,
                 [EV_RESET] = lc_reset_counters,
                 [EV_RELOADING] = lc_reload_begins,
+                [EV_RELOAD] = lc_reload,
                 [EV_STOPPING] = lc_stops_itself,
                 [EV_MAIN_EXIT] = lc_exit_living,
                 [EV_GONE] = lc_gone_living,
@@ -86,7 +103,9 @@ static const Handler table[_LC_STATE_MAX][_LC_EVENT_MAX] = {
                 [EV_STOP] = lc_stop_living,
                 [EV_RESTART] = lc_restart_living,
                 [EV_RESET] = lc_reset_counters,
-                [EV_READY] = lc_reload_over,
+                [EV_READY] = lc_reload_ready,
+                [EV_RELOADING] = lc_reload_heard,
+                [EV_HOOK_DONE] = lc_reload_command_over,
                 [EV_STOPPING] = lc_stops_itself,
                 [EV_EXTEND] = lc_extend,
                 [EV_MAIN_EXIT] = lc_exit_living,
@@ -95,7 +114,19 @@ static const Handler table[_LC_STATE_MAX][_LC_EVENT_MAX] = {
                 [EV_WATCHDOG] = lc_watchdog,
                 [EV_OVERSIZE] = lc_oversize,
                 [EV_FAIL] = lc_fail_living,
-                [EV_DEADLINE] = lc_reload_over,
+                [EV_DEADLINE] = lc_reload_late,
+        },
+        [LC_PRE_STOP] = {
+                [EV_START] = lc_start_after_stop,
+                [EV_RESTART] = lc_start_after_stop,
+                [EV_STOP] = lc_stop_stopping,
+                [EV_RESET] = lc_reset_counters,
+                [EV_HOOK_DONE] = lc_pre_stop_over,
+                [EV_DEADLINE] = lc_pre_stop_over,
+                [EV_MAIN_EXIT] = lc_exit_living,
+                [EV_GONE] = lc_gone_living,
+                [EV_SPAWN_FAILED] = lc_spawn_failed,
+                [EV_FAIL] = lc_fail_living,
         },
         [LC_STOPPING] = {
                 [EV_START] = lc_start_after_stop,
@@ -165,10 +196,16 @@ int lifecycle_resume(Lifecycle *l, const Lifecycle *saved) {
 unsigned lifecycle_step(Lifecycle *l, const ServiceSpec *spec, const LcInput *in, usec_t now, uint32_t random) {
         Step s = { .l = l, .spec = spec, .in = in, .now = now, .random = random };
 
-        /* A timer may fire for a deadline that has been moved since. */
-        if (in->event == EV_DEADLINE && now < l->deadline)
+        uint8_t hooks = l->hooks;
+        unsigned todo;
+
+        /* A timer may fire for a deadline that has been moved since, and a hook may end as it is ended. */
+        if ((in->event == EV_DEADLINE && now < l->deadline) || (in->event == EV_HOOK_DONE && !(in->hook < _HOOK_MAX && hooks & 1 << in->hook)))
                 return 0;
-        return lc_dispatch(&s);
+        if (in->event == EV_HOOK_DONE)
+                l->hooks &= (uint8_t) ~(1 << in->hook);
+        todo = lc_dispatch(&s);
+        return todo | (l->hooks != hooks ? ACT_HOOKS : 0);
 }
 
 bool lifecycle_settled(const Lifecycle *l) {

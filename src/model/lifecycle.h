@@ -9,7 +9,8 @@
  * Choices: a oneshot is never restarted after success (`when: always` means on-failure for it) · what never executed is retried whatever `when`
  * says, with at least 100 ms between, unless the fault is permanent · a reload that is not reported as done ends in RUNNING · an end of unknown
  * status (EV_GONE) counts as a failure · one that grew too big is started again whatever `when` says and counts for no limit, except a oneshot,
- * whose work it ended · what the service sends before EV_EXECED was heard implies it. */
+ * whose work it ended · what the service sends before EV_EXECED was heard implies it · a hook that is waited for has a state of its own, the
+ * others are bits beside it, and every change of the bits is told by ACT_HOOKS. */
 #pragma once
 
 #include "base/span.h"
@@ -20,10 +21,13 @@ typedef enum LcState {
         LC_WAIT_DEMAND,    /* wanted, on demand: its sockets are open, nobody has connected yet */
         LC_WAIT_DEPS,      /* wanted; a dependency is not there yet */
         LC_WAIT_BACKOFF,   /* wanted; waits until deadline for the next attempt */
+        LC_PRE_START,      /* wanted; hooks.pre_start runs, until deadline; nothing of the instance lives */
+        LC_POST_STOP,      /* a run is over and cleaned; hooks.post_stop runs, until deadline, then comes what comes next */
         LC_PLACING,        /* spawn asked for; not executing the command yet (cgroup, scope, gate, exec) */
         LC_STARTING,       /* executing; readiness awaited until deadline */
         LC_RUNNING,
-        LC_RELOADING,      /* told us RELOADING=1; READY=1 awaited until deadline */
+        LC_RELOADING,      /* told us RELOADING=1, or was told to reload; the end of it is awaited until deadline */
+        LC_PRE_STOP,       /* a stop has begun, nobody is told yet; hooks.pre_stop runs, until deadline */
         LC_STOPPING,       /* stop signal sent, waits for main and rest until deadline */
         LC_KILLING,        /* SIGKILL sent to all; repeated at each deadline */
         LC_EXITED,         /* ended by itself, and policy says that is all (oneshot done, or no restart wanted after success) */
@@ -41,7 +45,7 @@ typedef enum LcEvent {
         EV_EXECED,         /* the command executes */
         EV_SPAWN_FAILED,   /* nothing executes, or (answer to ACT_AWAIT_DEMAND) nothing can be listened on; `permanent` tells a fault of the file (ENOENT, EACCES…) from one of the moment (EAGAIN…) */
         EV_READY,          /* by sd_notify or ready fd */
-        EV_RELOADING,      /* RELOADING=1 from the service */
+        EV_RELOADING,      /* RELOADING=1 from the service; input.until: its MONOTONIC_USEC, 0 if it said none */
         EV_STOPPING,       /* STOPPING=1 from the service: the stop timeout runs, no signal is sent */
         EV_EXTEND,         /* EXTEND_TIMEOUT_USEC: input.until is the new deadline if later; infinity is ignored */
         EV_MAIN_EXIT,      /* main process gone; input.exit */
@@ -54,6 +58,8 @@ typedef enum LcEvent {
         EV_RESET,          /* operator: forget failure and counters; FAILED becomes STOPPED */
         EV_ADOPT,          /* found alive after a restart of ours: becomes wanted and RUNNING (or STARTING if input.was_ready is false and readiness is
                             * awaited); EV_MAIN_EXIT, EV_GONE or EV_STOP may follow at once */
+        EV_RELOAD,         /* operator: read your configuration again */
+        EV_HOOK_DONE,      /* input.hook has ended (one of Lifecycle.hooks); input.ok, and input.permanent when it would fail again */
         EV_GONE,           /* adopted process gone, status unknowable */
         _LC_EVENT_MAX
 } LcEvent;
@@ -63,6 +69,7 @@ typedef enum LcReason {
         REASON_NONE, REASON_EXITED, REASON_SIGNALED, REASON_CORE_DUMPED, REASON_SPAWN, REASON_READY_TIMEOUT, REASON_PROTOCOL,
         REASON_WATCHDOG, REASON_OOM, REASON_STOP_TIMEOUT, REASON_DEPENDENCY, REASON_LIMIT, REASON_ISOLATION, REASON_UNKNOWN,
         REASON_MEMORY,
+        REASON_HOOK,         /* hooks.pre_start failed: there was no run */
         _LC_REASON_MAX
 } LcReason;
 
@@ -76,10 +83,12 @@ typedef struct LcInput {
         LcEvent event;
         LcExit exit;         /* EV_MAIN_EXIT */
         LcReason reason;     /* EV_FAIL, EV_SPAWN_FAILED */
-        bool permanent;      /* EV_SPAWN_FAILED */
+        bool permanent;      /* EV_SPAWN_FAILED, EV_HOOK_DONE */
+        HookKind hook;       /* EV_HOOK_DONE */
+        bool ok;
         bool was_ready;      /* EV_ADOPT */
         bool oom;            /* EV_MAIN_EXIT: oom_kill counter went up */
-        usec_t until;        /* EV_EXTEND, CLOCK_MONOTONIC */
+        usec_t until;        /* EV_EXTEND, EV_RELOADING, CLOCK_MONOTONIC */
 } LcInput;
 
 /* In the order in which the shell performs them. */
@@ -95,7 +104,17 @@ typedef enum LcAction {
         ACT_ARM_WATCHDOG = 1 << 7,  /* start (or restart) the watchdog of the instance */
         ACT_DISARM_WATCHDOG = 1 << 8,
         ACT_CHANGED = 1 << 9,       /* state (or anything list shows) changed: tell events, waiters, dependents, store */
+        ACT_SIGNAL_RELOAD = 1 << 11, /* spec.reload.signal to main */
+        ACT_HOOKS = 1 << 12,        /* Lifecycle.hooks changed: start those that do not run, end those that run and are not in it */
 } LcAction;
+
+/* How far a reload is, in LC_RELOADING. */
+typedef enum LcReload {
+        RELOAD_OWN,          /* of the service's own accord: READY=1 ends it */
+        RELOAD_ASKED,        /* told to; it has not said RELOADING=1 since, or has said READY=1 again before reload.command ended */
+        RELOAD_HEARD,        /* and has said so: READY=1 ends it, with the end of reload.command where there is one */
+} LcReload;
+typedef enum LcReloadEnd { RELOAD_OK, RELOAD_FAILED, RELOAD_TIMEOUT } LcReloadEnd;
 
 typedef struct Lifecycle {
         LcState state;
@@ -109,6 +128,9 @@ typedef struct Lifecycle {
         LcReason reason;          /* of the run that ends or ended */
         LcExit exit;              /* of the last run */
         bool exit_known;
+        uint8_t hooks;            /* 1 << HookKind: those that are to run or run now */
+        uint8_t reload;           /* LcReload, in LC_RELOADING */
+        uint8_t reload_end;       /* LcReloadEnd: how the last one ended, for those who hear of it */
         uint32_t restarts;        /* automatic restarts since EV_START/EV_RESET */
         uint32_t attempts;        /* in a row, for backoff and limit */
         uint32_t oversized;       /* runs in a row that grew too big before they counted as healthy, for their backoff; without a limit */
@@ -135,6 +157,9 @@ const char *lifecycle_state_name(LcState s);     /* internal names, for debuggin
 LcState lifecycle_state_from_name(const char *s);   /* _LC_STATE_MAX: there is none of that name */
 const char *lifecycle_event_name(LcEvent e);
 const char *lifecycle_reason_name(LcReason r);   /* "exited" "signal" "core-dump" "start" "ready-timeout" "protocol" "watchdog" "oom-kill" … */
+/* The hook that the state waits for, or _HOOK_MAX. */
+HookKind lifecycle_awaits(LcState s);
+#define LC_HOOK_GRACE (5 * USEC_PER_SEC)   /* the shell ends a hook at its timeout; the deadline of a state that waits for one is so much later */
 static inline bool lifecycle_alive(const Lifecycle *l) { return l->main_alive || l->rest_alive; }
 /* Settled: no transition is under way that a waiting client should wait for. RUNNING counts; WAIT_BACKOFF does not. */
 bool lifecycle_settled(const Lifecycle *l);

@@ -8,7 +8,9 @@ static const char stopped[] = "stopped", starting[] = "starting", running[] = "r
 static const struct {
         const char *name, *public;
 } states[_LC_STATE_MAX] = {
-        [LC_STOPPED] = { "STOPPED", stopped },       [LC_WAIT_DEMAND] = { "WAIT_DEMAND", waiting }, [LC_WAIT_DEPS] = { "WAIT_DEPS", waiting }, [LC_WAIT_BACKOFF] = { "WAIT_BACKOFF", waiting },
+        [LC_STOPPED] = { "STOPPED", stopped },       [LC_WAIT_DEMAND] = { "WAIT_DEMAND", waiting }, [LC_WAIT_DEPS] = { "WAIT_DEPS", waiting },
+        [LC_WAIT_BACKOFF] = { "WAIT_BACKOFF", waiting },
+        [LC_PRE_START] = { "PRE_START", starting },  [LC_POST_STOP] = { "POST_STOP", stopping },  [LC_PRE_STOP] = { "PRE_STOP", stopping },
         [LC_PLACING] = { "PLACING", starting },      [LC_STARTING] = { "STARTING", starting },  [LC_RUNNING] = { "RUNNING", running },
         [LC_RELOADING] = { "RELOADING", reloading }, [LC_STOPPING] = { "STOPPING", stopping },  [LC_KILLING] = { "KILLING", stopping },
         [LC_EXITED] = { "EXITED", exited },          [LC_FAILED] = { "FAILED", failed },
@@ -36,6 +38,8 @@ static const char *const events[_LC_EVENT_MAX] = {
         [EV_FAIL] = "FAIL",
         [EV_RESET] = "RESET",
         [EV_ADOPT] = "ADOPT",
+        [EV_RELOAD] = "RELOAD",
+        [EV_HOOK_DONE] = "HOOK_DONE",
         [EV_GONE] = "GONE",
 };
 
@@ -55,6 +59,7 @@ static const char *const reasons[_LC_REASON_MAX] = {
         [REASON_ISOLATION] = "isolation",
         [REASON_UNKNOWN] = "unknown",
         [REASON_MEMORY] = "memory",
+        [REASON_HOOK] = "pre-start",
 };
 
 const char *lifecycle_public_state(LcState s) {

@@ -1,6 +1,6 @@
 /* What a life does on each event. What must stay true, besides the invariants in lifecycle.h:
- *   wanted  ACT_SPAWN comes out of place() only, and place() is reached only when the instance is wanted
- *   ended   run_ended() is the only place that decides what comes after a run, and is reached only when nothing lives
+ *   wanted  ACT_SPAWN comes out of lc_place() only, and lc_place() is reached only when the instance is wanted
+ *   ended   lc_decide() is the only place that decides what comes after a run, and is reached only when nothing lives
  *   failing says why a run is being ended by us; it, not the exit that follows, is then the reason of the end */
 #include <signal.h>
 
@@ -14,8 +14,15 @@
 
 /* ---- parts ---- */
 
-/* Changes the state; the deadline of the old one is gone. */
-static unsigned enter(const Step *s, LcState state, usec_t deadline) {
+unsigned lc_enter(const Step *s, LcState state, usec_t deadline) {
+        HookKind awaited = lifecycle_awaits(s->l->state);
+
+        if (awaited != _HOOK_MAX)
+                lc_hook_end(s->l, awaited);
+        if (s->l->state == LC_RELOADING)
+                lc_hook_end(s->l, HOOK_RELOAD);
+        if (state == LC_FAILED)
+                (void) lc_hook(s, HOOK_ON_FAILURE);
         if (!streq(lifecycle_public_state(s->l->state), lifecycle_public_state(state)))
                 s->l->since = s->now;
         s->l->state = state;
@@ -32,40 +39,42 @@ static void forget_counters(Lifecycle *l) {
         l->attempts = l->restarts = l->oversized = 0;
 }
 
-static void forget_end(Lifecycle *l) {
+void lc_forget_end(Lifecycle *l) {
         l->reason = REASON_NONE;
         l->exit = (LcExit) { .code = -1 };
         l->exit_known = false;
 }
 
 static unsigned wait_deps(const Step *s) {
-        return enter(s, LC_WAIT_DEPS, USEC_INFINITY) | ACT_CHECK_DEPS;
+        return lc_enter(s, LC_WAIT_DEPS, USEC_INFINITY) | ACT_CHECK_DEPS;
 }
 
 /* A life begins, or begins again. */
 static unsigned begin(const Step *s) {
-        return s->spec->on_demand ? enter(s, LC_WAIT_DEMAND, USEC_INFINITY) | ACT_AWAIT_DEMAND : wait_deps(s);
+        return s->spec->on_demand ? lc_enter(s, LC_WAIT_DEMAND, USEC_INFINITY) | ACT_AWAIT_DEMAND : wait_deps(s);
 }
 
-static unsigned place(const Step *s) {
+unsigned lc_place(const Step *s) {
         Lifecycle *l = s->l;
 
         l->main_alive = true;
         l->was_ready = l->failing = l->stop_sent = false;
         l->run_since = l->ready_since = 0;
-        return enter(s, LC_PLACING, usec_add(s->now, PLACING_TIMEOUT)) | ACT_SPAWN;
+        return lc_enter(s, LC_PLACING, usec_add(s->now, PLACING_TIMEOUT)) | ACT_SPAWN;
 }
 
 static unsigned become_ready(const Step *s) {
+        if (!s->l->was_ready)
+                (void) lc_hook(s, HOOK_POST_START);
         s->l->was_ready = true;
         s->l->ready_since = s->now;
-        return enter(s, LC_RUNNING, USEC_INFINITY) | (s->spec->watchdog > 0 ? ACT_ARM_WATCHDOG : 0);
+        return lc_enter(s, LC_RUNNING, USEC_INFINITY) | (s->spec->watchdog > 0 ? ACT_ARM_WATCHDOG : 0);
 }
 
 static unsigned become_starting(const Step *s) {
         bool oneshot = s->spec->type == SERVICE_ONESHOT;
 
-        return enter(s, LC_STARTING, oneshot ? USEC_INFINITY : usec_add(s->now, s->spec->ready_timeout));
+        return lc_enter(s, LC_STARTING, oneshot ? USEC_INFINITY : usec_add(s->now, s->spec->ready_timeout));
 }
 
 static bool ready_by_itself(const ServiceSpec *spec) {
@@ -81,21 +90,30 @@ static void leave_service(const Step *s) {
         if (l->ready_since > 0 && s->now - l->ready_since >= s->spec->restart.reset_after)
                 l->attempts = l->oversized = 0;
         l->ready_since = 0;
+        lc_hook_end(l, HOOK_POST_START);
 }
 
 static unsigned begin_kill(const Step *s) {
         unsigned check = s->l->main_alive ? 0 : ACT_CHECK_EMPTY;
 
-        return enter(s, LC_KILLING, usec_add(s->now, KILL_REPEAT)) | ACT_KILL | ACT_DISARM_WATCHDOG | check;
+        return lc_enter(s, LC_KILLING, usec_add(s->now, KILL_REPEAT)) | ACT_KILL | ACT_DISARM_WATCHDOG | check;
 }
 
-/* To STOPPING, with how its members are told; a timeout of 0 leaves no time to tell them anything. */
+/* A timeout of 0 leaves no time to tell anybody anything. */
 static unsigned begin_stop(const Step *s, LcAction how) {
+        unsigned hook;
+
         leave_service(s);
         if (s->spec->stop.timeout == 0)
                 return begin_kill(s);
+        hook = how == ACT_SIGNAL_STOP ? lc_await(s, LC_PRE_STOP) : 0;
+        return hook ? hook | ACT_DISARM_WATCHDOG : lc_tell_to_stop(s, how);
+}
+
+/* To STOPPING, with how its members are told. */
+unsigned lc_tell_to_stop(const Step *s, LcAction how) {
         s->l->stop_sent = how == ACT_SIGNAL_STOP && s->spec->stop.scope == STOP_ALL;
-        return enter(s, LC_STOPPING, usec_add(s->now, s->spec->stop.timeout)) | how | ACT_DISARM_WATCHDOG;
+        return lc_enter(s, LC_STOPPING, usec_add(s->now, s->spec->stop.timeout)) | how | ACT_DISARM_WATCHDOG;
 }
 
 /* The first reason counts, and what the operator ordered cannot fail. */
@@ -110,6 +128,7 @@ static void record_exit(const Step *s) {
         Lifecycle *l = s->l;
         const LcExit *e = &s->in->exit;
 
+        (void) lc_hook(s, HOOK_ON_EXIT);
         l->main_alive = false;
         l->rest_alive = true;
         l->exit = *e;
@@ -125,6 +144,7 @@ static void record_exit(const Step *s) {
 static void record_gone(const Step *s) {
         Lifecycle *l = s->l;
 
+        (void) lc_hook(s, HOOK_ON_EXIT);
         l->main_alive = false;
         l->rest_alive = true;
         l->exit = (LcExit) { .code = -1 };
@@ -162,12 +182,12 @@ static bool restart_wanted(const Lifecycle *l, const ServiceSpec *spec) {
 
 static unsigned after(const Step *s, usec_t delay) {
         if (delay > 0)
-                return enter(s, LC_WAIT_BACKOFF, usec_add(s->now, delay));
+                return lc_enter(s, LC_WAIT_BACKOFF, usec_add(s->now, delay));
         s->l->restarts++;
-        return s->spec->depends.n > 0 || s->spec->on_demand ? begin(s) : place(s);
+        return s->spec->depends.n > 0 || s->spec->on_demand ? begin(s) : lc_prepare(s);
 }
 
-static unsigned next_attempt(const Step *s) {
+unsigned lc_next_attempt(const Step *s) {
         Lifecycle *l = s->l;
         usec_t delay;
 
@@ -175,7 +195,7 @@ static unsigned next_attempt(const Step *s) {
         if (s->spec->restart.limit > 0 && l->attempts > s->spec->restart.limit) {
                 if (l->reason == REASON_NONE)
                         l->reason = REASON_LIMIT;
-                return enter(s, LC_FAILED, USEC_INFINITY);
+                return lc_enter(s, LC_FAILED, USEC_INFINITY);
         }
         delay = backoff_delay(s->spec->restart.delay, s->spec->restart.factor_percent, s->spec->restart.max_delay, s->spec->restart.jitter,
                               l->attempts, s->random);
@@ -213,25 +233,40 @@ static unsigned next_demand(const Step *s) {
         forget_counters(l);
         if (s->now - l->run_since >= DEMAND_MIN)
                 return begin(s);
-        return enter(s, LC_WAIT_BACKOFF, usec_add(s->now, MAX(s->spec->restart.delay, SPAWN_RETRY_MIN)));
+        return lc_enter(s, LC_WAIT_BACKOFF, usec_add(s->now, MAX(s->spec->restart.delay, SPAWN_RETRY_MIN)));
+}
+
+static bool oneshot_done(const Step *s) {
+        return s->spec->type == SERVICE_ONESHOT && succeeded(s->l);
+}
+
+unsigned lc_decide(const Step *s) {
+        Lifecycle *l = s->l;
+        bool again = l->restart_pending;
+
+        l->restart_pending = false;
+        if (!l->wanted)
+                return lc_enter(s, LC_STOPPED, USEC_INFINITY);
+        if (again)
+                return begin(s);
+        if (on_demand_done(s))
+                return next_demand(s);
+        if (too_big(s))
+                return next_smaller(s);
+        if (restart_wanted(l, s->spec))
+                return lc_next_attempt(s);
+        if (oneshot_done(s))
+                (void) lc_hook(s, HOOK_POST_START);
+        return lc_enter(s, succeeded(l) || excepted(l, s->spec) ? LC_EXITED : LC_FAILED, USEC_INFINITY);
 }
 
 static unsigned run_ended(const Step *s) {
         Lifecycle *l = s->l;
-        bool again = l->restart_pending;
+        unsigned hook;
 
-        l->main_alive = l->rest_alive = l->restart_pending = l->stop_sent = false;
-        if (!l->wanted)
-                return enter(s, LC_STOPPED, USEC_INFINITY) | ACT_CLEAN;
-        if (again)
-                return begin(s) | ACT_CLEAN;
-        if (on_demand_done(s))
-                return next_demand(s) | ACT_CLEAN;
-        if (too_big(s))
-                return next_smaller(s) | ACT_CLEAN;
-        if (restart_wanted(l, s->spec))
-                return next_attempt(s) | ACT_CLEAN;
-        return enter(s, succeeded(l) || excepted(l, s->spec) ? LC_EXITED : LC_FAILED, USEC_INFINITY) | ACT_CLEAN;
+        l->main_alive = l->rest_alive = l->stop_sent = false;
+        hook = l->run_since > 0 ? lc_await(s, LC_POST_STOP) : 0;
+        return (hook ?: lc_decide(s)) | ACT_CLEAN;
 }
 
 /* ---- what the operator says ---- */
@@ -239,7 +274,7 @@ static unsigned run_ended(const Step *s) {
 unsigned lc_start_fresh(const Step *s) {
         s->l->wanted = true;
         forget_counters(s->l);
-        forget_end(s->l);
+        lc_forget_end(s->l);
         return begin(s);
 }
 
@@ -262,7 +297,7 @@ unsigned lc_start_after_stop(const Step *s) {
 
 unsigned lc_stop_resting(const Step *s) {
         s->l->wanted = false;
-        return enter(s, LC_STOPPED, USEC_INFINITY);
+        return lc_enter(s, LC_STOPPED, USEC_INFINITY);
 }
 
 unsigned lc_stop_placing(const Step *s) {
@@ -297,7 +332,7 @@ unsigned lc_reset_counters(const Step *s) {
 
 unsigned lc_reset_failed(const Step *s) {
         forget_counters(s->l);
-        forget_end(s->l);
+        lc_forget_end(s->l);
         return lc_stop_resting(s);
 }
 
@@ -316,20 +351,20 @@ unsigned lc_demanded(const Step *s) {
 unsigned lc_demand_failed(const Step *s) {
         Lifecycle *l = s->l;
 
-        forget_end(l);
+        lc_forget_end(l);
         l->run_since = 0;
         l->reason = s->in->reason ?: REASON_SPAWN;
-        return s->in->permanent ? enter(s, LC_FAILED, USEC_INFINITY) : next_attempt(s);
+        return s->in->permanent ? lc_enter(s, LC_FAILED, USEC_INFINITY) : lc_next_attempt(s);
 }
 
 unsigned lc_deps_met(const Step *s) {
-        return place(s);
+        return lc_prepare(s);
 }
 
 unsigned lc_deps_failed(const Step *s) {
-        forget_end(s->l);
+        lc_forget_end(s->l);
         s->l->reason = REASON_DEPENDENCY;
-        return enter(s, LC_FAILED, USEC_INFINITY);
+        return lc_enter(s, LC_FAILED, USEC_INFINITY);
 }
 
 unsigned lc_backoff_over(const Step *s) {
@@ -360,12 +395,13 @@ unsigned lc_spawn_failed(const Step *s) {
         if (!l->main_alive)
                 return 0;
         l->run_since = l->ready_since = 0;
+        lc_hook_end(l, HOOK_POST_START);
         l->exit = (LcExit) { .code = -1 };
         l->exit_known = false;
         blame(l, s->in->reason ?: REASON_SPAWN);
         if (s->in->permanent && !ordered(l)) {
                 l->main_alive = false;
-                return enter(s, LC_FAILED, USEC_INFINITY) | ACT_CLEAN | ACT_DISARM_WATCHDOG;
+                return lc_enter(s, LC_FAILED, USEC_INFINITY) | ACT_CLEAN | ACT_DISARM_WATCHDOG;
         }
         return run_ended(s) | ACT_DISARM_WATCHDOG;
 }
@@ -392,6 +428,7 @@ unsigned lc_adopt(const Step *s) {
         l->attempts = 0;
         l->run_since = s->now;
         l->ready_since = 0;
+        l->hooks = 0;
         if (ready_by_itself(s->spec) || (s->in->was_ready && s->spec->type == SERVICE_SIMPLE))
                 return become_ready(s);
         return become_starting(s);
@@ -400,12 +437,8 @@ unsigned lc_adopt(const Step *s) {
 /* ---- in service ---- */
 
 unsigned lc_reload_begins(const Step *s) {
-        return enter(s, LC_RELOADING, usec_add(s->now, s->spec->ready_timeout));
-}
-
-/* It never stopped serving: a reload that is never reported as done is no reason to end it. */
-unsigned lc_reload_over(const Step *s) {
-        return enter(s, LC_RUNNING, USEC_INFINITY);
+        s->l->reload = RELOAD_OWN;
+        return lc_enter(s, LC_RELOADING, usec_add(s->now, s->spec->ready_timeout));
 }
 
 unsigned lc_stops_itself(const Step *s) {
@@ -442,7 +475,7 @@ unsigned lc_fail_living(const Step *s) {
  * of 0 it is due at once, and the answer that nothing lives comes first all the same. */
 static unsigned main_ended(const Step *s) {
         leave_service(s);
-        return enter(s, LC_STOPPING, usec_add(s->now, s->spec->stop.timeout)) | ACT_CHECK_EMPTY | ACT_DISARM_WATCHDOG;
+        return lc_enter(s, LC_STOPPING, usec_add(s->now, s->spec->stop.timeout)) | ACT_CHECK_EMPTY | ACT_DISARM_WATCHDOG;
 }
 
 unsigned lc_exit_living(const Step *s) {

@@ -11,6 +11,28 @@ typedef struct Step {
         uint32_t random;
 } Step;
 
+/* ---- lifecycle_steps.c, for those of lifecycle_hooks.c ---- */
+
+/* Changes the state; the deadline of the old one is gone, and so is the hook that it waited for. */
+unsigned lc_enter(const Step *s, LcState state, usec_t deadline);
+unsigned lc_place(const Step *s);
+unsigned lc_next_attempt(const Step *s);
+/* Nothing lives any more, and the run has been cleaned: what comes next. */
+unsigned lc_decide(const Step *s);
+/* The stop signal goes out. */
+unsigned lc_tell_to_stop(const Step *s, LcAction how);
+void lc_forget_end(Lifecycle *l);
+
+/* ---- lifecycle_hooks.c ---- */
+
+/* The hook is to run, if the spec has it. */
+bool lc_hook(const Step *s, HookKind k);
+void lc_hook_end(Lifecycle *l, HookKind k);
+/* To a state that waits for its hook; 0 when the spec has none. */
+unsigned lc_await(const Step *s, LcState state);
+/* Dependencies are met: to hooks.pre_start, else to the start. */
+unsigned lc_prepare(const Step *s);
+
 /* What the table says to this event in the state of now. */
 unsigned lc_dispatch(const Step *s);
 
@@ -41,7 +63,14 @@ unsigned lc_ready_starting(const Step *s);
 unsigned lc_ready_timeout(const Step *s);
 unsigned lc_adopt(const Step *s);
 unsigned lc_reload_begins(const Step *s);
-unsigned lc_reload_over(const Step *s);
+unsigned lc_reload(const Step *s);
+unsigned lc_reload_heard(const Step *s);
+unsigned lc_reload_ready(const Step *s);
+unsigned lc_reload_command_over(const Step *s);
+unsigned lc_reload_late(const Step *s);
+unsigned lc_pre_start_over(const Step *s);
+unsigned lc_pre_stop_over(const Step *s);
+unsigned lc_post_stop_over(const Step *s);
 unsigned lc_stops_itself(const Step *s);
 unsigned lc_extend(const Step *s);
 unsigned lc_watchdog(const Step *s);

@@ -21,6 +21,11 @@ typedef enum LogFull { LOG_FULL_BLOCK, LOG_FULL_DROP_OLDEST, LOG_FULL_DROP_NEWES
 typedef enum IoClass { IO_CLASS_NONE, IO_CLASS_REALTIME, IO_CLASS_BEST_EFFORT, IO_CLASS_IDLE } IoClass; /* ioprio_set(2) numbers */
 typedef enum ScheduleOverlap { OVERLAP_SKIP, OVERLAP_QUEUE, OVERLAP_REPLACE } ScheduleOverlap;
 typedef enum ScheduleMissed { MISSED_SKIP, MISSED_ONCE, MISSED_ALL } ScheduleMissed;
+typedef enum ReloadBy { RELOAD_BY_NONE, RELOAD_BY_SIGNAL, RELOAD_BY_COMMAND } ReloadBy;
+/* Commands that run beside the main process. The first ones are spec.hooks, the last is spec.reload.command. */
+typedef enum HookKind {
+        HOOK_PRE_START, HOOK_POST_START, HOOK_PRE_STOP, HOOK_POST_STOP, HOOK_ON_EXIT, HOOK_ON_FAILURE, _HOOK_KEYS, HOOK_RELOAD = _HOOK_KEYS, _HOOK_MAX
+} HookKind;
 typedef enum DependKind { DEPEND_STARTED, DEPEND_READY, DEPEND_COMPLETED } DependKind;
 
 typedef struct Dependency {
@@ -101,6 +106,18 @@ typedef struct ServiceSpec {
                 usec_t timeout;                               /* USEC_INFINITY: wait for ever */
                 int scope;                                    /* StopScope */
         } stop;
+
+        struct {
+                int by;                                       /* ReloadBy */
+                int signal;
+                char **command;                               /* argv, or NULL */
+                usec_t timeout;                               /* never USEC_INFINITY */
+        } reload;
+
+        struct {
+                char **command[_HOOK_KEYS];                   /* argv by HookKind, or NULL */
+                usec_t timeout;                               /* of each; never USEC_INFINITY */
+        } hooks;
 
         struct {
                 int to;                                       /* LogTarget */
@@ -198,6 +215,11 @@ static inline bool key_type_is_scalar(KeyType t) { return t <= KEY_PATH; }
 int spec_scalar_parse(const SpecKey *k, ServiceSpec *s, const char *text, KlError *reterr);
 /* The scalar as it would be written, malloc'ed; *ret is NULL where it is unset. 0, -ENOMEM, -EINVAL for a collection. */
 int spec_scalar_format(const SpecKey *k, const ServiceSpec *s, char **ret);
+
+/* The words of a hook, "pre_start", and what the spec has for it: argv and time; NULL where it has none. */
+const char *hook_name(HookKind k);
+char *const *spec_hook(const ServiceSpec *s, HookKind k);
+usec_t spec_hook_timeout(const ServiceSpec *s, HookKind k);
 
 /* ---- whole specs ---- */
 

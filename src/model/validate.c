@@ -251,6 +251,36 @@ static int check_demand(const ServiceSpec *s, const char **ret_key, KlError *ret
         return 0;
 }
 
+static int check_reload(const ServiceSpec *s, const char **ret_key, KlError *reterr) {
+        if (s->reload.by == RELOAD_BY_COMMAND && !s->reload.command)
+                return FAULT("reload.by", "reload.by: command, but there is no reload.command");
+        if (s->reload.by != RELOAD_BY_COMMAND && s->reload.command)
+                return FAULT("reload.command", "reload.command: needs reload.by: command");
+        return 0;
+}
+
+/* Together with the environment they must fit a request to the keeper, as the main command must. */
+static int check_hooks(const ServiceSpec *s, const char **ret_key, KlError *reterr) {
+        static const char *const keys[_HOOK_MAX] = {
+                "hooks.pre_start", "hooks.post_start", "hooks.pre_stop", "hooks.post_stop", "hooks.on_exit", "hooks.on_failure", "reload.command",
+        };
+
+        for (HookKind k = 0; k < _HOOK_MAX; k++) {
+                char *const *words = k == HOOK_RELOAD ? s->reload.command : s->hooks.command[k];
+                size_t size = 0;
+
+                STRV_FOREACH(word, words)
+                        size += strlen(*word) + 1;
+                STRV_FOREACH(word, s->env)
+                        size += strlen(*word) + 1;
+                if (words && (!words[0] || !words[0][0]))
+                        return FAULT(keys[k], "%s: the program's name is empty", keys[k]);
+                if (words && size > SPEC_STRINGS_MAX)
+                        return FAULT(keys[k], "%s: together with env longer than %d KiB", keys[k], SPEC_STRINGS_MAX / 1024);
+        }
+        return 0;
+}
+
 static int check_capabilities(const ServiceSpec *s, const char **ret_key, KlError *reterr) {
         STRV_FOREACH(name, s->capabilities) {
                 cap_value_t value;
@@ -268,7 +298,7 @@ int spec_validate(const ServiceSpec *s, const char **ret_key, KlError *reterr) {
         static int (*const rules[])(const ServiceSpec *, const char **, KlError *) = {
                 check_names, check_command, check_paths,  check_env,     check_depends,
                 check_type,  check_limits,  check_devices, check_restart, check_log,
-                check_collects, check_sockets, check_schedule, check_demand,
+                check_collects, check_sockets, check_schedule, check_demand, check_reload, check_hooks,
                 check_capabilities,
         };
         int r;

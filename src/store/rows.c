@@ -91,8 +91,12 @@ static const size_t flag_fields[] = {
         offsetof(Lifecycle, stop_sent), offsetof(Lifecycle, exit_known),      offsetof(Lifecycle, exit.core),
 };
 
+/* Above them: eight bits of Lifecycle.hooks, two of Lifecycle.reload. */
+#define FLAGS_HOOKS 32
+#define FLAGS_RELOAD 40
+
 static int64_t flags_of(const Lifecycle *l) {
-        int64_t flags = 0;
+        int64_t flags = (int64_t) l->hooks << FLAGS_HOOKS | (int64_t) l->reload << FLAGS_RELOAD;
 
         for (size_t i = 0; i < ARRAY_SIZE(flag_fields); i++)
                 flags |= (int64_t) * (const bool *) ((const char *) l + flag_fields[i]) << i;
@@ -100,6 +104,8 @@ static int64_t flags_of(const Lifecycle *l) {
 }
 
 static void set_flags(Lifecycle *l, int64_t flags) {
+        l->hooks = (uint8_t) (flags >> FLAGS_HOOKS);
+        l->reload = (uint8_t) (flags >> FLAGS_RELOAD & 3);
         for (size_t i = 0; i < ARRAY_SIZE(flag_fields); i++)
                 *(bool *) ((char *) l + flag_fields[i]) = flags >> i & 1;
 }

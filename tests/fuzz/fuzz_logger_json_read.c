@@ -25,7 +25,7 @@ static void read_line(const uint8_t *data, size_t size) {
 
 static void write_line(const char *message, size_t size) {
         size_t head_size, n, skipped;
-        _cleanup_free_ char *head = json_line_head(1, "web", "default", 0, 1, &head_size), *line = malloc(JSON_LINE_MAX(head_size, size));
+        _cleanup_free_ char *head = json_line_head(1, "web", "default", 0, 1, NULL, &head_size), *line = malloc(JSON_LINE_MAX(head_size, size));
         char stamp[LINE_STAMP_SIZE];
         LogRecord r = {};
 

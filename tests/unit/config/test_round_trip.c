@@ -57,7 +57,8 @@ static char *file_with(const SpecKey *k) {
                                                               : ""; /* without which it means nothing */
         char *text;
 
-        const char *with = streq(k->path, "priority.io_level") ? ", io_class: realtime" : ""; /* means nothing alone */
+        const char *with = streq(k->path, "priority.io_level") ? ", io_class: realtime"
+                : streq(k->path, "reload.command") ? ", by: command" : ""; /* mean nothing alone */
 
         if (dot)
                 text = text_printf("services:\n  a:\n%s    %.*s: {%s: %s%s}\n%s", command, (int) (dot - k->path), k->path, dot + 1,

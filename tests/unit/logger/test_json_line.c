@@ -17,7 +17,7 @@ static const LineSource web = { .service = "web", .ns = "shop", .instance = 3, .
 /* The line of a message. The caller frees. */
 static char *line_of(const char *message, size_t n, bool partial) {
         size_t head_size, size;
-        _cleanup_free_ char *head = json_line_head(0, "web", "shop", 3, 4711, &head_size);
+        _cleanup_free_ char *head = json_line_head(0, "web", "shop", 3, 4711, NULL, &head_size);
         char *to = malloc(JSON_LINE_MAX(head_size, n) + 1);
 
         assert_non_null(head);

@@ -9,7 +9,7 @@
 
 static size_t write_line(char *to, int stream, bool partial, const char *p, size_t n) {
         size_t head_size, size;
-        _cleanup_free_ char *head = json_line_head(stream, "web", "default", 3, 4711, &head_size);
+        _cleanup_free_ char *head = json_line_head(stream, "web", "default", 3, 4711, NULL, &head_size);
         char stamp[LINE_STAMP_SIZE];
 
         line_stamp(stamp, T0);

@@ -23,6 +23,8 @@ enum {
         ARM = ACT_ARM_WATCHDOG,
         DISARM = ACT_DISARM_WATCHDOG,
         TOLD = ACT_CHANGED,
+        HOOKS = ACT_HOOKS,
+        HUP = ACT_SIGNAL_RELOAD,
 };
 
 typedef struct Row {
@@ -713,16 +715,24 @@ static void reach(Fixture *f, LcState state) {
         static const Row to_exited[] = { STARTING_UP, { 0, EXIT(3), LC_STOPPING, CHECK | DISARM, 5 * SEC },
         { 0, ON(EV_EMPTY), LC_EXITED, CLEAN, NEVER } };
         static const Row to_failed[] = { { 0, ON(EV_START), LC_WAIT_DEPS, DEPS, NEVER }, { 0, ON(EV_DEPS_FAILED), LC_FAILED, 0, NEVER } };
+        static const Row to_pre_start[] = { { 0, ON(EV_START), LC_WAIT_DEPS, DEPS, NEVER }, { 0, ON(EV_DEPS_MET), LC_PRE_START, HOOKS, 35 * SEC } };
+        static const Row to_pre_stop[] = { STARTING_UP, { 30 * SEC, DUE, LC_PRE_STOP, HOOKS | DISARM, 35 * SEC } };
+        static const Row to_post_stop[] = { STARTING_UP, { 0, EXIT(3), LC_STOPPING, CHECK | DISARM, 5 * SEC },
+        { 0, ON(EV_EMPTY), LC_POST_STOP, CLEAN | HOOKS, 35 * SEC } };
         static const struct { const Row *rows; size_t n; } ways[_LC_STATE_MAX] = {
                 [LC_WAIT_DEMAND] = { to_demand, ARRAY_SIZE(to_demand) },
                 [LC_WAIT_DEPS] = { to_wait, ARRAY_SIZE(to_wait) },         [LC_WAIT_BACKOFF] = { to_backoff, ARRAY_SIZE(to_backoff) },
                 [LC_PLACING] = { to_placing, ARRAY_SIZE(to_placing) },     [LC_STARTING] = { to_starting, ARRAY_SIZE(to_starting) },
                 [LC_RUNNING] = { to_running, ARRAY_SIZE(to_running) },     [LC_RELOADING] = { to_reloading, ARRAY_SIZE(to_reloading) },
                 [LC_STOPPING] = { to_stopping, ARRAY_SIZE(to_stopping) },  [LC_KILLING] = { to_killing, ARRAY_SIZE(to_killing) },
+                [LC_PRE_START] = { to_pre_start, ARRAY_SIZE(to_pre_start) }, [LC_PRE_STOP] = { to_pre_stop, ARRAY_SIZE(to_pre_stop) },
+                [LC_POST_STOP] = { to_post_stop, ARRAY_SIZE(to_post_stop) },
                 [LC_EXITED] = { to_exited, ARRAY_SIZE(to_exited) },        [LC_FAILED] = { to_failed, ARRAY_SIZE(to_failed) },
         };
 
         f->spec->on_demand = state == LC_WAIT_DEMAND;
+        if (lifecycle_awaits(state) != _HOOK_MAX)
+                assert_int_equal(strv_append(&f->spec->hooks.command[lifecycle_awaits(state)], "hook"), 0);
         play(f, __func__, ways[state].rows, ways[state].n);
         assert_int_equal(f->l.state, state);
         f->l.restarts = 5;
@@ -762,6 +772,31 @@ static const struct Pair { LcState state; LcEvent event; LcState next; unsigned 
         { LC_WAIT_BACKOFF, EV_DEADLINE, LC_WAIT_DEPS, DEPS | TOLD },
         { LC_WAIT_BACKOFF, EV_ADOPT, LC_STARTING, TOLD },
 
+        { LC_PRE_START, EV_START, LC_PRE_START, 0, FORGETS },
+        { LC_PRE_START, EV_RESTART, LC_WAIT_DEPS, DEPS | TOLD | HOOKS, FORGETS },
+        { LC_PRE_START, EV_STOP, LC_STOPPED, TOLD | HOOKS },
+        { LC_PRE_START, EV_RESET, LC_PRE_START, TOLD, FORGETS },
+        { LC_PRE_START, EV_HOOK_DONE, LC_WAIT_BACKOFF, TOLD | HOOKS },
+        { LC_PRE_START, EV_DEADLINE, LC_WAIT_BACKOFF, TOLD | HOOKS },
+
+        { LC_POST_STOP, EV_START, LC_POST_STOP, TOLD, FORGETS },
+        { LC_POST_STOP, EV_RESTART, LC_POST_STOP, TOLD, FORGETS },
+        { LC_POST_STOP, EV_STOP, LC_POST_STOP, TOLD },
+        { LC_POST_STOP, EV_RESET, LC_POST_STOP, TOLD, FORGETS },
+        { LC_POST_STOP, EV_HOOK_DONE, LC_EXITED, TOLD | HOOKS },
+        { LC_POST_STOP, EV_DEADLINE, LC_EXITED, TOLD | HOOKS },
+
+        { LC_PRE_STOP, EV_START, LC_PRE_STOP, TOLD, FORGETS },
+        { LC_PRE_STOP, EV_RESTART, LC_PRE_STOP, TOLD, FORGETS },
+        { LC_PRE_STOP, EV_STOP, LC_PRE_STOP, TOLD },
+        { LC_PRE_STOP, EV_RESET, LC_PRE_STOP, TOLD, FORGETS },
+        { LC_PRE_STOP, EV_HOOK_DONE, LC_STOPPING, SIGNAL | DISARM | TOLD | HOOKS },
+        { LC_PRE_STOP, EV_DEADLINE, LC_STOPPING, SIGNAL | DISARM | TOLD | HOOKS },
+        { LC_PRE_STOP, EV_MAIN_EXIT, LC_STOPPING, CHECK | DISARM | TOLD | HOOKS },
+        { LC_PRE_STOP, EV_GONE, LC_STOPPING, CHECK | DISARM | TOLD | HOOKS },
+        { LC_PRE_STOP, EV_SPAWN_FAILED, LC_WAIT_BACKOFF, CLEAN | DISARM | TOLD | HOOKS },
+        { LC_PRE_STOP, EV_FAIL, LC_KILLING, KILL | DISARM | TOLD | HOOKS },
+
         { LC_PLACING, EV_STOP, LC_KILLING, KILL | DISARM | TOLD },
         { LC_PLACING, EV_RESTART, LC_KILLING, KILL | DISARM | TOLD, FORGETS },
         { LC_PLACING, EV_RESET, LC_PLACING, TOLD, FORGETS },
@@ -793,6 +828,7 @@ static const struct Pair { LcState state; LcEvent event; LcState next; unsigned 
         { LC_RUNNING, EV_RESTART, LC_STOPPING, SIGNAL | DISARM | TOLD, FORGETS },
         { LC_RUNNING, EV_RESET, LC_RUNNING, TOLD, FORGETS },
         { LC_RUNNING, EV_RELOADING, LC_RELOADING, TOLD },
+        { LC_RUNNING, EV_RELOAD, LC_RELOADING, TOLD | HUP },
         { LC_RUNNING, EV_STOPPING, LC_STOPPING, DISARM | TOLD },
         { LC_RUNNING, EV_MAIN_EXIT, LC_STOPPING, CHECK | DISARM | TOLD },
         { LC_RUNNING, EV_GONE, LC_STOPPING, CHECK | DISARM | TOLD },
@@ -863,7 +899,7 @@ static void check_pair(Fixture *f, LcState state, LcEvent event) {
 
         reach(f, state);
         before = f->l;
-        actions = lifecycle_step(&f->l, f->spec, &(LcInput) { .event = event, .until = f->now + 100 * SEC }, f->now, 0);
+        actions = lifecycle_step(&f->l, f->spec, &(LcInput) { .event = event, .hook = lifecycle_awaits(state), .until = f->now + 100 * SEC }, f->now, 0);
         if (actions != (p ? p->actions : 0) || f->l.state != (p ? p->next : state))
                 fail_msg("%s in %s: %s, %#x", lifecycle_event_name(event), lifecycle_state_name(state), lifecycle_state_name(f->l.state), actions);
         if (!p && memcmp(&before, &f->l, sizeof(before)) != 0)
@@ -886,8 +922,8 @@ static void test_every_pair(void **state) {
 }
 
 static void test_names(void **state) {
-        static const char *const publics[] = { "stopped", "waiting", "waiting", "waiting", "starting", "starting", "running", "reloading", "stopping", "stopping",
-                                               "exited", "failed" };
+        static const char *const publics[] = { "stopped", "waiting", "waiting", "waiting", "starting", "stopping", "starting", "starting", "running",
+                                               "reloading", "stopping", "stopping", "stopping", "exited", "failed" };
 
         assert_int_equal(ARRAY_SIZE(publics), _LC_STATE_MAX);
         for (LcState s = 0; s < _LC_STATE_MAX; s++) {

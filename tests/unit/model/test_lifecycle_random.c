@@ -56,6 +56,7 @@ typedef struct World {
         bool deps_asked;
         bool listening;          /* somebody may connect */
         bool watchdog;
+        uint8_t hooks;           /* those that run */
         unsigned runs, cleans;
         bool extended;
         bool kind;               /* dependencies are always met */
@@ -162,6 +163,8 @@ static void perform(World *w, unsigned actions) {
                 w->watchdog = true;
         if (actions & ACT_DISARM_WATCHDOG)
                 w->watchdog = false;
+        if (actions & ACT_HOOKS)
+                w->hooks = w->l.hooks;
         if (answer.event != _LC_EVENT_MAX)
                 feed(w, &answer);
 }
@@ -177,7 +180,13 @@ static void check_deadline(const World *w, const Lifecycle *l, const ServiceSpec
                 CHECK(w, (l->deadline == USEC_INFINITY) == (s->type == SERVICE_ONESHOT || s->ready_timeout == USEC_INFINITY));
                 break;
         case LC_RELOADING:
-                CHECK(w, (l->deadline == USEC_INFINITY) == (s->ready_timeout == USEC_INFINITY));
+                if (l->reload == RELOAD_OWN)
+                        CHECK(w, (l->deadline == USEC_INFINITY) == (s->ready_timeout == USEC_INFINITY));
+                else
+                        CHECK(w, w->extended || l->deadline <= w->now + s->reload.timeout + LC_HOOK_GRACE);
+                break;
+        case LC_PRE_START: case LC_PRE_STOP: case LC_POST_STOP:
+                CHECK(w, l->deadline <= w->now + s->hooks.timeout + LC_HOOK_GRACE);
                 break;
         case LC_WAIT_BACKOFF:
                 CHECK(w, l->deadline <= w->now + MAX(s->restart.max_delay * 2, 100 * MS));
@@ -196,15 +205,33 @@ static void check_deadline(const World *w, const Lifecycle *l, const ServiceSpec
         }
 }
 
+/* A hook that is waited for runs as long as its state lasts, and one that belongs to the service no longer than that serves. */
+static void check_hooks(const World *w, const Lifecycle *before, unsigned actions) {
+        const Lifecycle *l = &w->l;
+
+        for (HookKind k = 0; k < _HOOK_MAX; k++) {
+                bool due = l->hooks & 1 << k;
+
+                CHECK(w, !due || spec_hook(w->spec, k));
+                CHECK(w, lifecycle_awaits(l->state) != k || due);
+                CHECK(w, !due || (k != HOOK_PRE_START && k != HOOK_PRE_STOP && k != HOOK_POST_STOP) || lifecycle_awaits(l->state) == k);
+        }
+        CHECK(w, !(l->hooks & 1 << HOOK_RELOAD) || l->state == LC_RELOADING);
+        CHECK(w, !(l->hooks & 1 << HOOK_POST_START) || w->spec->type == SERVICE_ONESHOT || !(lifecycle_awaits(l->state) == HOOK_PRE_STOP || l->state == LC_STOPPING || l->state == LC_KILLING));
+        CHECK(w, l->hooks == before->hooks || (actions & ACT_HOOKS));
+        CHECK(w, l->state != LC_FAILED || before->state == LC_FAILED || !spec_hook(w->spec, HOOK_ON_FAILURE) || l->hooks & 1 << HOOK_ON_FAILURE);
+}
+
 /* What holds of the struct alone, whatever the events were. */
 static void check_struct(const World *w, const Lifecycle *before, unsigned actions) {
         const Lifecycle *l = &w->l;
-        bool living = l->state >= LC_PLACING && l->state <= LC_KILLING, ending = l->state == LC_STOPPING || l->state == LC_KILLING;
+        bool living = l->state >= LC_PLACING && l->state <= LC_KILLING, stopping = l->state == LC_STOPPING || l->state == LC_KILLING,
+             ending = stopping || l->state == LC_PRE_STOP || l->state == LC_POST_STOP;
 
         CHECK(w, l->state < _LC_STATE_MAX && l->reason < _LC_REASON_MAX);
         CHECK(w, lifecycle_alive(l) == living);
         CHECK(w, !(l->main_alive && l->rest_alive));
-        CHECK(w, !l->rest_alive || ending);
+        CHECK(w, !l->rest_alive || stopping);
         CHECK(w, l->wanted || ending || l->state == LC_STOPPED);
         CHECK(w, !l->wanted || l->state != LC_STOPPED);
         CHECK(w, !l->restart_pending || (ending && l->wanted));
@@ -217,6 +244,7 @@ static void check_struct(const World *w, const Lifecycle *before, unsigned actio
         CHECK(w, l->state != LC_KILLING || before->state == LC_KILLING || (actions & ACT_KILL));
         CHECK(w, (l->state == before->state && l->wanted == before->wanted) || (actions & ACT_CHANGED));
         CHECK(w, w->spec->restart.limit == 0 || l->attempts <= w->spec->restart.limit + 1);
+        check_hooks(w, before, actions);
         CHECK(w, l->state != LC_EXITED || l->exit_known);
         CHECK(w, l->state != LC_FAILED || l->reason != REASON_NONE);
         if (l->state != before->state || l->deadline != before->deadline)
@@ -234,6 +262,7 @@ static void check_world(const World *w) {
         CHECK(w, !w->requested || l->state == LC_PLACING || l->state == LC_KILLING);
         CHECK(w, l->state != LC_WAIT_DEPS || w->deps_asked);
         CHECK(w, l->state != LC_WAIT_DEMAND || w->listening);
+        CHECK(w, l->hooks == w->hooks);
 }
 
 static void feed(World *w, const LcInput *in) {
@@ -335,8 +364,15 @@ static void processes_live_on(World *w) {
         }
 }
 
+static void hook_ends(World *w, bool ok) {
+        HookKind k = (HookKind) __builtin_ctz(w->hooks);
+
+        feed(w, &(LcInput) { .event = EV_HOOK_DONE, .hook = k, .ok = ok, .permanent = !ok && chance(&w->random, 10) });
+        CHECK(w, lifecycle_awaits(w->l.state) != k || w->l.state == LC_PRE_START || w->l.state == LC_POST_STOP);
+}
+
 static void operator_acts(World *w) {
-        static const LcEvent buttons[] = { EV_START, EV_START, EV_STOP, EV_RESTART, EV_RESET };
+        static const LcEvent buttons[] = { EV_START, EV_START, EV_STOP, EV_RESTART, EV_RESET, EV_RELOAD };
 
         feed_event(w, buttons[below(&w->random, ARRAY_SIZE(buttons))]);
 }
@@ -363,7 +399,7 @@ static void adopt(World *w) {
 }
 
 static void tick(World *w) {
-        switch (below(&w->random, 8)) {
+        switch (below(&w->random, 9)) {
         case 0: case 1:
                 pass_time(w);
                 break;
@@ -375,6 +411,10 @@ static void tick(World *w) {
                 if (!w->operator_gone)
                         outside_acts(w);
                 break;
+        case 4:
+                if (w->hooks && chance(&w->random, 70))
+                        hook_ends(w, chance(&w->random, 80));
+                break;
         default:
                 processes_live_on(w);
         }
@@ -385,6 +425,7 @@ static void tick(World *w) {
 static void random_spec(Random *r, ServiceSpec *s) {
         static const usec_t timeouts[] = { 0, 1 * MS, 5 * SEC, 90 * SEC };
         static const uint32_t limits[] = { 0, 1, 3, 16 };
+        static char *command[] = { (char *) "hook", NULL };
 
         s->type = chance(r, 20) ? SERVICE_ONESHOT : SERVICE_SIMPLE;
         s->ready_by = (int) below(r, 3);
@@ -399,6 +440,12 @@ static void random_spec(Random *r, ServiceSpec *s) {
         s->restart.except_codes.n = chance(r, 30) ? 1 : 0;
         s->depends.n = chance(r, 30) ? 1 : 0;
         s->on_demand = s->type == SERVICE_SIMPLE && chance(r, 30);
+        s->hooks.timeout = timeouts[1 + below(r, 3)];
+        s->reload.timeout = timeouts[1 + below(r, 3)];
+        s->reload.by = (int) below(r, 3);
+        s->reload.command = command;
+        for (HookKind k = 0; k < _HOOK_KEYS; k++)
+                s->hooks.command[k] = chance(r, 30) ? command : NULL;
 }
 
 /* In a world that means well, whoever is started comes up, whatever went on before. What can happen happens at once; only when nothing can, time
@@ -414,10 +461,12 @@ static bool kind_step(World *w) {
                 w->requested = false;
                 w->main = !w->doomed;
                 feed_event(w, w->doomed ? EV_SPAWN_FAILED : EV_EXECED);
+        } else if (w->hooks) {
+                hook_ends(w, true);
         } else if (w->main && (state == LC_STOPPING || (state == LC_STARTING && oneshot))) {
                 end_main(w, 0, 0);
         } else if (w->main && (state == LC_STARTING || state == LC_RELOADING)) {
-                feed_event(w, EV_READY);
+                feed_event(w, state == LC_RELOADING && w->l.reload == RELOAD_ASKED ? EV_RELOADING : EV_READY);
         } else if (w->watched) {
                 w->watched = false;
                 w->rest = 0;
@@ -465,7 +514,7 @@ static void bring_to_rest(World *w) {
         feed_event(w, EV_STOP);
         for (unsigned i = 0; w->l.state != LC_STOPPED; i++) {
                 CHECK(w, i < 1000);
-                CHECK(w, w->l.state == LC_STOPPING || w->l.state == LC_KILLING);
+                CHECK(w, w->l.state == LC_STOPPING || w->l.state == LC_KILLING || w->l.state == LC_PRE_STOP || w->l.state == LC_POST_STOP);
                 tick(w);
         }
         CHECK(w, !world_alive(w) && !w->l.wanted && w->runs == w->cleans);
@@ -498,6 +547,8 @@ static ServiceSpec *shared_spec(void) {
 
 static void free_shared_spec(ServiceSpec *s) {
         s->depends.n = s->restart.except_codes.n = 1;
+        memset(s->hooks.command, 0, sizeof s->hooks.command);
+        s->reload.command = NULL;
         spec_free(s);
 }
 
@@ -542,6 +593,8 @@ static void test_noise(void **state) {
                         Lifecycle before = w.l;
                         LcInput in = { .event = (LcEvent) below(&w.random, _LC_EVENT_MAX), .reason = (LcReason) below(&w.random, _LC_REASON_MAX),
                                        .exit = { (int) below(&w.random, 4) - 1, chance(&w.random, 20) ? SIGKILL : 0, chance(&w.random, 10) },
+                                       
+                                       .hook = (HookKind) below(&w.random, _HOOK_MAX), .ok = chance(&w.random, 80),
                                        .permanent = chance(&w.random, 20), .was_ready = chance(&w.random, 50), .oom = chance(&w.random, 10),
                                        .until = w.now + below(&w.random, 100) * SEC };
                         unsigned actions;
