@@ -20,3 +20,5 @@ json_object *service_of(const ServiceSpec *s);
 /* evaluate.c: what a JavaScript module exports, as JSON text, malloc'ed. Runs the user's node for at most 30 s. -errno: ENOENT (no node),
  * ETIMEDOUT, EFBIG, EBADMSG (it ended badly; what it said went to stderr). */
 int evaluate_with_node(const char *path, char **ret, size_t *ret_n);
+/* evaluate.c: "20.11.1", of the node in PATH; malloc'ed, NULL where there is none. */
+char *node_version(void);

@@ -25,8 +25,8 @@ static const char script[] =
         " process.exit(0);"
         "})().catch(e => { console.error(e && e.stack || e); process.exit(1); });";
 
-static int spawn(const char *path, int answer, pid_t *ret) {
-        char *argv[] = { (char *) "node", (char *) "-e", (char *) script, (char *) path, NULL };
+/* answer becomes the program's descriptor `as`; what else it writes goes to our standard error. */
+static int spawn(char *const *argv, int answer, int as, pid_t *ret) {
         posix_spawn_file_actions_t actions;
         int r = posix_spawn_file_actions_init(&actions);
 
@@ -36,7 +36,7 @@ static int spawn(const char *path, int answer, pid_t *ret) {
         if (r == 0)
                 r = posix_spawn_file_actions_adddup2(&actions, STDERR_FILENO, STDOUT_FILENO);
         if (r == 0)
-                r = posix_spawn_file_actions_adddup2(&actions, answer, ANSWER_FD);
+                r = posix_spawn_file_actions_adddup2(&actions, answer, as);
         if (r == 0)
                 r = posix_spawnp(ret, argv[0], &actions, NULL, argv, environ);
         (void) posix_spawn_file_actions_destroy(&actions);
@@ -69,20 +69,17 @@ static int read_answer(int fd, Buffer *b) {
         }
 }
 
-int evaluate_with_node(const char *path, char **ret, size_t *ret_n) {
-        _cleanup_free_ char *absolute = path_absolute(path, NULL);
-        _cleanup_buffer_ Buffer b = {};
+/* What a program writes to its descriptor `as`, with a NUL behind it. */
+static int answer_of(char *const *argv, int as, Buffer *b) {
         int pipe[2], status = 0, r;
         pid_t pid;
 
-        if (!absolute)
-                return -ENOMEM;
         if (pipe2(pipe, O_CLOEXEC) < 0)
                 return -errno;
-        r = spawn(absolute, pipe[1], &pid);
+        r = spawn(argv, pipe[1], as, &pid);
         close(pipe[1]);
         if (r >= 0) {
-                r = read_answer(pipe[0], &b);
+                r = read_answer(pipe[0], b);
                 if (r < 0)
                         (void) kill(pid, SIGKILL);
                 while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
@@ -91,11 +88,29 @@ int evaluate_with_node(const char *path, char **ret, size_t *ret_n) {
         close(pipe[0]);
         if (r < 0)
                 return r;
-        if (!WIFEXITED(status) || WEXITSTATUS(status) != 0 || b.size == 0)
+        if (!WIFEXITED(status) || WEXITSTATUS(status) != 0 || b->size == 0)
                 return -EBADMSG;
-        *ret_n = b.size;
-        r = buffer_append(&b, "", 1);
-        if (r >= 0)
-                *ret = TAKE_PTR(b.data);
-        return r;
+        return buffer_append(b, "", 1);
+}
+
+int evaluate_with_node(const char *path, char **ret, size_t *ret_n) {
+        _cleanup_free_ char *absolute = path_absolute(path, NULL);
+        char *argv[] = { (char *) "node", (char *) "-e", (char *) script, absolute, NULL };
+        _cleanup_buffer_ Buffer b = {};
+        int r = absolute ? answer_of(argv, ANSWER_FD, &b) : -ENOMEM;
+
+        if (r < 0)
+                return r;
+        *ret_n = b.size - 1;
+        *ret = TAKE_PTR(b.data);
+        return 0;
+}
+
+char *node_version(void) {
+        char *argv[] = { (char *) "node", (char *) "--version", NULL };
+        _cleanup_buffer_ Buffer b = {};
+
+        if (answer_of(argv, STDOUT_FILENO, &b) < 0 || b.data[0] != 'v')
+                return NULL;
+        return strndup(b.data + 1, strcspn(b.data + 1, "\n"));
 }

@@ -41,6 +41,7 @@ typedef struct LogRun {
         Ctl *ctl;
         char **selectors;
         LogView view;
+        const FollowView *own;   /* who shows what is found in place of view; NULL: nobody */
         LogFilter filter;
         LogMap *map;             /* with --source-maps */
         LogTail *tail;           /* while the last lines are looked for; else NULL: all is printed as it comes */
@@ -103,6 +104,15 @@ static void map_message(LogRun *run, json_object *entry) {
                 (void) json_add_string(entry, "message", mapped);
 }
 
+static void show_entry(void *userdata, json_object *entry) {
+        LogRun *run = userdata;
+
+        if (run->own)
+                run->own->entry(run->own->userdata, entry);
+        else
+                log_view_entry(&run->view, entry);
+}
+
 static void take_entry(void *userdata, json_object *entry) {
         LogRun *run = userdata;
 
@@ -111,15 +121,11 @@ static void take_entry(void *userdata, json_object *entry) {
         if (run->tail)
                 (void) log_tail_add(run->tail, entry);
         else if (log_filter_wants(&run->filter, entry))
-                log_view_entry(&run->view, entry);
+                show_entry(run, entry);
 }
 
 static void take_reply(void *userdata, json_object *reply) {
         log_view_reply(&((LogRun *) userdata)->view, reply);
-}
-
-static void print_kept(void *userdata, json_object *entry) {
-        log_view_entry(&((LogRun *) userdata)->view, entry);
 }
 
 static int stream(LogRun *run, usec_t since, uint64_t lines, bool follow, json_object **ret_after) {
@@ -164,7 +170,7 @@ static int print_last(LogRun *run) {
         run->tail = tail;
         r = look_back(run, &run->after);
         run->tail = NULL;
-        if (r >= 0 && log_tail_each(tail, print_kept, run) < 0)
+        if (r >= 0 && log_tail_each(tail, show_entry, run) < 0)
                 r = ctl_oom(run->ctl);
         if (r < 0 || !run->ctl->options.follow)
                 return r;
@@ -219,10 +225,11 @@ static int reopen(Ctl *ctl) {
         return r < 0 ? r : ctl_call(ctl, "ReopenLogs", NULL, &reply);
 }
 
-static int show(Ctl *ctl, char **args) {
+int logs_show(Ctl *ctl, char **args, const FollowView *own) {
         LogRun run;
         int r = run_init(&run, ctl, args);
 
+        run.own = own;
         if (r >= 0)
                 r = ctl_connect(ctl, CONNECT_ONLY);
         if (r >= 0) {
@@ -241,5 +248,5 @@ static int show(Ctl *ctl, char **args) {
 int verb_logs(Ctl *ctl, char **args) {
         if (ctl->options.flush)
                 return flush(ctl, args);
-        return ctl->options.reopen ? reopen(ctl) : show(ctl, args);
+        return ctl->options.reopen ? reopen(ctl) : logs_show(ctl, args, NULL);
 }

@@ -19,3 +19,7 @@ typedef struct FollowView {
  * repeat. Consumes parameters. ret_after (may be NULL): of logs, the cursors of the last entries, for the parameter `after` (owned). */
 typedef enum FollowKind { FOLLOW_LOGS, FOLLOW_EVENTS } FollowKind;
 int follow_stream(Ctl *ctl, FollowKind kind, json_object *parameters, const FollowView *view, json_object **ret_after);
+
+/* logs.c: the verb logs, of selectors and as the options say. own: shows the entries (and nothing else) in place of the verb; NULL: the verb
+ * does. */
+int logs_show(Ctl *ctl, char **selectors, const FollowView *own);

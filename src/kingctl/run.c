@@ -46,6 +46,8 @@ static int run_verb(Ctl *ctl, const Verb *v, char *const *words) {
         _cleanup_free_ char **operands = NULL;
         int r;
 
+        if (v->raw)
+                return v->run(ctl, (char **) words);
         r = options_parse(v->options, words, false, &ctl->options, &operands, NULL, &ctl->error);
         ctl->colour = colour_wanted(stdout, ctl->options.no_color);
         ctl->colour_error = colour_wanted(stderr, ctl->options.no_color);
@@ -95,6 +97,17 @@ static int finish_output(void) {
         return 1;
 }
 
+/* Called by the name pm2, as by a link, it is the verb of that name. */
+static int run_as(Ctl *ctl, const char *name, char *const *words) {
+        const char *slash = name ? strrchr(name, '/') : NULL;
+
+        if (!name || !streq(slash ? slash + 1 : name, "pm2"))
+                return run(ctl, words);
+        ctl->colour = colour_wanted(stdout, false);
+        ctl->colour_error = colour_wanted(stderr, false);
+        return run_verb(ctl, verb_find("pm2"), words);
+}
+
 int kingctl_run(int argc, char **argv) {
         Ctl ctl = {};
         int r, failed;
@@ -102,7 +115,7 @@ int kingctl_run(int argc, char **argv) {
         /* Whoever started us may ignore it; then a pager that was left would keep us busy for nothing. */
         (void) signal(SIGPIPE, SIG_DFL);
         options_init(&ctl.options);
-        r = run(&ctl, argc > 0 ? argv + 1 : argv);
+        r = run_as(&ctl, argv[0], argc > 0 ? argv + 1 : argv);
         failed = finish_output();
         if (r < 0) {
                 ctl_complain(&ctl, ctl.error.message ? ctl.error.message : strerror(-r), ctl.error.hint);

@@ -23,6 +23,10 @@ static void print_result(const Settle *s, json_object *result) {
         usec_t t = now_usec(CLOCK_MONOTONIC) - s->begun;
         int64_t pid = field_number(result, "pid", 0);
 
+        if (s->tell) {
+                s->tell(s->userdata, result);
+                return;
+        }
         if (s->ctl->options.quiet || s->ctl->options.output != OUTPUT_TABLE)
                 return;
         if (!error && s->done)
@@ -187,7 +191,7 @@ int settle_call(Settle *s, const char *method, json_object *parameters) {
                 r = ctl_oom(s->ctl);
         } else
                 r = run(s, method, parameters);
-        if (r >= 0)
+        if (r >= 0 && !s->tell)
                 complain_all(s);
         json_putp(&s->seen);
         json_putp(&s->reply);

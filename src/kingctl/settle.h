@@ -7,6 +7,9 @@ typedef struct Settle {
         Ctl *ctl;
         const char *done; /* said instead of the state of what went well ("deleted"), or NULL */
         bool plan;        /* the replies are those of Apply: a plan and warnings come with the results */
+        /* Tells of each result in place of us, failures included; NULL: we do. */
+        void (*tell)(void *userdata, json_object *result);
+        void *userdata;
         /* private */
         usec_t begun;
         json_object *seen;  /* "namespace/name:instance" → result */

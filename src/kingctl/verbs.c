@@ -209,6 +209,21 @@ const Verb verbs[] = {
                 .max = 1,
         },
         {
+                .name = "pm2",
+                .synopsis = "VERB [OPTION...] [ARGUMENT...]",
+                .help = "understand PM2's own command line",
+                .details = "Takes what PM2's users type, answers in PM2's shapes and with its exit statuses, so that hands, scripts and dashboards "
+                           "keep working. kingctl pm2 help lists what is understood, and what to use in place of the rest. The same by a link "
+                           "to kingctl named pm2, which make install PM2_LINK=1 makes.\n\n"
+                           "What is started so gets the environment of the caller, restarts after any exit, and is stopped by SIGINT and, 1600 ms "
+                           "later, SIGKILL, as with PM2.",
+                .examples = EXAMPLES({ "kingctl pm2 start app.js --name web -i 2", "as ever" },
+                                     { "kingctl pm2 jlist | jq '.[].pm2_env.status'", "for programs" }),
+                .run = verb_pm2,
+                .max = UINT_MAX,
+                .raw = true,
+        },
+        {
                 .name = "check",
                 .synopsis = "FILE...",
                 .help = "find every error of a file",

@@ -33,6 +33,7 @@ typedef struct Verb {
         Operand operand;
         unsigned min, max; /* operands; max 0: none, UINT_MAX: any number */
         bool hidden;
+        bool raw;          /* what stands behind it is its own: it gets all words as they are, options too */
 } Verb;
 
 extern const Verb verbs[];
@@ -59,6 +60,7 @@ int verb_monit(Ctl *ctl, char **args);
 int verb_import(Ctl *ctl, char **args);
 int verb_save(Ctl *ctl, char **args);
 int verb_check(Ctl *ctl, char **args);
+int verb_pm2(Ctl *ctl, char **words);
 int verb_list(Ctl *ctl, char **args);
 int verb_status(Ctl *ctl, char **args);
 int verb_describe(Ctl *ctl, char **args);
