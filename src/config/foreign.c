@@ -58,9 +58,14 @@ static bool has_list(const Node *root, const char *key) {
         return p && (p->value->kind == NODE_LIST || p->value->kind == NODE_MAP);
 }
 
-static ForeignFormat recognise_document(const Node *root) {
+/* One of a list without a name, as a dump is. */
+static bool is_application(const Node *n) {
+        return n->kind == NODE_MAP && (node_find(n, "script") || node_find(n, "pm_exec_path"));
+}
+
+ForeignFormat foreign_recognise_document(const Node *root) {
         if (root && root->kind == NODE_LIST)
-                return FOREIGN_PM2;
+                return root->n > 0 && is_application(root->items[0]) ? FOREIGN_PM2 : FOREIGN_NONE;
         if (!root || root->kind != NODE_MAP || node_find(root, "services"))
                 return FOREIGN_NONE;
         if (has_list(root, "apps") || has_list(root, "pm2") || (node_find(root, "script") && node_find(root, "name")))
@@ -76,49 +81,53 @@ static bool has_program_section(const char *text) {
         return false;
 }
 
-ForeignFormat foreign_recognise(const char *name, const char *text, size_t n) {
-        _cleanup_diagnostics_ Diagnostics ignored = {};
-        _cleanup_document_ Document doc = {};
+ForeignFormat foreign_recognise(const char *name, const char *text) {
         const char *base = last_part(name);
 
         for (size_t i = 0; i < ARRAY_SIZE(names); i++)
                 if (fnmatch(names[i].pattern, base, 0) == 0)
                         return names[i].format;
-        if (has_program_section(text))
-                return FOREIGN_SUPERVISORD;
-        /* Our own files are far more frequent: only what names a foreign key is parsed for it. */
-        if (!strstr(text, "apps") && !strstr(text, "processes") && !strstr(text, "script") && !strstr(text, "pm2"))
-                return FOREIGN_NONE;
-        /* Faults are not told here: who reads the text for good does. */
-        if (document_read(&doc, name, text, n, &ignored) <= 0 || ignored.errors > 0)
-                return FOREIGN_NONE;
-        return recognise_document(doc.root);
+        return has_program_section(text) ? FOREIGN_SUPERVISORD : FOREIGN_NONE;
 }
 
-static int load_document(const Foreign *f, const char *text, size_t n, int (*load)(const Foreign *f, const Node *root)) {
+/* ---- text → services ---- */
+
+static int load_root(ForeignFormat format, const Foreign *f, const Node *root) {
+        if (!root)
+                return foreign_fault(f, (Place) { 1, 1 }, "the file is empty");
+        return format == FOREIGN_PM2 ? pm2_load(f, root) : process_compose_load(f, root);
+}
+
+static int load_document(ForeignFormat format, const Foreign *f, const char *text, size_t n) {
         _cleanup_document_ Document doc = {};
         size_t errors = f->diagnostics->errors;
         int r;
 
         r = document_read(&doc, f->file, text, n, f->diagnostics);
-        if (r <= 0 || f->diagnostics->errors > errors)
-                return r;
-        if (!doc.root)
-                return foreign_fault(f, (Place) { 1, 1 }, "the file is empty");
-        return load(f, doc.root);
+        return r <= 0 || f->diagnostics->errors > errors ? r : load_root(format, f, doc.root);
+}
+
+static Foreign foreign_of(const char *name, const char *directory, const ConfigOptions *o, SpecList *specs, char ***profiles, Diagnostics *d) {
+        return (Foreign) { .file = name, .directory = directory, .ns = o && o->fallback_namespace ? o->fallback_namespace : "default",
+                           .environment = o ? o->environment : NULL, .options = o, .profiles = profiles, .diagnostics = d, .specs = specs };
+}
+
+int foreign_load_document(ForeignFormat format, const char *name, const char *directory, const Node *root, const ConfigOptions *o, SpecList *specs,
+                          char ***profiles, Diagnostics *d) {
+        const Foreign f = foreign_of(name, directory, o, specs, profiles, d);
+
+        return load_root(format, &f, root);
 }
 
 int foreign_load(ForeignFormat format, const char *name, const char *directory, const char *text, size_t n, const ConfigOptions *o, SpecList *specs,
                  char ***profiles, Diagnostics *d) {
-        Foreign f = { .file = name, .directory = directory, .ns = o && o->fallback_namespace ? o->fallback_namespace : "default",
-                      .environment = o ? o->environment : NULL, .options = o, .profiles = profiles, .diagnostics = d, .specs = specs };
+        const Foreign f = foreign_of(name, directory, o, specs, profiles, d);
         int r;
 
         switch (format) {
         case FOREIGN_PM2:
-                return load_document(&f, text, n, pm2_load);
         case FOREIGN_PROCESS_COMPOSE:
-                return load_document(&f, text, n, process_compose_load);
+                return load_document(format, &f, text, n);
         case FOREIGN_PROCFILE:
         case FOREIGN_SUPERVISORD:
                 r = text_check(name, text, n, d);

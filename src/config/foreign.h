@@ -4,11 +4,14 @@
 #pragma once
 
 #include "config/config.h"
+#include "config/document.h"
 
 typedef enum ForeignFormat { FOREIGN_NONE, FOREIGN_PROCFILE, FOREIGN_SUPERVISORD, FOREIGN_PM2, FOREIGN_PROCESS_COMPOSE } ForeignFormat;
 
-/* By the name of the file, and where that says nothing by what it holds (text[n] is NUL). */
-ForeignFormat foreign_recognise(const char *name, const char *text, size_t n);
+/* By the name of the file, and where that says nothing by a section that only supervisord has; text "": by the name alone. */
+ForeignFormat foreign_recognise(const char *name, const char *text);
+/* By what a document holds; NULL: FOREIGN_NONE. */
+ForeignFormat foreign_recognise_document(const Node *root);
 /* "a Procfile", "PM2's ecosystem file", …; "" for FOREIGN_NONE. */
 const char *foreign_format_name(ForeignFormat f);
 /* Whether the file is a program that has to be run to know what it says (.js, .cjs, .mjs). */
@@ -18,3 +21,6 @@ bool foreign_is_program(const char *name);
  * some of the services), or -ENOMEM. */
 int foreign_load(ForeignFormat format, const char *name, const char *directory, const char *text, size_t n, const ConfigOptions *o, SpecList *specs,
                  char ***profiles, Diagnostics *d);
+/* The same of a document that was read already, for the formats that are one. */
+int foreign_load_document(ForeignFormat format, const char *name, const char *directory, const Node *root, const ConfigOptions *o, SpecList *specs,
+                          char ***profiles, Diagnostics *d);

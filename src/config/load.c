@@ -12,41 +12,60 @@
 /* ---- text → document ---- */
 
 /* Places within a foreign file are its reader's business; what is seen only across services has the file for its place. */
-static int load_foreign(Loader *l, ForeignFormat format, const char *name, const char *directory, const char *text, size_t n) {
+static int add_foreign(Loader *l, const char *name, SpecList *specs) {
         static const Node nowhere = { .line = 1, .column = 1 };
-        _cleanup_spec_list_ SpecList specs = {};
-        int r;
+        int r = 0;
 
-        r = diagnostics_add(l->diagnostics, name, 0, 0, true, "read as %s", foreign_format_name(format));
-        if (r >= 0)
-                r = foreign_load(format, name, directory, text, n, l->options, &specs, &l->profiles, l->diagnostics);
-        for (size_t i = 0; i < specs.n && r >= 0; i++) {
-                r = loader_add(l, specs.items[i], name, &nowhere, NULL);
+        for (size_t i = 0; i < specs->n && r >= 0; i++) {
+                r = loader_add(l, specs->items[i], name, &nowhere, NULL);
                 if (r >= 0)
-                        specs.items[i] = NULL;
+                        specs->items[i] = NULL;
         }
         return r;
 }
 
-static int load_text(Loader *l, const char *name, const char *directory, const char *text, size_t n) {
+/* root: of the document, where it was read already. */
+static int load_foreign(Loader *l, ForeignFormat format, const char *name, const char *directory, const Node *root, const char *text, size_t n) {
+        _cleanup_spec_list_ SpecList specs = {};
+        int r;
+
+        r = diagnostics_add(l->diagnostics, name, 0, 0, true, "read as %s", foreign_format_name(format));
+        if (r >= 0 && root)
+                r = foreign_load_document(format, name, directory, root, l->options, &specs, &l->profiles, l->diagnostics);
+        else if (r >= 0)
+                r = foreign_load(format, name, directory, text, n, l->options, &specs, &l->profiles, l->diagnostics);
+        return r < 0 ? r : add_foreign(l, name, &specs);
+}
+
+static int load_document(Loader *l, const char *name, const char *directory, const char *text, size_t n) {
+        size_t errors = l->diagnostics->errors;
         _cleanup_document_ Document doc = {};
         ForeignFormat foreign;
         const Document *kept;
         int r;
 
-        if (n > CONFIG_FILE_MAX)
-                return diagnostics_add(l->diagnostics, name, 0, 0, false, "larger than %d MiB", CONFIG_FILE_MAX >> 20);
-        foreign = directory ? foreign_recognise(name, text, n) : FOREIGN_NONE;
-        if (foreign != FOREIGN_NONE)
-                return load_foreign(l, foreign, name, directory, text, n);
         r = document_read(&doc, name, text, n, l->diagnostics);
         if (r <= 0)
                 return r;
+        foreign = directory && l->diagnostics->errors == errors ? foreign_recognise_document(doc.root) : FOREIGN_NONE;
+        if (foreign != FOREIGN_NONE)
+                return load_foreign(l, foreign, name, directory, doc.root, text, n);
         r = document_expand(&doc, name, l->options ? l->options->environment : NULL, l->diagnostics);
         if (r < 0)
                 return r;
         kept = loader_keep(l, &doc);
         return kept ? root_read(l, name, directory, kept->root) : -ENOMEM;
+}
+
+static int load_text(Loader *l, const char *name, const char *directory, const char *text, size_t n) {
+        ForeignFormat foreign;
+
+        if (n > CONFIG_FILE_MAX)
+                return diagnostics_add(l->diagnostics, name, 0, 0, false, "larger than %d MiB", CONFIG_FILE_MAX >> 20);
+        foreign = directory ? foreign_recognise(name, text) : FOREIGN_NONE;
+        if (foreign != FOREIGN_NONE)
+                return load_foreign(l, foreign, name, directory, NULL, text, n);
+        return load_document(l, name, directory, text, n);
 }
 
 /* ---- files ---- */

@@ -104,10 +104,18 @@ static int set_command(App *a) {
 
 /* "api" of "./src/api.js"; malloc'ed. */
 static char *name_of_script(const char *script) {
-        const char *slash = strrchr(script, '/'), *base = slash ? slash + 1 : script, *dot = strrchr(base, '.');
-        size_t n = dot && dot > base ? (size_t) (dot - base) : strcspn(base, " ");
+        _cleanup_free_ char *path = strdup(script);
+        size_t n = path ? strlen(path) : 0;
+        const char *slash, *base, *dot;
 
-        return strndup(base, n);
+        if (!path)
+                return NULL;
+        while (n > 1 && path[n - 1] == '/')
+                path[--n] = '\0';
+        slash = strrchr(path, '/');
+        base = slash ? slash + 1 : path;
+        dot = strrchr(base, '.');
+        return strndup(base, dot && dot > base ? (size_t) (dot - base) : strcspn(base, " "));
 }
 
 /* A dump has an entry for each process: the first stands for all of its name. */

@@ -14,7 +14,7 @@ static bool has_config_suffix(const char *path) {
         static const char *const suffixes[] = { ".yaml", ".yml", ".json", ".jsonc" };
         size_t n = strlen(path);
 
-        if (foreign_recognise(path, "", 0) != FOREIGN_NONE)
+        if (foreign_recognise(path, "") != FOREIGN_NONE)
                 return true;
 
         for (size_t i = 0; i < ARRAY_SIZE(suffixes); i++)

@@ -28,7 +28,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
                 return 0;
         memcpy(text, data + 1, size - 1);
         text[size - 1] = '\0';
-        (void) foreign_recognise("x.yaml", text, size - 1);
+        (void) foreign_recognise("x.yaml", text);
         (void) foreign_load(formats[chosen].format, formats[chosen].name, "/nonexistent", text, size - 1, NULL, &specs, &profiles, &d);
         strv_free(profiles);
         free(text);

@@ -3,6 +3,17 @@
 
 #include "config/foreign.h"
 
+/* By the name or, as the loader does it, by what the text holds. */
+static ForeignFormat recognise(const char *name, const char *text) {
+        ForeignFormat format = foreign_recognise(name, text);
+        _cleanup_diagnostics_ Diagnostics d = {};
+        _cleanup_document_ Document doc = {};
+
+        if (format != FOREIGN_NONE)
+                return format;
+        return document_read(&doc, name, text, strlen(text), &d) > 0 && d.errors == 0 ? foreign_recognise_document(doc.root) : FOREIGN_NONE;
+}
+
 /* Loads a text as the given format and compares its services (canonical JSON, a line each) and everything said. NULL: not compared. */
 static void expect_in(const char *directory, const char *name, const char *text, const char *services, const char *said) {
         _cleanup_diagnostics_ Diagnostics d = {};
@@ -10,7 +21,7 @@ static void expect_in(const char *directory, const char *name, const char *text,
         _cleanup_buffer_ Buffer b = {};
         _cleanup_strv_ char **profiles = NULL;
         _cleanup_free_ char *all = NULL;
-        ForeignFormat format = foreign_recognise(name, text, strlen(text));
+        ForeignFormat format = recognise(name, text);
 
         assert_int_not_equal(format, FOREIGN_NONE);
         assert_int_equal(foreign_load(format, name, directory, text, strlen(text), &test_options, &specs, &profiles, &d), 0);
@@ -58,7 +69,7 @@ static void test_recognised(void **state) {
         };
 
         for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
-                assert_int_equal(foreign_recognise(cases[i].name, cases[i].text, strlen(cases[i].text)), cases[i].format);
+                assert_int_equal(recognise(cases[i].name, cases[i].text), cases[i].format);
         assert_true(foreign_is_program("/a/x.config.mjs"));
         assert_false(foreign_is_program("/a.js/x.json"));
 }
