@@ -34,6 +34,19 @@ int verb_restart(Ctl *ctl, char **args) {
         return act(ctl, "Restart", args, CONNECT_START, NULL);
 }
 
+int verb_reload(Ctl *ctl, char **args) {
+        Settle s = { .ctl = ctl, .done = ctl->options.cancel ? "cancelled" : "reloaded" };
+        json_object *parameters = ctl_selectors(ctl, args, false);
+        int r = ctl_connect(ctl, CONNECT_ONLY);
+
+        if (r >= 0 && parameters && json_add(parameters, "cancel", json_object_new_boolean(ctl->options.cancel)) < 0)
+                r = ctl_oom(ctl);
+        if (r >= 0)
+                return settle_call(&s, "Reload", parameters);
+        json_object_put(parameters);
+        return r;
+}
+
 int verb_delete(Ctl *ctl, char **args) {
         return act(ctl, "Delete", args, CONNECT_ONLY, "deleted");
 }

@@ -107,7 +107,7 @@ static char *full_method(const char *method) {
 /* What may be asked for again when the answer was lost: nothing is changed by it, or the same is true after one time and after two. */
 static bool repeatable(const char *method) {
         static const char *const methods[] = { "Ping",   "Status", "List", "Describe", "Environment", "Logs", "Events",
-                                               "Doctor", "Profiles", "Start",  "Stop", "Apply",    "Reset" };
+                                               "Doctor", "Profiles", "Start",  "Stop", "Apply",    "Reset",  "Reload" };
 
         for (size_t i = 0; i < ARRAY_SIZE(methods); i++)
                 if (streq(methods[i], method))

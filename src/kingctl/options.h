@@ -18,7 +18,7 @@ typedef struct Options {
         bool no_color, quiet, user, system, no_autostart, help, version;
         /* of some */
         bool no_wait, watch, follow, diff, prune, force, no_autorestart, ignore_case, invert, raw, no_prefix, source_maps, flush, reopen, no_profile;
-        bool show_secrets;
+        bool show_secrets, cancel;
         const char *name, *cwd, *scope, *image, *directory, *instances, *memory_max, *since, *until, *grep, *stream, *priority;
         uint64_t lines;            /* UINT64_MAX: not given */
         const char **env, **files, **cursors, **profiles; /* NULL-terminated; the arrays are owned */

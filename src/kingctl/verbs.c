@@ -79,6 +79,21 @@ const Verb verbs[] = {
                 .max = UINT_MAX,
         },
         {
+                .name = "reload",
+                .synopsis = "SELECTOR...",
+                .help = "let services take up a new configuration or program, and go on serving",
+                .details = "By the key reload.by of each. A service with sockets or with several instances, or one that asks for it, is replaced instance "
+                           "by instance: a new process is started, takes the place of the old one when it is ready, and the old one finishes what it has "
+                           "begun and ends. When a new one does not come up it is removed and the old ones stay. The daemon goes on with it when "
+                           "kingctl is interrupted. Others are told by a signal or a command.",
+                .examples = EXAMPLES({ "kingctl reload web", "replace all instances of web" }, { "kingctl reload --cancel web", "stop doing so" }),
+                .options = OPTIONS(NO_WAIT, { 0, "cancel", OPTION_FLAG, FIELD(cancel), NULL, NULL, "end a rolling reload; what has been replaced by then stays" }),
+                .run = verb_reload,
+                .operand = OPERAND_SERVICE,
+                .min = 1,
+                .max = UINT_MAX,
+        },
+        {
                 .name = "delete",
                 .aliases = "rm",
                 .synopsis = "SELECTOR...",

@@ -47,6 +47,7 @@ const char *verb_nearest(const char *name);
 int verb_start(Ctl *ctl, char **args);
 int verb_stop(Ctl *ctl, char **args);
 int verb_restart(Ctl *ctl, char **args);
+int verb_reload(Ctl *ctl, char **args);
 int verb_delete(Ctl *ctl, char **args);
 int verb_scale(Ctl *ctl, char **args);
 int verb_signal(Ctl *ctl, char **args);

@@ -17,6 +17,7 @@
 #include "manager/number.h"
 #include "manager/ready.h"
 #include "manager/schedule.h"
+#include "manager/rolling.h"
 #include "manager/service.h"
 #include "manager/sockets.h"
 #include "manager/spawn.h"
@@ -333,6 +334,7 @@ int adopt_all(Manager *m, KlError *reterr) {
         (void) store_delete_orphans(m->store);      /* of services whose deletion was cut short */
         ready_adopted(m);
         sockets_adopted(m);
+        rolling_adopted(m);
         service_recheck_all(m);
         (void) sd_event_source_set_enabled(m->pump, SD_EVENT_ONESHOT);      /* stops that were due */
         return 0;

@@ -77,6 +77,7 @@ int api_reexec(VarlinkCall *call, json_object *parameters, void *userdata) {
 static const VarlinkEntry methods[] = {
         { "Ping", api_ping, false },       { "Status", api_status, false },   { "Apply", api_apply, true },
         { "Start", api_start, true },      { "Stop", api_stop, true },        { "Restart", api_restart, true },
+        { "Reload", api_reload, true },
         { "Delete", api_delete, true },    { "List", api_list, false },       { "Describe", api_describe, false },
         { "Logs", api_logs, false },       { "Events", api_events, false },   { "Doctor", api_doctor, false },
         { "Signal", api_signal, true },    { "Reset", api_reset, true },      { "Environment", api_environment, true },

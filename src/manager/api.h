@@ -16,6 +16,7 @@ int api_doctor(VarlinkCall *call, json_object *parameters, void *userdata);
 int api_start(VarlinkCall *call, json_object *parameters, void *userdata);
 int api_stop(VarlinkCall *call, json_object *parameters, void *userdata);
 int api_restart(VarlinkCall *call, json_object *parameters, void *userdata);
+int api_reload(VarlinkCall *call, json_object *parameters, void *userdata);
 int api_delete(VarlinkCall *call, json_object *parameters, void *userdata);
 int api_signal(VarlinkCall *call, json_object *parameters, void *userdata);
 int api_reset(VarlinkCall *call, json_object *parameters, void *userdata);

@@ -4,6 +4,7 @@
 #include "manager/books.h"
 #include "manager/instance.h"
 #include "manager/params.h"
+#include "manager/rolling.h"
 #include "manager/state.h"
 #include "manager/wait.h"
 
@@ -104,6 +105,13 @@ static void perform_delete(Manager *m, const Selection *s) {
         perform_stop(m, s);
 }
 
+/* What an operator orders now is meant, not what is left of an order before it. */
+static void end_reloads(Selection *s) {
+        for (size_t k = 0; k < s->n; k++)
+                (void) rolling_cancel(s->items[k]->service, "another order came meanwhile");
+        selection_leave_extra(s);
+}
+
 /* An order to services that stay known: what becomes of their goal, what is done, and when it is answered. */
 typedef struct Order {
         bool wanted;
@@ -121,6 +129,7 @@ static int obey(VarlinkCall *call, json_object *parameters, Manager *m, const Or
                 r = selection_add_collectors(&c.selection);
         if (r < 0)
                 return api_fail(call, &e, r);
+        end_reloads(&c.selection);
         warning = remember_order(m, &c.selection, order->wanted);
         order->perform(m, &c.selection);
         return finish(m, call, &c, order->until, warning);
@@ -172,6 +181,7 @@ int api_delete(VarlinkCall *call, json_object *parameters, void *userdata) {
                 selection_done(&c.selection);
                 return api_fail(call, &e, r);
         }
+        end_reloads(&c.selection);
         perform_delete(m, &c.selection);
         r = finish(m, call, &c, WAIT_GONE, NULL);
         (void) sd_event_source_set_enabled(m->pump, SD_EVENT_ONESHOT);

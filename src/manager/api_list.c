@@ -11,6 +11,7 @@
 #include "manager/hooks.h"
 #include "manager/instance.h"
 #include "manager/params.h"
+#include "manager/rolling.h"
 #include "manager/sockets.h"
 #include "manager/schedule.h"
 #include "manager/spawn.h"
@@ -86,6 +87,7 @@ static json_object *instance_json(Instance *i) {
         json_set(o, "name", json_object_new_string(s->name));
         json_set(o, "namespace", json_object_new_string(s->ns));
         json_set(o, "instance", json_object_new_int(i->index));
+        json_set(o, "role", i->surge ? json_object_new_string("new") : i->retired ? json_object_new_string("old") : NULL);
         json_set(o, "number", json_object_new_int64(i->number));
         json_set(o, "pid", i->lc.main_alive && i->main.pid > 0 ? json_object_new_int(i->main.pid) : NULL);
         json_set(o, "state", json_object_new_string(instance_public_state(i)));
@@ -307,6 +309,7 @@ static json_object *service_json(Service *s, const Selection *selection, Map *ev
         json_set(o, "changed", settings_json(s, config_spec_to_json(s->spec), secrets));
         json_set(o, "unenforced", strv_json(unenforced));
         json_set(o, "sockets", sockets_json(s));
+        json_set(o, "rolling", rolling_json(s));
         json_set(o, "instances", instances);
         if (o && last)
                 (void) map_put(events, s->key, last);

@@ -12,6 +12,7 @@
 #include "manager/instance.h"
 #include "manager/memory.h"
 #include "manager/recover.h"
+#include "manager/rolling.h"
 #include "manager/schedule.h"
 #include "manager/state.h"
 #include "manager/wait.h"
@@ -223,6 +224,7 @@ static int perform_add(Performing *p, const PlanItem *item) {
 static void perform_remove(Manager *m, const PlanItem *item) {
         Service *s = service_find(m, item->old_spec->ns, item->old_spec->name);
 
+        (void) rolling_cancel(s, "the service is being removed");
         s->deleting = true;
         for (size_t k = 0; k < s->n_instances; k++)
                 s->instances[k]->stop_deferred = true;

@@ -100,14 +100,14 @@ static const char *place_of(const Instance *i, const char *invocation) {
 int books_write_instance(Instance *i) {
         const Service *s = i->service;
         char id[33];
-        StoredRun v = { .ns = s->spec->ns, .name = s->spec->name, .instance = i->index, .run = i->run, .generation = i->generation, .number = i->number,
+        StoredRun v = { .ns = s->spec->ns, .name = s->spec->name, .instance = i->place, .run = i->run, .generation = i->generation, .number = i->number,
                         .invocation_id = id, .pid = i->main.pid, .start_time = i->main.start_time, .boot_id = s->manager->boot_id,
                         .isolation = isolate_kind_name(isolate_kind(s->manager->isolate)), .where = place_of(i, id),
                         .since_realtime = i->since_realtime, .lc = i->lc, .stop_due = i->stop_deferred,
                         .watchdog = i->watchdog_interval, .status = i->status, .hint = i->hint };
 
         if (!remembered(i))
-                return store_delete_run(s->manager->store, v.ns, v.name, i->index);
+                return store_delete_run(s->manager->store, v.ns, v.name, i->place);
         v.lc.restart_pending = v.lc.restart_pending || i->restart_due;
         /* Should the daemon end before its shutdown is complete, the next one begins what the goal says. */
         if (s->manager->shutdown == SHUTDOWN_STOP_ALL) {

@@ -57,7 +57,7 @@ static bool follower_wants(const EventFollower *f, const char *ns, const char *n
 static void label_of(Manager *m, const StoredEvent *v, char label[300]) {
         Service *s = v->instance >= 0 ? service_find(m, v->ns, v->name) : NULL;
 
-        if (v->instance > 0 || (s && s->n_instances > 1))
+        if (v->instance > 0 || (s && service_count(s) > 1))
                 snprintf(label, 300, "%s:%d", v->name, v->instance);
         else
                 snprintf(label, 300, "%s", v->name);

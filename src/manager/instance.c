@@ -18,6 +18,7 @@
 #include "manager/notify.h"
 #include "manager/number.h"
 #include "manager/schedule.h"
+#include "manager/rolling.h"
 #include "manager/service.h"
 #include "manager/shutdown.h"
 #include "manager/sockets.h"
@@ -30,7 +31,7 @@ int instance_new(Service *s, unsigned index, Instance **ret) {
 
         if (!i)
                 return -ENOMEM;
-        *i = (Instance) { .service = s, .index = index, .main = PIDREF_NULL, .input = { -EBADF, -EBADF },
+        *i = (Instance) { .service = s, .index = index, .place = index, .main = PIDREF_NULL, .input = { -EBADF, -EBADF },
                            .since_realtime = now_usec(CLOCK_REALTIME) };
         lifecycle_init(&i->lc);
         i->public_state = lifecycle_public_state(i->lc.state);
@@ -72,7 +73,7 @@ Instance *instance_free(Instance *i) {
 const char *instance_label(const Instance *i, char buf[300]) {
         const ServiceSpec *s = i->service->spec;
 
-        if (i->service->n_instances > 1)
+        if (service_count(i->service) > 1)
                 snprintf(buf, 300, "%s:%u", s->name, i->index);
         else
                 snprintf(buf, 300, "%s", s->name);
@@ -338,6 +339,7 @@ static void act_changed(Instance *i, LcInput *next) {
                 shutdown_begin(m, essential_status(&i->lc), NULL);
         memory_attend(i);
         sockets_attend(i);
+        rolling_attend(i);
         wait_changed(i);
         service_tell_dependents(i->service);
         if (i->removing || i->service->deleting || m->shutdown == SHUTDOWN_STOP_ALL || m->stops_deferred ||
@@ -380,6 +382,8 @@ void instance_feed(Instance *i, const LcInput *in) {
                 log_debug("%s[%u]: %s in %s: now %s, actions %#x", i->service->key, i->index, lifecycle_event_name(next.event),
                           lifecycle_state_name(from), lifecycle_state_name(i->lc.state), todo);
                 next.event = _LC_EVENT_MAX;
+                if (from != LC_STOPPING && i->lc.state == LC_STOPPING)
+                        rolling_drain(i);
                 if (todo || deadline != i->lc.deadline)
                         books_mark_instance(i);
                 if (from != i->lc.state)

@@ -87,7 +87,7 @@ int log_source_open(const Instance *i, const LogStart *start, LogSource **ret) {
 
         if (!s)
                 return -ENOMEM;
-        *s = (LogSource) { .ns = strdup(spec->ns), .name = strdup(spec->name), .several = i->service->n_instances > 1,
+        *s = (LogSource) { .ns = strdup(spec->ns), .name = strdup(spec->name), .several = service_count(i->service) > 1,
                            .merged = !to_journal(i) && spec->log.merge };
         s->key = s->merged ? text_printf("%s/%s", spec->ns, spec->name) : text_printf("%s/%s:%u", spec->ns, spec->name, i->index);
         if (!s->ns || !s->name || !s->key || log_source_want(s, i->index) < 0)

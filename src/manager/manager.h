@@ -44,6 +44,7 @@ typedef struct Reexec Reexec;
 typedef struct ControlRemains ControlRemains;
 typedef struct Sockets Sockets;
 typedef struct InstanceHooks InstanceHooks;
+typedef struct Rolling Rolling;
 
 /* What a run used in the end, kept for `describe` until the next run ends: of its cgroup where that still tells, else of the main process and
  * what it reaped. */
@@ -54,7 +55,8 @@ typedef struct LastUsage {
 
 struct Instance {
         Service *service;
-        unsigned index;
+        unsigned index;                    /* what it is called, and finds in KINGLY_INSTANCE */
+        unsigned place;                    /* in service->instances and in the books: its index, except of extra ones, which stand behind the others */
         uint32_t number;                   /* number.h */
         Lifecycle lc;
         PidRef main;
@@ -85,6 +87,9 @@ struct Instance {
         bool journal : 1;                  /* this run's output goes to the journal */
         bool stop_deferred : 1;            /* stop waits until its dependents are down */
         bool restart_due : 1;              /* what was applied means a restart, which comes next */
+        bool surge : 1;                    /* extra: to take the place of the one with its index when it is ready */
+        bool retired : 1;                  /* extra: its place was taken, it ends */
+        bool drains : 1;                   /* its next stop has reload.drain_timeout */
         bool selected : 1;                 /* within selection_resolve() only */
 };
 
@@ -106,6 +111,7 @@ struct Service {
         size_t n_instances;
         Watch *watch;                      /* of files; NULL: none */
         Sockets *sockets;                  /* that are open; NULL: none */
+        Rolling *rolling;                  /* a reload under way, or one that has ended and can be asked about; NULL: none */
         Schedule *schedule;                /* NULL: none */
         Service **dependents;              /* who names us in depends_on; rebuilt with the set */
         size_t n_dependents;

@@ -92,7 +92,7 @@ static int selection_match(Manager *m, const Selector *s, Selection *found) {
                 if (service->deleting || !selector_matches(s, service->spec->ns, service->spec->name))
                         continue;
                 for (size_t n = 0; n < service->n_instances; n++) {
-                        if (s->instance >= 0 && (int64_t) n != s->instance)
+                        if (s->instance >= 0 && service->instances[n]->index != s->instance)
                                 continue;
                         if (selection_add(found, service->instances[n]) < 0)
                                 return -ENOMEM;
@@ -131,6 +131,15 @@ int selection_resolve(Manager *m, char *const *selectors, const char *ns, Select
         *ret = found;
         found = (Selection) {};
         return 0;
+}
+
+void selection_leave_extra(Selection *s) {
+        size_t n = 0;
+
+        for (size_t k = 0; k < s->n; k++)
+                if (!s->items[k]->surge && !s->items[k]->retired)
+                        s->items[n++] = s->items[k];
+        s->n = n;
 }
 
 /* All of the service is marked as selected. */

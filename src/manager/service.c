@@ -4,10 +4,12 @@
 
 #include "base/log.h"
 #include "base/text.h"
+#include "manager/books.h"
 #include "manager/collector.h"
 #include "manager/instance.h"
 #include "manager/schedule.h"
 #include "manager/service.h"
+#include "manager/rolling.h"
 #include "manager/sockets.h"
 #include "manager/watch.h"
 #include "model/depend.h"
@@ -88,6 +90,7 @@ Service *service_free(Service *s) {
         m->set_changed = true;
         watch_free(s->watch);
         sockets_free(s->sockets);
+        rolling_free(s->rolling);
         schedule_free(s->schedule);
         free(s->instances);
         free(s->dependents);
@@ -98,21 +101,53 @@ Service *service_free(Service *s) {
         return NULL;
 }
 
-/* More instances are made at once; superfluous ones are marked, stopped and collected when they are down. */
-int service_scale(Service *s, unsigned n) {
-        if (n > s->n_instances) {
-                Instance **list = reallocarray(s->instances, n, sizeof(Instance *));
-                if (!list)
-                        return -ENOMEM;
-                s->instances = list;
-        }
-        while (s->n_instances < n) {
-                int r = instance_new(s, s->n_instances, s->instances + s->n_instances);
+unsigned service_count(const Service *s) {
+        unsigned n = 0;
+
+        while (n < s->n_instances && !s->instances[n]->surge && !s->instances[n]->retired)
+                n++;
+        return n;
+}
+
+static void put(Service *s, unsigned place, Instance *i) {
+        s->instances[place] = i;
+        if (i->place != place)
+                books_mark_instance(i);
+        i->place = place;
+}
+
+/* n more behind the real ones; extra ones move up. */
+static int grow(Service *s, unsigned n) {
+        unsigned count = service_count(s);
+        Instance **list = reallocarray(s->instances, s->n_instances + n, sizeof(Instance *));
+        int r = list ? 0 : -ENOMEM;
+
+        if (r < 0)
+                return r;
+        s->instances = list;
+        for (unsigned k = 0; k < n && r >= 0; k++, count++) {
+                Instance *i;
+
+                r = instance_new(s, count, &i);
                 if (r < 0)
-                        return r;
+                        break;
+                for (size_t e = s->n_instances; e > count; e--)
+                        put(s, (unsigned) e, s->instances[e - 1]);
+                s->instances[count] = i;
                 s->n_instances++;
         }
-        for (size_t k = 0; k < s->n_instances; k++) {
+        return r;
+}
+
+/* More instances are made at once; superfluous ones are marked, stopped and collected when they are down. */
+int service_scale(Service *s, unsigned n) {
+        unsigned count = service_count(s);
+        int r = n > count ? grow(s, n - count) : 0;
+
+        if (r < 0)
+                return r;
+        count = service_count(s);
+        for (size_t k = 0; k < count; k++) {
                 s->instances[k]->removing = k >= n;
                 /* A collector outlives the one that it reads, to the last line. */
                 if (k >= n && s->spec && s->spec->collects)
@@ -124,9 +159,40 @@ int service_scale(Service *s, unsigned n) {
         return 0;
 }
 
+int service_surge(Service *s, unsigned index, Instance **ret) {
+        Instance **list = reallocarray(s->instances, s->n_instances + 1, sizeof(Instance *)), *i;
+        int r;
+
+        if (!list)
+                return -ENOMEM;
+        s->instances = list;
+        r = instance_new(s, index, &i);
+        if (r < 0)
+                return r;
+        i->surge = true;
+        put(s, (unsigned) s->n_instances++, i);
+        *ret = i;
+        return 0;
+}
+
+Instance *service_take_place(Service *s, Instance *surge) {
+        Instance *old = s->instances[surge->index];
+        unsigned place = surge->place;
+        uint32_t number = surge->number;
+
+        surge->number = old->number;
+        old->number = number;
+        put(s, surge->index, surge);
+        put(s, place, old);
+        surge->surge = false;
+        old->retired = old->removing = true;
+        return old;
+}
+
 int service_replace_spec(Service *s, ServiceSpec *spec) {
         ServiceSpec *old = s->spec;
 
+        (void) rolling_cancel(s, "the service was changed meanwhile");
         s->spec = spec;
         s->manager->set_changed = true;
         sockets_update(s);
@@ -152,7 +218,7 @@ bool service_collect(Service *s) {
                 Instance *i = s->instances[--s->n_instances];
 
                 if (s->manager->store)
-                        (void) store_delete_run(s->manager->store, s->spec->ns, s->spec->name, i->index);
+                        (void) store_delete_run(s->manager->store, s->spec->ns, s->spec->name, i->place);
                 collector_forget(i);
                 instance_free(i);
                 s->manager->set_changed = true;
@@ -232,7 +298,7 @@ int service_dependencies_met(const Service *s, char *buf, size_t size) {
                 for (size_t k = 0; k < on->n_instances; k++) {
                         int met = instance_meets(on->instances[k], d->kind);
 
-                        if (met > 0 || on->instances[k]->removing)
+                        if (met > 0 || on->instances[k]->removing || on->instances[k]->surge)
                                 continue;
                         snprintf(buf, size, met < 0 ? "depends on %s, which has failed" : "waiting for %s to %s", d->name, words[d->kind]);
                         return met;

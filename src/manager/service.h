@@ -10,6 +10,12 @@ Service *service_find(Manager *m, const char *ns, const char *name);
 /* Replaces the spec (taken) and makes or marks instances so that their number fits. */
 int service_replace_spec(Service *s, ServiceSpec *spec);
 int service_scale(Service *s, unsigned n);
+/* How many instances it has, without extra ones. */
+unsigned service_count(const Service *s);
+/* One more that is to take the place of instance `index`. 0 or -ENOMEM. */
+int service_surge(Service *s, unsigned index, Instance **ret);
+/* It takes the place; the one that had it is retired and goes when it is down. Returns that one. */
+Instance *service_take_place(Service *s, Instance *surge);
 bool service_settled(const Service *s);        /* nothing lives, nothing waits */
 /* Frees instances and services that were to be removed and are settled. true if the service itself is gone. */
 bool service_collect(Service *s);
@@ -48,5 +54,7 @@ void selection_done(Selection *s);
 /* web · web:0 · ns/web · @ns · glob · all. -ENOENT with "did you mean" in reterr when a selector matches nothing; all on an empty set is
  * fine. */
 int selection_resolve(Manager *m, char *const *selectors, const char *ns, Selection *ret, KlError *reterr);
+/* Takes out those that are about to go and those that have no place yet: a rolling reload's, whose business they are. */
+void selection_leave_extra(Selection *s);
 /* The collectors of services that are in the selection with all their instances: they stop and go with them. 0 or -ENOMEM. */
 int selection_add_collectors(Selection *s);

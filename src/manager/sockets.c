@@ -71,15 +71,16 @@ static int add_open(Service *s, const SocketSpec *spec, unsigned instance, int f
 
 /* ---- closing ---- */
 
-/* For good. `moved`: its service lives on without it, and may have it open still: whoever binds the address next shall not have to wait for that. */
-static void close_one(Service *s, size_t k, bool moved) {
+/* For good. `silence`: nobody is to be heard by it from now on, whoever else still has it open: the keeper until it has read our word, or a process
+ * of the service that is about to end. */
+static void close_one(Service *s, size_t k, bool silence) {
         OpenSocket *o = s->sockets->items + k;
         char name[HELD_SIZE];
 
         held_name(s, &o->spec, o->instance, name);
         (void) link_drop(s->manager->link, name);
         socket_unlink(&o->spec, &o->file);
-        if (moved)
+        if (silence)
                 (void) shutdown(o->fd, SHUT_RDWR);
         sd_event_source_disable_unref(o->source);
         fd_close(o->fd);
@@ -107,18 +108,26 @@ static bool rests(const Instance *i) {
         return !lifecycle_alive(&i->lc) && (i->lc.state == LC_STOPPED || i->lc.state == LC_EXITED || i->lc.state == LC_FAILED);
 }
 
+/* Of all that have its number: while it is replaced there are two. */
+static bool index_rests(const Service *s, unsigned index) {
+        for (size_t k = 0; k < s->n_instances; k++)
+                if (s->instances[k]->index == index && !rests(s->instances[k]))
+                        return false;
+        return true;
+}
+
 static void settle(Instance *i) {
         Service *s = i->service;
         bool all;
 
-        if (!s->sockets || !rests(i))
+        if (!s->sockets || !index_rests(s, i->index))
                 return;
         all = service_settled(s);
         for (size_t k = s->sockets->n; k > 0; k--) {
                 const OpenSocket *o = s->sockets->items + k - 1;
 
                 if (all || (o->spec.reuseport && o->instance == i->index))
-                        close_one(s, k - 1, false);
+                        close_one(s, k - 1, true);
                 if (!s->sockets)
                         return;
         }

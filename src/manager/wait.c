@@ -2,6 +2,8 @@
 #include "base/text.h"
 #include "manager/api.h"
 #include "manager/instance.h"
+#include "manager/reload.h"
+#include "manager/rolling.h"
 #include "manager/wait.h"
 
 typedef struct WaitItem {
@@ -41,7 +43,7 @@ void wait_free_all(Manager *m) {
 }
 
 /* How an end is told: "exited with status 3", "killed by SIGKILL (oom-kill)", "ready-timeout". malloc'ed, NULL on OOM. */
-static char *why_down(const Instance *i) {
+char *wait_why_down(const Instance *i) {
         const Lifecycle *l = &i->lc;
         const char *reason = lifecycle_reason_name(l->reason);
 
@@ -77,13 +79,15 @@ static int judge_down(const Instance *i, WaitGoal goal, char **ret_error) {
 static int judge(const Instance *i, WaitGoal goal, char **ret_error) {
         const Lifecycle *l = &i->lc;
 
+        if (goal == WAIT_RELOADED)
+                return rolling_fits(i->service) ? rolling_judge(i, ret_error) : reload_judge(i, ret_error);
         if (goal != WAIT_UP)
                 return judge_down(i, goal, ret_error);
         if (l->state == LC_RUNNING || l->state == LC_EXITED || l->state == LC_WAIT_DEMAND)
                 return 1;
         if (l->state != LC_FAILED && l->state != LC_STOPPED && l->state != LC_WAIT_BACKOFF)
                 return 0;
-        *ret_error = l->state == LC_STOPPED ? strdup("was stopped meanwhile") : why_down(i);
+        *ret_error = l->state == LC_STOPPED ? strdup("was stopped meanwhile") : wait_why_down(i);
         return -1;
 }
 
@@ -172,6 +176,13 @@ void wait_changed(Instance *i) {
 
 void wait_freed(Instance *i) {
         wait_walk(i, true);
+}
+
+void wait_moved(Instance *from, Instance *to) {
+        for (Wait *w = from->service->manager->waits; w; w = w->next)
+                for (size_t k = 0; k < w->n; k++)
+                        if (w->items[k].instance == from)
+                                w->items[k].instance = to;
 }
 
 static void on_gone(VarlinkCall *call, void *userdata) {

@@ -52,6 +52,12 @@ static const EventInfo kinds[_EVENT_KIND_MAX] = {
         [EVENT_RELOAD_FAILED] = { "reload-failed", "7046d007d9ab494cb5f552d8c5537710", LOG_WARNING, SERVICE "has not read its configuration again",
                 "Its reload command failed, or it did not say within reload.timeout that it is done. It goes on serving, with the configuration that "
                 "it had, as far as it can be known." },
+        [EVENT_ROLLING] = { "rolling", "63fd44741d1b477ea8bf740dc187b1fc", LOG_INFO, SERVICE "is being replaced, instance by instance",
+                "kingctl reload ordered it. Each new instance takes its place when it is ready; the old one finishes what it has begun, for "
+                "reload.drain_timeout at most, and ends." },
+        [EVENT_ROLLING_FAILED] = { "rolling-failed", "b144a73b7a374bb383d039984ee0e393", LOG_ERR, SERVICE "could not be replaced",
+                "A new instance did not come up, or the reload was cancelled. Instances that had not been replaced by then are the old ones and run "
+                "on. kingctl logs @KINGLY_SERVICE@ shows the new one's last words. When the cause is removed: kingctl reload @KINGLY_SERVICE@." },
         [EVENT_LOST] = { "lost", "a266ced9e87c435bb60dfec1bc931ee2", LOG_WARNING, SERVICE "ended while nobody looked",
                 "It ended while no kingd lived. Its status is not known to anybody, which counts as a failure." },
         [EVENT_COMPLETED] = { "completed", "5b3b5e91466e456cba73d46d37d3316c", LOG_INFO, SERVICE "has done its work",

@@ -13,7 +13,7 @@ static const char *const schedule_missed[] = { "skip", "once", "all", NULL };
 static const char *const io_classes[] = { "none", "realtime", "best-effort", "idle", NULL };
 static const char *const restart_whens[] = { "always", "on-failure", "never", NULL };
 static const char *const stop_scopes[] = { "all", "group", "main", NULL };
-static const char *const reload_ways[] = { "none", "signal", "command", NULL };
+static const char *const reload_ways[] = { "none", "signal", "command", "rolling", NULL };
 static const char *const log_targets[] = { "auto", "journal", "file", "none", "exec", NULL };
 static const char *const log_formats[] = { "text", "raw", "json", NULL };
 static const char *const log_rotates[] = { "none", "hourly", "daily", "weekly", "monthly", NULL };
@@ -239,7 +239,9 @@ const SpecKey spec_keys[] = {
         { "reload.by", KEY_ENUM, FIELD(reload.by), reload_ways, .fallback = "none", .effect = EFFECT_NONE,
           .help = "What kingctl reload does. signal: sends reload.signal to the main process; one with ready.by: notify is then expected to say "
                   "RELOADING=1 and READY=1 (see sd_notify(3)), and the outcome is told. command: runs reload.command beside it, whose exit status is "
-                  "the outcome. none: kingctl reload is refused, unless it has ready.by: notify and handles reload.signal.",
+                  "the outcome. rolling: each instance is replaced by a new one, which takes its place when it is ready; with sockets, which both share, no "
+                  "client is refused. none: rolling for a service with sockets or with several instances, else kingctl reload is refused, unless it "
+                  "has ready.by: notify and handles reload.signal.",
           .example = "signal" },
         { "reload.signal", KEY_SIGNAL, FIELD(reload.signal), .fallback = "SIGHUP", .effect = EFFECT_NONE,
           .help = "The signal that asks it to read its configuration again.",
@@ -251,6 +253,21 @@ const SpecKey spec_keys[] = {
         { "reload.timeout", KEY_SPAN, FIELD(reload.timeout), .min = 1000, .max = (int64_t) USEC_PER_DAY, .fallback = "30s", .effect = EFFECT_NONE,
           .help = "A reload that takes longer has failed: its command is killed. The service goes on.",
           .example = "1m" },
+
+        { "reload.max_surge", KEY_UINT32, FIELD(reload.max_surge), .max = INSTANCES_LIMIT, .fallback = "1", .effect = EFFECT_NONE,
+          .help = "Rolling: how many processes more than instances there may be, the old ones that drain included. 0 stops an old one before its new "
+                  "one starts, as far as reload.max_unavailable allows.",
+          .example = "2" },
+        { "reload.max_unavailable", KEY_UINT32, FIELD(reload.max_unavailable), .max = INSTANCES_LIMIT, .fallback = "0", .effect = EFFECT_NONE,
+          .help = "Rolling: how many instances may be without a ready process meanwhile.",
+          .example = "1" },
+        { "reload.min_ready", KEY_SPAN, FIELD(reload.min_ready), .max = (int64_t) USEC_PER_HOUR, .fallback = "1s", .effect = EFFECT_NONE,
+          .help = "Rolling: how long a new instance must have been ready before it counts and the old one is stopped. One that fails before ends the "
+                  "reload, and the old ones stay.",
+          .example = "5s" },
+        { "reload.drain_timeout", KEY_SPAN, FIELD(reload.drain_timeout), .max = (int64_t) USEC_PER_DAY, .fallback = "30s", .effect = EFFECT_NONE,
+          .help = "Rolling: how long an old instance has after stop.signal to finish what it has begun, if that is longer than stop.timeout.",
+          .example = "5m" },
 
         { "hooks.pre_start", KEY_WORDS, FIELD(hooks.command[HOOK_PRE_START]), .effect = EFFECT_NONE,
           .help = "A command, as a line or a list of words, that runs before each start of the service, when its dependencies are there. Unless it "

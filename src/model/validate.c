@@ -281,6 +281,20 @@ static int check_hooks(const ServiceSpec *s, const char **ret_key, KlError *rete
         return 0;
 }
 
+static int check_rolling(const ServiceSpec *s, const char **ret_key, KlError *reterr) {
+        if (s->reload.max_surge == 0 && s->reload.max_unavailable == 0)
+                return FAULT("reload.max_surge", "reload.max_surge: with reload.max_unavailable 0 as well, nothing could be replaced");
+        if (s->reload.by != RELOAD_BY_ROLLING)
+                return 0;
+        if (s->type == SERVICE_ONESHOT)
+                return FAULT("reload.by", "reload.by: a oneshot cannot be replaced while it works");
+        if (s->collects)
+                return FAULT("reload.by", "reload.by: two collectors cannot share their input");
+        if (s->essential)
+                return FAULT("reload.by", "reload.by: an essential service has one process, with whose end the daemon ends");
+        return 0;
+}
+
 static int check_capabilities(const ServiceSpec *s, const char **ret_key, KlError *reterr) {
         STRV_FOREACH(name, s->capabilities) {
                 cap_value_t value;
@@ -298,7 +312,7 @@ int spec_validate(const ServiceSpec *s, const char **ret_key, KlError *reterr) {
         static int (*const rules[])(const ServiceSpec *, const char **, KlError *) = {
                 check_names, check_command, check_paths,  check_env,     check_depends,
                 check_type,  check_limits,  check_devices, check_restart, check_log,
-                check_collects, check_sockets, check_schedule, check_demand, check_reload, check_hooks,
+                check_collects, check_sockets, check_schedule, check_demand, check_rolling, check_reload, check_hooks,
                 check_capabilities,
         };
         int r;

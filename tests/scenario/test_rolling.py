@@ -1,0 +1,248 @@
+"""Rolling reload: instances are replaced one after the other while clients go on, and nothing is worse than before when a new one fails.
+
+KINGLY_RELOADS sets how many reloads the load test makes."""
+import http.client, json, os, signal, subprocess, threading, time
+from kingly import BIN, Scenario, alive, wait_for
+from test_sockets import free_port
+
+RELOADS = int(os.environ.get("KINGLY_RELOADS", "5"))
+
+
+class Load:
+    """Clients that ask all the time, half of them on a connection of their own each time. Counts what was answered, and keeps what was not."""
+    def __init__(self, port, clients=4):
+        self.port, self.done, self.answered, self.failed = port, threading.Event(), 0, []
+        self.threads = [threading.Thread(target=self.ask_all_the_time, args=(n % 2 == 0,)) for n in range(clients)]
+        self.lock = threading.Lock()
+
+    def __enter__(self):
+        for t in self.threads:
+            t.start()
+        return self
+
+    def __exit__(self, *arguments):
+        self.done.set()
+        for t in self.threads:
+            t.join()
+
+    def ask_all_the_time(self, keep):
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        while not self.done.is_set():
+            try:
+                connection.request("GET", "/", headers={} if keep else {"Connection": "close"})
+                answer = connection.getresponse()
+                body = answer.read()
+                ok = answer.status == 200 and len(body.split()) == 2
+                error = None if ok else f"{answer.status} {body}"
+            except (OSError, http.client.HTTPException) as e:
+                ok, error = False, repr(e)
+                connection.close()
+            with self.lock:
+                self.answered += ok
+                if not ok:
+                    self.failed.append(error)
+            if not keep:
+                connection.close()
+            time.sleep(0.001)      # leave the machine some room
+        connection.close()
+
+
+class Rolling(Scenario):
+    def setUp(self):
+        super().setUp()
+        self.port = free_port()
+        self.start_daemon()
+
+    def service(self, reload={}, **more):
+        return {"command": ["python3", os.path.join(os.path.dirname(__file__), "rolling_server.py"), self.home], "ready": {"by": "notify", "timeout": "60s"},
+                "sockets": [f"127.0.0.1:{self.port}"], "reload": {"min_ready": "10ms"} | reload} | more
+
+    def rows(self):
+        return [r for r in self.list("web") if not r["role"]]
+
+    def pids(self):
+        return [r["pid"] for r in self.rows()]
+
+    def touch(self, name):
+        self.file(name, "")
+
+    def rolling(self):
+        return json.loads(self.ok("describe", "-o", "json", "web").out)[0]["rolling"]
+
+    def ended(self):
+        """The daemon's own view that the reload is over, and no process too many lives."""
+        wait_for("the end of the reload", lambda: self.rolling() and not self.rolling()["active"])
+        wait_for("the extra ones to go", lambda: len(self.list("web")) == len(self.rows()))
+
+    def test_everyone_is_replaced(self):
+        self.apply({"web": self.service(instances=3)})
+        before = self.rows()
+        r = self.ok("reload", "web")
+        after = self.rows()
+        self.assertEqual(r.out.count(" reloaded (pid "), 3, r)
+        self.assertFalse(set(self.pids()) & {r["pid"] for r in before})
+        self.assertEqual([(r["instance"], r["number"], r["state"]) for r in after], [(r["instance"], r["number"], "running") for r in before])
+        self.assertEqual([open(f"/proc/{r['pid']}/environ").read().count(f"KINGLY_INSTANCE={r['instance']}\0") for r in after], [1, 1, 1])
+        self.assertEqual((self.rolling()["replaced"], self.rolling()["error"], self.rolling()["active"]), (3, None, False))
+        self.assertFalse(any(alive(r["pid"]) for r in before))
+        # The next manager knows the new ones, and the operator's orders mean them.
+        self.replace_manager()
+        self.assertEqual([(r["pid"], r["number"]) for r in self.rows()], [(r["pid"], r["number"]) for r in after])
+        self.ok("stop", "web:1")
+        self.assertEqual([r["state"] for r in self.rows()], ["running", "stopped", "running"])
+        self.ok("reload", "web")
+        self.assertEqual([r["state"] for r in self.rows()], ["running", "stopped", "running"])
+
+    def test_no_request_fails(self):
+        self.apply({"web": self.service(instances=2)})
+        with Load(self.port) as load:
+            wait_for("answers", lambda: load.answered > 50)
+            for _ in range(RELOADS):
+                before = self.pids()
+                self.ok("reload", "web")
+                self.assertFalse(set(before) & set(self.pids()))
+        print(f"{RELOADS} reloads: {load.answered} answered, {len(load.failed)} failed")
+        self.assertEqual(load.failed, [])
+
+    def test_no_request_fails_when_the_manager_dies(self):
+        self.apply({"web": self.service(instances=2)})
+        with Load(self.port) as load:
+            wait_for("answers", lambda: load.answered > 50)
+            for n in range(RELOADS):
+                before = self.pids()
+                self.ok("reload", "--no-wait", "web")
+                time.sleep(0.05 * (n % 8))
+                self.replace_manager()
+                self.ended()
+                self.assertFalse(set(before) & set(self.pids()))      # it went on
+                self.assertEqual(len(self.pids()), 2)
+        print(f"{RELOADS} reloads with a dead manager: {load.answered} answered, {len(load.failed)} failed")
+        self.assertEqual(load.failed, [])
+
+    def test_who_waits_is_told_by_the_next_manager(self):
+        self.touch("slow")
+        self.apply({"web": self.service(instances=2)}, "--no-wait")
+        os.unlink(f"{self.home}/slow")
+        wait_for("both", lambda: [r["state"] for r in self.rows()] == ["running"] * 2)
+        before = self.pids()
+        self.touch("slow")
+        client = subprocess.Popen([f"{BIN}/kingctl", "reload", "web"], env=self.environment, stdout=subprocess.PIPE, text=True)
+        wait_for("the new one", lambda: len(self.list("web")) == 3)
+        self.replace_manager()
+        os.unlink(f"{self.home}/slow")
+        self.assertEqual(client.wait(120), 0, self.daemon_log())
+        self.assertEqual(client.stdout.read().count("reloaded"), 2)
+        self.assertFalse(set(before) & set(self.pids()))
+        client.stdout.close()
+
+    def test_a_new_one_that_fails_is_removed(self):
+        self.apply({"web": self.service(instances=2)})
+        before = self.pids()
+        self.touch("broken")
+        r = self.refused(1, "reload", "web")
+        self.assertIn("the new web:0 did not come up: exited with status 1", r.err)
+        self.assertIn("this version is broken", r.err)
+        self.ended()
+        self.assertEqual(self.pids(), before)
+        os.unlink(f"{self.home}/broken")
+        self.ok("reload", "web")
+        self.assertFalse(set(before) & set(self.pids()))
+
+    def test_a_new_one_that_is_never_ready_is_removed(self):
+        self.apply({"web": self.service(instances=2)})
+        before = self.pids()
+        self.apply({"web": self.service(instances=2, ready={"by": "notify", "timeout": "1s"})})
+        self.assertEqual(self.pids(), before)
+        self.touch("slow")
+        r = self.refused(1, "reload", "web")
+        self.assertIn("was not ready within 1s", r.err)
+        self.ended()
+        self.assertEqual(self.pids(), before)
+
+    def test_cancelled(self):
+        self.apply({"web": self.service(instances=2)})
+        before = self.pids()
+        self.touch("slow")
+        self.ok("reload", "--no-wait", "web")
+        wait_for("the new one", lambda: [r["role"] for r in self.list("web")] == [None, "new", None] or "new" in [r["role"] for r in self.list("web")])
+        self.ok("reload", "--cancel", "web")
+        self.ended()
+        self.assertEqual(self.pids(), before)
+        r = self.refused(1, "reload", "--cancel", "web")
+        self.assertIn("no rolling reload is under way", r.err)
+
+    def test_orders_end_it(self):
+        for order, expected in ((["stop", "web"], "stopped"), (["restart", "web"], "running"), (["scale", "web", "3"], "running")):
+            self.apply({"web": self.service(instances=2)})
+            before = self.pids()
+            self.touch("slow")
+            self.ok("reload", "--no-wait", "web")
+            wait_for("the new one", lambda: len(self.list("web")) == 3)
+            os.unlink(f"{self.home}/slow")
+            self.ok(*order)
+            self.ended()
+            self.assertEqual({r["state"] for r in self.rows()}, {expected})
+            if order[0] == "scale":
+                self.assertEqual(self.pids()[:2], before)
+                self.assertEqual([r["instance"] for r in self.rows()], [0, 1, 2])
+            self.ok("delete", "web")
+
+    def test_in_their_place(self):
+        self.apply({"web": self.service(instances=3, reload={"max_surge": 0, "max_unavailable": 1})})
+        before = self.pids()
+        most = []
+        client = subprocess.Popen([f"{BIN}/kingctl", "reload", "web"], env=self.environment, stdout=subprocess.DEVNULL)
+        while client.poll() is None:
+            most.append(len([r for r in self.list("web") if r["pid"]]))
+        self.assertEqual(client.returncode, 0)
+        self.assertLessEqual(max(most), 3)
+        self.assertGreaterEqual(min(most), 2)
+        self.assertFalse(set(before) & set(self.pids()))
+        self.touch("broken")
+        self.refused(1, "reload", "web")
+
+    def test_the_old_one_has_its_time(self):
+        self.touch("deaf")
+        self.apply({"web": self.service(reload={"drain_timeout": "3s"}, stop={"timeout": "500ms"})})
+        old = self.pids()[0]
+        os.unlink(f"{self.home}/deaf")
+        begun = time.monotonic()
+        self.ok("reload", "--no-wait", "web")
+        wait_for("the new one to take over", lambda: self.pids()[0] not in (None, old))
+        self.assertEqual([(r["pid"], r["state"]) for r in self.list("web") if r["role"] == "old"], [(old, "stopping")])
+        self.replace_manager()
+        self.ended()
+        self.assertFalse(alive(old))
+        self.assertGreater(time.monotonic() - begun, 2.9)
+
+    def test_an_idle_one_waits_on(self):
+        self.apply({"web": self.service(on_demand=True)})
+        self.ok("reload", "web")
+        self.assertEqual(self.row("web")["state"], "waiting")
+        with Load(self.port, 1) as load:
+            wait_for("an answer", lambda: load.answered > 0)
+            before = self.pids()
+            self.ok("reload", "web")
+        self.assertEqual(load.failed, [])
+        self.assertNotEqual(self.pids(), before)
+
+    def test_sockets_of_their_own(self):
+        self.apply({"web": self.service(instances=2, sockets=[{"listen": f"127.0.0.1:{self.port}", "reuseport": True}])})
+        before = self.pids()
+        with Load(self.port) as load:
+            wait_for("answers", lambda: load.answered > 50)
+            self.ok("reload", "web")
+            answered = load.answered
+            wait_for("more answers", lambda: load.answered > answered + 50)
+        self.assertEqual(load.failed, [])
+        self.assertFalse(set(before) & set(self.pids()))
+
+    def test_without_a_way(self):
+        self.apply({"one": {"command": "sleep 1000"}})
+        r = self.refused(1, "reload", "one")
+        self.assertIn("has no way to reload", r.err)
+        for keys, message in (("reload: {max_surge: 0}", "nothing could be replaced"), ("{type: oneshot, reload: {by: rolling}}", "cannot be replaced while it works")):
+            body = keys if keys.startswith("{") else "{" + keys + "}"
+            r = self.kingctl("check", self.file("bad.yaml", "services:\n  web: {command: x, " + body[1:] + "\n"))
+            self.assertEqual(r.code, 2, r)
+            self.assertIn(message, r.err + r.out)
