@@ -20,6 +20,7 @@ typedef struct Options {
         bool no_wait, watch, follow, diff, prune, force, no_autorestart, ignore_case, invert, raw, no_prefix, source_maps, flush, reopen, no_profile;
         bool show_secrets, cancel;
         const char *name, *cwd, *scope, *image, *directory, *instances, *memory_max, *since, *until, *grep, *stream, *priority;
+        const char *memory_restart, *cron, *timezone, *restart_delay, *backoff_delay; /* of start */
         uint64_t lines;            /* UINT64_MAX: not given */
         const char **env, **files, **cursors, **profiles; /* NULL-terminated; the arrays are owned */
         /* operands before "--", SIZE_MAX without one */

@@ -73,6 +73,7 @@ InstanceView instance_view(json_object *o) {
                 .instance = field_number(o, "instance", 0),
                 .pid = field_number(o, "pid", 0),
                 .restarts = field_number(o, "restarts", 0),
+                .attempts = field_number(o, "attempts", 0),
                 .memory = field_number(o, "memory_bytes", -1),
                 .tasks = field_number(o, "tasks", -1),
                 .since = (usec_t) field_number(o, "since_usec", 0),
@@ -91,7 +92,7 @@ bool state_lives(const char *state) {
 
 /* What waits for its schedule, or for somebody to connect to its open sockets, is as it should be. */
 bool state_wrong(const InstanceView *i) {
-        return streq(i->state, "failed") || (streq(i->state, "waiting") && i->next_run == 0 && !i->ready) ||
+        return streq(i->state, "failed") || (streq(i->state, "waiting") && (i->next_run == 0 || i->attempts > 0) && !i->ready) ||
                (streq(i->state, "running") && !i->ready);
 }
 

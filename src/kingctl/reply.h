@@ -15,7 +15,7 @@ char *joined_text(json_object *l); /* its texts, "a, b"; malloc'ed, NULL for non
 
 typedef struct InstanceView {
         const char *name, *ns, *state, *isolation, *unit, *status, *hint;
-        int64_t instance, pid, restarts, memory, tasks; /* pid 0, memory and tasks -1: not known */
+        int64_t instance, pid, restarts, attempts, memory, tasks; /* pid 0, memory and tasks -1: not known */
         usec_t since, next_run, last_run; /* runs: of its schedule; 0: none */
         double cpu; /* negative: not known */
         bool ready;

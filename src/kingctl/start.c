@@ -141,15 +141,63 @@ static int add_env(Ctl *ctl, json_object *service) {
         return json_add(service, "env", TAKE_PTR(env)) < 0 ? ctl_oom(ctl) : 0;
 }
 
-static int add_section(Ctl *ctl, json_object *service, const char *section, const char *key, const char *value) {
-        _cleanup_json_ json_object *o = NULL;
+/* Takes the value. */
+static int add_key(Ctl *ctl, json_object *service, const char *section, const char *key, json_object *value) {
+        json_object *o = NULL;
 
-        if (!value)
+        if (!json_object_object_get_ex(service, section, &o)) {
+                o = json_object_new_object();
+                if (json_add(service, section, o) < 0) {
+                        json_object_put(value);
+                        return ctl_oom(ctl);
+                }
+        }
+        return json_add(o, key, value) < 0 ? ctl_oom(ctl) : 0;
+}
+
+static int add_text(Ctl *ctl, json_object *service, const char *section, const char *key, const char *text) {
+        return text ? add_key(ctl, service, section, key, json_object_new_string(text)) : 0;
+}
+
+/* restart.delay, and how it grows: not at all, or as PM2 lets it grow. A bare number is milliseconds there. */
+static int add_delay(Ctl *ctl, json_object *service, const char *option, const char *text, bool grows) {
+        _cleanup_free_ char *span = NULL;
+        usec_t delay;
+        int r;
+
+        if (!text)
                 return 0;
-        o = json_object_new_object();
-        if (json_add_string(o, key, value) < 0 || json_add(service, section, TAKE_PTR(o)) < 0)
+        span = text_printf("%s%s", text, *text && text[strspn(text, "0123456789")] == '\0' ? "ms" : "");
+        if (!span)
                 return ctl_oom(ctl);
-        return 0;
+        if (parse_span(span, &delay) < 0)
+                return ctl_usage(ctl, "start: --%s: \"%s\" is no time such as 500ms or 3s", option, text);
+        if ((r = add_text(ctl, service, "restart", "delay", span)) < 0 ||
+            (r = add_key(ctl, service, "restart", "factor", grows ? json_object_new_double_s(1.5, "1.5") : json_object_new_int(1))) < 0)
+                return r;
+        return add_text(ctl, service, "restart", "max_delay", grows && delay < 15 * USEC_PER_SEC ? "15s" : span);
+}
+
+static int add_restart(Ctl *ctl, json_object *service) {
+        const Options *o = &ctl->options;
+        int r;
+
+        if (o->restart_delay && o->backoff_delay)
+                return ctl_usage(ctl, "start: either --restart-delay or --exp-backoff-restart-delay");
+        if ((r = add_text(ctl, service, "restart", "when", o->no_autorestart ? "never" : NULL)) < 0 ||
+            (r = add_delay(ctl, service, "restart-delay", o->restart_delay, false)) < 0)
+                return r;
+        return add_delay(ctl, service, "exp-backoff-restart-delay", o->backoff_delay, true);
+}
+
+static int add_schedule(Ctl *ctl, json_object *service) {
+        const Options *o = &ctl->options;
+        int r;
+
+        if (o->timezone && !o->cron)
+                return ctl_usage(ctl, "start: --timezone is of --cron, which is not given");
+        r = add_text(ctl, service, "schedule", "cron", o->cron);
+        return r < 0 ? r : add_text(ctl, service, "schedule", "timezone", o->timezone);
 }
 
 static int add_watch(Ctl *ctl, json_object *service, const char *cwd) {
@@ -193,8 +241,8 @@ static int make_service(Ctl *ctl, char *const *words, json_object **ret) {
             json_add(s, "command", array_of(argv)) < 0 || json_add_string(s, "cwd", cwd) < 0)
                 return ctl_oom(ctl);
         if ((r = add_instances(ctl, s)) < 0 || (r = add_watch(ctl, s, cwd)) < 0 || (r = add_env(ctl, s)) < 0 ||
-            (r = add_section(ctl, s, "restart", "when", o->no_autorestart ? "never" : NULL)) < 0 ||
-            (r = add_section(ctl, s, "limits", "memory_max", o->memory_max)) < 0)
+            (r = add_restart(ctl, s)) < 0 || (r = add_schedule(ctl, s)) < 0 || (r = add_text(ctl, s, "limits", "memory_max", o->memory_max)) < 0 ||
+            (r = add_text(ctl, s, "limits", "memory_restart", o->memory_restart)) < 0)
                 return r;
         *ret = TAKE_PTR(s);
         return 0;
@@ -228,6 +276,11 @@ static int refuse_command_options(Ctl *ctl) {
                 { o->memory_max, "memory-max" },
                 { o->watch, "watch" },
                 { o->no_autorestart, "no-autorestart" },
+                { o->memory_restart, "max-memory-restart" },
+                { o->cron, "cron" },
+                { o->timezone, "timezone" },
+                { o->restart_delay, "restart-delay" },
+                { o->backoff_delay, "exp-backoff-restart-delay" },
         };
 
         for (size_t i = 0; i < ARRAY_SIZE(options); i++)

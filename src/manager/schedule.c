@@ -67,8 +67,8 @@ static void run(Service *s) {
         for (size_t k = 0; k < s->n_instances; k++) {
                 Instance *i = s->instances[k];
 
-                /* One of several that an operator stopped is left alone, where the others are only restarted. */
-                if (!i->removing && (s->spec->type == SERVICE_ONESHOT || i->lc.state != LC_STOPPED))
+                /* Where the others are only restarted, one that an operator stopped or that nobody has asked for yet is left alone. */
+                if (!i->removing && (s->spec->type == SERVICE_ONESHOT || (i->lc.state != LC_STOPPED && i->lc.state != LC_WAIT_DEMAND)))
                         instance_order(i, EV_RESTART);
         }
 }
