@@ -57,16 +57,26 @@ static void bash_pattern(const Option *o) {
         printf("--%s", o->name);
 }
 
-/* Global options that take the word behind them, to be skipped on the way to the verb. */
-static void bash_global_pattern(void) {
-        const char *separator = "";
+static void print_words(const char *const *words) {
+        for (; *words; words++)
+                printf("%s%s", *words, words[1] ? " " : "");
+}
 
-        for (const Option *o = global_options; o->name; o++)
+static void bash_taking(const Option *options, const char *separator) {
+        for (const Option *o = options; o && o->name; o++)
                 if (o->argument) {
                         fputs(separator, stdout);
                         bash_pattern(o);
                         separator = "|";
                 }
+}
+
+/* Options that take the word behind them, to be skipped on the way to the verb, and to the first operand where that is one of some words. */
+static void bash_skipped(void) {
+        bash_taking(global_options, "");
+        for (const Verb *v = verbs; v->name; v++)
+                if (v->first)
+                        bash_taking(v->options, "|");
 }
 
 static void bash_values(const Option *options) {
@@ -111,13 +121,19 @@ static void bash_verb(const Verb *v) {
         bash_values(global_options); /* the first match wins: logs -n is not the global one */
         fputs("\t\t*) words=\"", stdout);
         bash_option_names(v->options);
-        printf("$globals\" %s;;\n\t\tesac;;\n", bash_operands(v->operand));
+        printf("$globals\" %s", bash_operands(v->operand));
+        if (v->first) {
+                fputs("; ((n)) || { words+='", stdout);
+                print_words(v->first);
+                fputs("'; names=; }", stdout);
+        }
+        fputs(";;\n\t\tesac;;\n", stdout);
 }
 
 static void complete_bash(void) {
         fputs("# bash completion of kingctl, written by: kingctl _complete bash\n"
               "_kingctl() {\n"
-              "\tlocal line=${COMP_LINE:0:COMP_POINT} cur prev=${COMP_WORDS[COMP_CWORD-1]} verb= words= files= names= i\n"
+              "\tlocal line=${COMP_LINE:0:COMP_POINT} cur prev=${COMP_WORDS[COMP_CWORD-1]} verb= words= files= names= n=0 i\n"
               "\tlocal globals='",
               stdout);
         bash_option_names(global_options);
@@ -133,11 +149,11 @@ static void complete_bash(void) {
               "\t\tcase ${COMP_WORDS[i]} in\n"
               "\t\t",
               stdout);
-        bash_global_pattern();
+        bash_skipped();
         fputs(") ((i++));;\n"
               "\t\t--) [[ $verb == start ]] && { COMPREPLY=($(compgen -c -f -- \"$cur\")); return; };;\n"
               "\t\t-*|=) ;;\n"
-              "\t\t*) verb=${verb:-${COMP_WORDS[i]}};;\n"
+              "\t\t*) [[ $verb ]] && ((n++)); verb=${verb:-${COMP_WORDS[i]}};;\n"
               "\t\tesac\n"
               "\tdone\n"
               "\tcase $verb in\n"
@@ -218,6 +234,11 @@ static void zsh_verb(const Verb *v) {
                 if (overridden(v, o))
                         copy.letter = 0;
                 zsh_option(&copy);
+        }
+        if (v->first) {
+                fputs(" \\\n\t\t\t'1:word:(", stdout);
+                print_words(v->first);
+                fputs(")'", stdout);
         }
         if (*operands[v->operand])
                 printf(" \\\n\t\t\t%s", operands[v->operand]);
@@ -305,6 +326,17 @@ static bool letter_is_free(char letter) {
         return true;
 }
 
+/* The words that come first, until one of them stands there. */
+static void fish_first(const Verb *v) {
+        fputs("complete -c kingctl -n '__fish_seen_subcommand_from ", stdout);
+        print_alternatives(v, " ");
+        fputs("; and not __fish_seen_subcommand_from ", stdout);
+        print_words(v->first);
+        fputs("' -a '", stdout);
+        print_words(v->first);
+        fputs("'\n", stdout);
+}
+
 static void fish_verb(const Verb *v) {
         printf("complete -c kingctl -n __fish_use_subcommand -a %s -d '", v->name);
         print_quoted(v->help, "\\'", "\\");
@@ -313,8 +345,14 @@ static void fish_verb(const Verb *v) {
                 fish_option(o, v, true);
         if (v->operand == OPERAND_NONE || v->operand == OPERAND_SHELL)
                 return;
+        if (v->first)
+                fish_first(v);
         fputs("complete -c kingctl -n '__fish_seen_subcommand_from ", stdout);
         print_alternatives(v, " ");
+        if (v->first) {
+                fputs("; and __fish_seen_subcommand_from ", stdout);
+                print_words(v->first);
+        }
         fputc('\'', stdout);
         if (v->operand == OPERAND_FILE || v->operand == OPERAND_START)
                 fputs(" -F", stdout);

@@ -17,6 +17,9 @@ static const char *const streams[] = { "out", "err", NULL };
 static const char *const log_formats[] = { "text", "json", "jsonl", "raw", NULL };
 static const char *const scopes[] = { "main", "group", "all", NULL };
 
+static const char *const export_formats[] = { "systemd", "quadlet", "compose", "kubernetes", NULL };
+static const char *const signals[] = { "HUP", "INT", "QUIT", "TERM", "USR1", "USR2", "STOP", "CONT", "KILL", NULL };
+
 const char *const selectors_help = "A SELECTOR is a service (web), one instance (web:0), a namespace (@shop), a service of a namespace "
                                    "(shop/web), a quoted pattern ('web*') or all.";
 
@@ -142,6 +145,7 @@ const Verb verbs[] = {
                 .options = OPTIONS({ 0, "scope", OPTION_WORD, FIELD(scope), "SCOPE", scopes, "main (default), group or all" }),
                 .run = verb_signal,
                 .operand = OPERAND_SERVICE,
+                .first = signals,
                 .min = 2,
                 .max = UINT_MAX,
         },
@@ -214,6 +218,7 @@ const Verb verbs[] = {
                                    SHOW_SECRETS),
                 .run = verb_export,
                 .operand = OPERAND_SERVICE,
+                .first = export_formats,
                 .min = 2,
                 .max = UINT_MAX,
         },

@@ -31,6 +31,7 @@ typedef struct Verb {
         const Option *options;       /* beside the global ones, or NULL */
         VerbRun run;
         Operand operand;
+        const char *const *first;    /* words that the first operand is one of, or often one of; `operand` tells of the others. NULL-terminated, or NULL */
         unsigned min, max; /* operands; max 0: none, UINT_MAX: any number */
         bool hidden;
         bool raw;          /* what stands behind it is its own: it gets all words as they are, options too */

@@ -473,6 +473,8 @@ static void generated_texts(void **state) {
                         contains(texts[k], verbs[i]);
         }
         assert_int_equal(other.status, 2);
+        contains(zsh.out, "'1:word:(systemd quadlet compose kubernetes)'");
+        contains(fish.out, "export; and not __fish_seen_subcommand_from systemd quadlet compose kubernetes' -a 'systemd");
         contains(schema.out, "\"$schema\"");
         contains(keys.out, ".It");
 }
