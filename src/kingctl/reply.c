@@ -79,6 +79,7 @@ InstanceView instance_view(json_object *o) {
                 .since = (usec_t) field_number(o, "since_usec", 0),
                 .next_run = (usec_t) field_number(o, "next_run_usec", 0),
                 .last_run = (usec_t) field_number(o, "last_run_usec", 0),
+                .next_start = (usec_t) field_number(o, "next_start_usec", 0),
                 .cpu = field_float(o, "cpu_percent", -1),
                 .ready = field_bool(o, "ready"),
                 .exit = field_object(o, "exit"),
@@ -121,7 +122,7 @@ char *exit_text(json_object *exit) {
                 what = text_printf("exit status %" PRIi64, code);
         else
                 return strdup(reason);
-        if (!what || !*reason)
+        if (!what || !*reason || streq(reason, "exited") || streq(reason, "signal"))
                 return TAKE_PTR(what);
         return text_printf("%s (%s)", what, reason);
 }

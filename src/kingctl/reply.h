@@ -16,7 +16,7 @@ char *joined_text(json_object *l); /* its texts, "a, b"; malloc'ed, NULL for non
 typedef struct InstanceView {
         const char *name, *ns, *state, *isolation, *unit, *status, *hint;
         int64_t instance, pid, restarts, attempts, memory, tasks; /* pid 0, memory and tasks -1: not known */
-        usec_t since, next_run, last_run; /* runs: of its schedule; 0: none */
+        usec_t since, next_run, last_run, next_start; /* runs: of its schedule; start: after a failure; 0: none */
         double cpu; /* negative: not known */
         bool ready;
         json_object *exit; /* NULL: none */

@@ -3,12 +3,11 @@
 
 #include "base/text.h"
 #include "kingctl/events.h"
-#include "kingctl/logs.h"
 #include "kingctl/output.h"
 #include "kingctl/reply.h"
+#include "kingctl/trouble.h"
 #include "kingctl/verbs.h"
 
-#define PROBLEMS_WITH_LOG 10
 #define EVENTS_SHOWN      5
 #define NEXT_SHOWN        3
 
@@ -29,61 +28,33 @@ static void print_daemon(const Ctl *ctl, json_object *status) {
         fputc('\n', stdout);
 }
 
-static void print_counts(const Ctl *ctl, json_object *status) {
-        int64_t services = field_number(status, "services", 0), instances = field_number(status, "instances", 0);
-        json_object *states = field_object(status, "states");
+static void print_states(const Ctl *ctl, json_object *states) {
         const char *separator = ": ";
 
+        if (!states)
+                return;
+        json_object_object_foreach(states, state, n) {
+                if (json_object_get_int64(n) == 0)
+                        continue;
+                printf("%s%" PRIi64 " ", separator, json_object_get_int64(n));
+                print_coloured(stdout, ctl->colour, state_colour(state), state);
+                separator = ", ";
+        }
+}
+
+static void print_counts(const Ctl *ctl, json_object *status, int wrong) {
+        int64_t services = field_number(status, "services", 0), instances = field_number(status, "instances", 0);
+
+        if (services == 0) {
+                puts("no services yet: kingctl start -- COMMAND, or kingctl apply -f FILE");
+                return;
+        }
+        if (wrong == 0 && array_length(field_array(status, "problems")) == 0)
+                print_coloured(stdout, ctl->colour, COLOUR_GREEN, "all is well: ");
         printf("%" PRIi64 " %s, %" PRIi64 " %s", services, plural(services, "service", "services"), instances,
                plural(instances, "instance", "instances"));
-        if (states) {
-                json_object_object_foreach(states, state, n) {
-                        if (json_object_get_int64(n) == 0)
-                                continue;
-                        printf("%s%" PRIi64 " ", separator, json_object_get_int64(n));
-                        print_coloured(stdout, ctl->colour, state_colour(state), state);
-                        separator = ", ";
-                }
-        }
+        print_states(ctl, field_object(status, "states"));
         fputc('\n', stdout);
-}
-
-static void print_cause(const InstanceView *v) {
-        _cleanup_free_ char *exit = exit_text(v->exit);
-
-        if (exit && *exit) {
-                fputs(": ", stdout);
-                print_text(stdout, exit);
-        }
-        if (*v->status) {
-                fputs(exit && *exit ? "; " : ": ", stdout);
-                print_text(stdout, v->status);
-        }
-}
-
-static void print_problem(Ctl *ctl, const InstanceView *v, bool with_log) {
-        _cleanup_free_ char *name = instance_name(streq(v->ns, "default") ? NULL : v->ns, v->name, v->instance, false);
-        char ago[FORMAT_MAX];
-
-        fputs("  ", stdout);
-        print_text(stdout, name ? name : v->name);
-        fputc(' ', stdout);
-        print_coloured(stdout, ctl->colour, state_colour(v->state), v->state);
-        if (streq(v->state, "running"))
-                fputs(" but not ready", stdout);
-        printf(" for %s", format_ago(ago, v->since));
-        print_cause(v);
-        fputc('\n', stdout);
-        if (*v->hint) {
-                fputs("    hint: ", stdout);
-                print_text(stdout, v->hint);
-                fputc('\n', stdout);
-        }
-        if (with_log && log_tail_print(ctl, stdout, v->ns, v->name, v->instance, 1) > 0) {
-                fputs("    more: kingctl logs ", stdout);
-                print_text(stdout, name ? name : v->name);
-                fputc('\n', stdout);
-        }
 }
 
 /* What is wrong with the daemon itself. */
@@ -132,22 +103,9 @@ static void print_next(json_object *instances) {
                 printf("      and %zu more\n", more);
 }
 
-static void print_problems(Ctl *ctl, json_object *instances) {
-        size_t n = 0;
-
-        for (size_t i = 0; i < array_length(instances); i++) {
-                InstanceView v = instance_view(json_object_array_get_idx(instances, i));
-
-                if (!state_wrong(&v))
-                        continue;
-                if (n == 0)
-                        puts("what is wrong:");
-                print_problem(ctl, &v, n++ < PROBLEMS_WITH_LOG);
-        }
-}
-
 static int status_daemon(Ctl *ctl) {
         _cleanup_json_ json_object *status = NULL, *list = NULL;
+        json_object *instances;
         int r;
 
         r = ctl_call(ctl, "Status", NULL, &status);
@@ -157,14 +115,17 @@ static int status_daemon(Ctl *ctl) {
                 print_json(ctl->options.output, status);
                 return 0;
         }
-        print_faults(ctl, status);
-        print_daemon(ctl, status);
-        print_counts(ctl, status);
         r = ctl_call(ctl, "List", ctl_selectors(ctl, NULL, false), &list);
         if (r < 0)
                 return r;
-        print_problems(ctl, field_array(list, "instances"));
-        print_next(field_array(list, "instances"));
+        instances = field_array(list, "instances");
+        print_faults(ctl, status);
+        r = trouble_print(ctl, instances);
+        if (r < 0)
+                return r;
+        print_counts(ctl, status, r);
+        print_next(instances);
+        print_daemon(ctl, status);
         return 0;
 }
 
@@ -181,7 +142,7 @@ static void print_instance(Ctl *ctl, json_object *detail, bool only) {
                 fputs(" (not ready)", stdout);
         if (v.since > 0)
                 printf(" for %s", format_ago(ago, v.since));
-        print_cause(&v);
+        trouble_print_cause(&v);
         if (v.next_run > 0)
                 printf(", next time %s", format_due(due, v.next_run));
         fputs("\n    ", stdout);

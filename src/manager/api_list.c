@@ -75,6 +75,13 @@ static json_object *strv_json(char *const *l) {
         return array;
 }
 
+/* A deadline on CLOCK_MONOTONIC as people have it. */
+static json_object *realtime_of(usec_t deadline) {
+        usec_t mono = now_usec(CLOCK_MONOTONIC), real = now_usec(CLOCK_REALTIME);
+
+        return json_object_new_int64((int64_t) (real + (deadline > mono ? deadline - mono : 0)));
+}
+
 static json_object *instance_json(Instance *i) {
         const ServiceSpec *s = i->service->spec;
         bool alive = lifecycle_alive(&i->lc);
@@ -106,6 +113,7 @@ static json_object *instance_json(Instance *i) {
         if (s->profile)
                 json_set(o, "profile", strv_json(s->profile));
         json_set(o, "next_run_usec", json_u64(schedule_next(i->service), 0));
+        json_set(o, "next_start_usec", i->lc.state == LC_WAIT_BACKOFF ? realtime_of(i->lc.deadline) : NULL);
         json_set(o, "last_run_usec", json_u64(schedule_last(i->service), 0));
         return o;
 }
@@ -229,7 +237,6 @@ static json_object *log_json(const Instance *i) {
 static json_object *detail_json(Instance *i) {
         json_object *o = json_object_new_object();
         const char *cgroup = i->cell ? cell_cgroup(i->cell) : NULL;
-        usec_t mono = now_usec(CLOCK_MONOTONIC), real = now_usec(CLOCK_REALTIME);
         char id[33] = "";
 
         if (i->run)
@@ -239,8 +246,7 @@ static json_object *detail_json(Instance *i) {
         json_set(o, "invocation_id", id[0] ? json_object_new_string(id) : NULL);
         json_set(o, "generation", json_object_new_int64((int64_t) i->generation));
         json_set(o, "cgroup", json_text(cgroup));
-        json_set(o, "next_usec", i->lc.deadline == USEC_INFINITY ? NULL :
-                               json_object_new_int64((int64_t) (real + (i->lc.deadline > mono ? i->lc.deadline - mono : 0))));
+        json_set(o, "next_usec", i->lc.deadline == USEC_INFINITY ? NULL : realtime_of(i->lc.deadline));
         json_set(o, "log", log_json(i));
         json_set(o, "hook", hooks_failure_json(i));
         json_set(o, "processes", processes_json(i));

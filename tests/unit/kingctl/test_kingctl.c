@@ -402,9 +402,9 @@ static void status_tells_what_is_wrong(void **state) {
         _cleanup_run_ Run r = RUN(answers, "status");
 
         assert_int_equal(r.status, 0);
-        contains(r.out, "fault: disk is full\nkingd 9, pid 1, up ");
-        contains(r.out, "isolation cgroup\n2 services, 3 instances: 1 running, 1 failed, 1 stopped\nwhat is wrong:\n  web:1 failed for ");
-        contains(r.out, ": exit status 3 (gave up)\n    2023-11-14 22:13:20.000 last words\n    more: kingctl logs web:1\n");
+        contains(r.out, "fault: disk is full\nwhat is wrong:\n  web:1 failed for ");
+        contains(r.out, ": exit status 3 (gave up)\n    2023-11-14 22:13:20.000 last words\n    more: kingctl logs web:1\n"
+                        "2 services, 3 instances: 1 running, 1 failed, 1 stopped\nkingd 9, pid 1, up ");
         assert_null(strstr(r.out, "web:0"));
         assert_null(strstr(r.out, "job"));
 }
