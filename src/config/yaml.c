@@ -55,6 +55,9 @@ static int report(const YamlReader *y) {
         y->builder->document->root = NULL;
         if (character_at(y->text, y->n, mark.line, mark.column) == '\t')
                 problem = "a tab cannot stand here: indent with spaces";
+        if (p->context && strstr(p->context, "alias"))
+                return diagnostics_add(y->builder->diagnostics, y->builder->file, (unsigned) p->context_mark.line + 1,
+                                       (unsigned) p->context_mark.column + 1, false, "a text that begins with `*` needs quotes (\"*/5 * * * *\")");
         if (p->context)
                 return diagnostics_add(y->builder->diagnostics, y->builder->file, (unsigned) mark.line + 1, (unsigned) mark.column + 1,
                                        false, "%s %s (line %zu)", problem, p->context, p->context_mark.line + 1);

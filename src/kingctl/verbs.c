@@ -205,9 +205,9 @@ const Verb verbs[] = {
                 .name = "export",
                 .synopsis = "systemd|quadlet|compose|kubernetes SELECTOR...",
                 .help = "write services as units or manifests of other supervisors",
-                .details = "systemd: units (with several instances a template and a target) that systemd runs without Kingly; quadlet: "
-                           ".container files of Podman; compose: a Compose file; kubernetes: a Deployment or, of a oneshot, a Job. All but "
-                           "systemd need --image.\n\n"
+                .details = "systemd: units (with several instances a template and a target, with a schedule a timer) that systemd runs without Kingly; quadlet: "
+                           ".container files of Podman; compose: a Compose file; kubernetes: a Deployment or, of a oneshot, a Job or a "
+                           "CronJob. All but systemd need --image.\n\n"
                            "What has no counterpart there is named on standard error. Nothing is touched, and the services run on. Secrets are left "
                            "out, and named, unless --show-secrets is given; files are then for their owner alone.",
                 .examples = EXAMPLES({ "kingctl export systemd web --directory /etc/systemd/system", "to leave Kingly" },

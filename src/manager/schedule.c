@@ -78,7 +78,7 @@ static void add_pending(Service *s, unsigned n) {
         unsigned room = TIMETABLE_PENDING_MAX - MIN(s->schedule->pending, (unsigned) TIMETABLE_PENDING_MAX);
 
         if (n > room)
-                event_emit(s->manager, s->instances[0], NULL, EVENT_SKIPPED, "skipped: %u runs wait already", s->schedule->pending);
+                event_emit(s->manager, s->instances[0], NULL, EVENT_SKIPPED, "skipped: %d wait already", TIMETABLE_PENDING_MAX);
         s->schedule->pending += MIN(n, room);
         (void) sd_event_source_set_enabled(s->manager->pump, SD_EVENT_ONESHOT);
 }

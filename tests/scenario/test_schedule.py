@@ -215,6 +215,7 @@ class Schedule(Scenario):
                 self.assertIn(word, r.out + r.err)
             self.assertIn("bad.yaml:5:", r.out + r.err)
         check('{cron: "0 25 * * *"}', "schedule.cron: hour: 25 is more than 23")
+        check('{cron: */5 * * * *}', "needs quotes")
         check('{cron: "0 0 30 2 *"}', "no such day ever comes")
         check('{cron: "@reboot"}', "at_start")
         check('{cron: "0 3 * *"}', "expected five fields")
