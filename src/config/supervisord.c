@@ -177,14 +177,13 @@ static const struct {
         const char *prefix, *why;
 } sections[] = {
         { "eventlistener:", "is not carried over: kingctl events -f -o jsonl tells what happens" },
-        { "fcgi-program:", "is not carried over: sockets that are passed to a service are not available in this version" },
         { "unix_http_server", "has no counterpart: the API is Varlink on kingd.sock" },
         { "inet_http_server", "has no counterpart: the API is Varlink on kingd.sock" },
         { "rpcinterface:", "has no counterpart: the API is Varlink on kingd.sock" },
 };
 
 static int read_section(const Supervisord *s, const Foreign *f, const IniSection *section) {
-        const char *program = startswith(section->name, "program:");
+        const char *program = startswith(section->name, "program:") ?: startswith(section->name, "fcgi-program:");
 
         if (program)
                 return read_program(s, f, section, program);

@@ -27,3 +27,8 @@ static inline Place place_of_key(const IniKey *k) {
 int supervisord_expand(const Program *p, const IniKey *k, char **ret);
 /* One key of a program into its service. 0 or -ENOMEM. */
 int supervisord_read_key(Program *p, const IniKey *k);
+/* supervisord_sockets.c: the keys of [fcgi-program:x]. */
+int supervisord_socket(Program *p, const IniKey *k, const char *value);
+int supervisord_socket_backlog(Program *p, const IniKey *k, const char *value);
+int supervisord_socket_mode(Program *p, const IniKey *k, const char *value);
+int supervisord_socket_owner(Program *p, const IniKey *k, const char *value);

@@ -270,6 +270,10 @@ static const struct {
         { "stderr_capture_maxbytes", read_events },
         { "stderr_events_enabled", read_events },
         { "serverurl", read_serverurl },
+        { "socket", supervisord_socket },
+        { "socket_backlog", supervisord_socket_backlog },
+        { "socket_mode", supervisord_socket_mode },
+        { "socket_owner", supervisord_socket_owner },
         /* read where they matter, or without a meaning of their own here */
         { "numprocs", read_nothing },
         { "numprocs_start", read_nothing },

@@ -74,5 +74,8 @@ extern const ExportRow unit_schedule_rows[];
 int export_numbers(Buffer *b, uint64_t mask, unsigned min, unsigned max, const char *range);
 /* The schedule as the five fields of crontab(5), malloc'ed. 1; 0: it cannot be said so; -errno. */
 int export_five_fields(const ServiceSpec *s, char **ret);
+/* sockets.c: a socket unit for each, and what the service says of them. */
+int unit_sockets(Exporter *x, const SpecKey *k);
+int note_idle(Exporter *x, const SpecKey *k);
 /* units.c: rows that a service section has whatever runs in it. */
 extern const ExportRow unit_service_rows[];

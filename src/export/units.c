@@ -127,8 +127,8 @@ int unit_command(Exporter *x, UnitSection section, const char *name) {
 /* The unit (a template with several instances, and a target that wants them all). */
 int unit_finish(Exporter *x, const char *suffix) {
         _cleanup_free_ char *name = export_name(x->spec), *wants = NULL;
-        /* What runs at its times alone is started by its timer. */
-        bool timed = spec_scheduled(x->spec) && x->spec->type == SERVICE_ONESHOT;
+        /* What runs at its times alone is started by its timer, what runs on demand by its sockets. */
+        bool timed = (spec_scheduled(x->spec) && x->spec->type == SERVICE_ONESHOT) || (x->spec->on_demand && x->instances < 2);
         const char *wanted_by = x->options->user ? "default.target" : "multi-user.target";
         Buffer list = {};
         int r;

@@ -227,6 +227,17 @@ static void print_sockets(const Ctl *ctl, json_object *sockets) {
         }
 }
 
+static void print_rolling(json_object *rolling) {
+        _cleanup_free_ char *text = NULL;
+
+        if (!rolling)
+                return;
+        text = text_printf("%s, %" PRIi64 " of %" PRIi64 " replaced", field_bool(rolling, "active") ? "under way" : *field_text(rolling, "error") ? "ended early" : "complete",
+                           field_number(rolling, "replaced", 0), field_number(rolling, "instances", 0));
+        print_field("  ", "reload", text);
+        print_field("  ", "", field_text(rolling, "error"));
+}
+
 static void print_service(Ctl *ctl, json_object *s) {
         json_object *details = field_array(s, "instances"), *events = field_array(s, "events"), *changed = field_object(s, "changed");
         json_object *unenforced = field_array(s, "unenforced");
@@ -238,6 +249,7 @@ static void print_service(Ctl *ctl, json_object *s) {
         print_field("  ", "from", field_text(s, "origin"));
         print_field("  ", "profile", profile);
         print_field("  ", "wanted", field_bool(s, "wanted") ? "running" : "stopped");
+        print_rolling(field_object(s, "rolling"));
         if (changed && json_object_object_length(changed) > 0) {
                 print_title(ctl, "Settings");
                 print_settings(changed, 1);

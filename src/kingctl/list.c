@@ -29,6 +29,12 @@ static bool any_scheduled(json_object *instances) {
         return false;
 }
 
+static const char *remark(const InstanceView *i) {
+        if (*i->role)
+                return streq(i->role, "new") ? " (new)" : " (replaced)";
+        return streq(i->state, "running") && !i->ready ? " (not ready)" : "";
+}
+
 static int add_row(Table *t, const InstanceView *i, const Census *census, bool scheduled) {
         bool only = census_instances(census, i->ns, i->name) < 2, lives = state_lives(i->state);
         _cleanup_free_ char *name = instance_name(NULL, i->name, i->instance, only);
@@ -44,7 +50,7 @@ static int add_row(Table *t, const InstanceView *i, const Census *census, bool s
         if (r >= 0)
                 r = i->pid > 0 ? table_addf(t, COLOUR_NONE, "%" PRIi64, i->pid) : table_add(t, COLOUR_NONE, NULL);
         if (r >= 0)
-                r = table_addf(t, state_colour(i->state), "%s%s", i->state, streq(i->state, "running") && !i->ready ? " (not ready)" : "");
+                r = table_addf(t, state_colour(i->state), "%s%s", i->state, remark(i));
         if (r >= 0)
                 r = table_add(t, COLOUR_NONE, lives && i->since > 0 ? format_ago(span, i->since) : NULL);
         if (r >= 0 && scheduled)

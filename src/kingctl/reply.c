@@ -82,6 +82,7 @@ InstanceView instance_view(json_object *o) {
                 .next_start = (usec_t) field_number(o, "next_start_usec", 0),
                 .cpu = field_float(o, "cpu_percent", -1),
                 .ready = field_bool(o, "ready"),
+                .role = field_text(o, "role"),
                 .exit = field_object(o, "exit"),
                 .profile = field_array(o, "profile"),
         };

@@ -17,6 +17,7 @@ typedef struct InstanceView {
         const char *name, *ns, *state, *isolation, *unit, *status, *hint;
         int64_t instance, pid, restarts, attempts, memory, tasks; /* pid 0, memory and tasks -1: not known */
         usec_t since, next_run, last_run, next_start; /* runs: of its schedule; start: after a failure; 0: none */
+        const char *role; /* in a rolling reload: "new", not in its place yet; "old", not in it any more; else "" */
         double cpu; /* negative: not known */
         bool ready;
         json_object *exit; /* NULL: none */

@@ -6,6 +6,7 @@
 #include "manager/books.h"
 #include "manager/events.h"
 #include "manager/instance.h"
+#include "manager/rolling.h"
 #include "manager/schedule.h"
 #include "manager/schedule_clock.h"
 #include "manager/service.h"
@@ -64,6 +65,7 @@ static void run(Service *s) {
                 service_start(s, service_round(m));
                 return;
         }
+        (void) rolling_cancel(s, "its schedule restarts it");
         for (size_t k = 0; k < s->n_instances; k++) {
                 Instance *i = s->instances[k];
 

@@ -158,11 +158,11 @@ Sockets *sockets_free(Sockets *s) {
 static int refuse_double(const Service *s, const SocketSpec *spec, KlError *reterr) {
         const Manager *m = s->manager;
 
-        for (size_t k = 0; k < m->n_order && !spec->reuseport; k++) {
+        for (size_t k = 0; k < m->n_order; k++) {
                 const Service *other = m->order[k];
 
                 for (size_t n = 0; other != s && other->sockets && n < other->sockets->n; n++)
-                        if (socket_same(&other->sockets->items[n].spec, spec))
+                        if (socket_conflict(&other->sockets->items[n].spec, spec))
                                 return kl_error_set(reterr, -EADDRINUSE, KL_E_FAILED, "cannot listen on %s: the service %s does already",
                                                     spec->listen, other->key);
         }

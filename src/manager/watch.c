@@ -4,6 +4,7 @@
 #include "linux/tree.h"
 #include "manager/events.h"
 #include "manager/instance.h"
+#include "manager/rolling.h"
 #include "manager/service.h"
 #include "manager/watch.h"
 #include "model/ignore.h"
@@ -93,6 +94,8 @@ static void act(Watch *w) {
 
         if (!s->wanted || s->deleting || s->manager->shutdown != SHUTDOWN_NO)
                 return;
+        if (!sig)
+                (void) rolling_cancel(s, "watched files changed meanwhile");
         for (size_t k = 0; k < s->n_instances; k++) {
                 Instance *i = s->instances[k];
 

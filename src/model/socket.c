@@ -28,6 +28,24 @@ bool socket_same(const SocketSpec *a, const SocketSpec *b) {
                streq(socket_address_format(&x, buf[0]), socket_address_format(&y, buf[1]));
 }
 
+static bool every_address(const SocketAddress *a) {
+        return a->family == SOCKET_ANY || streq(a->host, "0.0.0.0") || streq(a->host, "::");
+}
+
+bool socket_conflict(const SocketSpec *a, const SocketSpec *b) {
+        SocketAddress x, y;
+
+        if (socket_address_parse(a->listen, &x, NULL) < 0 || socket_address_parse(b->listen, &y, NULL) < 0)
+                return false;
+        if (socket_is_unix(&x) || socket_is_unix(&y))
+                return x.family == y.family && streq(x.path, y.path);
+        if (socket_type(a, &x) != socket_type(b, &y) || x.port != y.port || (a->reuseport && b->reuseport))
+                return false;
+        if (x.family != y.family && x.family != SOCKET_ANY && y.family != SOCKET_ANY)
+                return false;
+        return every_address(&x) || every_address(&y) || (streq(x.host, y.host) && streq(x.scope, y.scope));
+}
+
 bool socket_equal(const SocketSpec *a, const SocketSpec *b) {
         return streq(a->listen, b->listen) && streq(a->name, b->name) && a->type == b->type && a->balance == b->balance &&
                streq(a->user, b->user) && streq(a->group, b->group) && a->mode == b->mode && a->backlog == b->backlog && a->fd == b->fd &&

@@ -61,6 +61,8 @@ static inline const char *socket_name(const SocketSpec *s, const char *service) 
 
 /* Which socket it is: entries of equal identity are the same open socket, whatever else is changed about them. */
 bool socket_same(const SocketSpec *a, const SocketSpec *b);
+/* Whether the kernel would refuse the one while the other is open. */
+bool socket_conflict(const SocketSpec *a, const SocketSpec *b);
 bool socket_equal(const SocketSpec *a, const SocketSpec *b);   /* in everything */
 void socket_init(SocketSpec *s);                               /* all defaults */
 void socket_done(SocketSpec *s);

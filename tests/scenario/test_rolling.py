@@ -71,7 +71,7 @@ class Rolling(Scenario):
 
     def ended(self):
         """The daemon's own view that the reload is over, and no process too many lives."""
-        wait_for("the end of the reload", lambda: self.rolling() and not self.rolling()["active"])
+        wait_for("the end of the reload", lambda: not (self.rolling() or {}).get("active"))
         wait_for("the extra ones to go", lambda: len(self.list("web")) == len(self.rows()))
 
     def test_everyone_is_replaced(self):

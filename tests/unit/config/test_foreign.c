@@ -143,6 +143,16 @@ static void test_supervisord(void **state) {
                "\"user\":\"nobody\",\"umask\":\"0027\"}\n", "");
 }
 
+static void test_supervisord_sockets(void **state) {
+        expect("supervisord.conf", "[fcgi-program:f]\ncommand=f\nsocket=unix:///run/%(program_name)s.sock\nsocket_owner=www:web\nsocket_backlog=9\nnumprocs=2\n",
+               "default/f {\"command\":[\"f\"],\"instances\":2,\"sockets\":[{\"listen\":\"/run/f.sock\",\"mode\":\"0700\",\"owner\":\"www\",\"group\":\"web\","
+               "\"backlog\":9,\"fd\":0}]," SUPERVISED(UNEXPECTED) "}\n", "");
+        expect("supervisord.conf", "[fcgi-program:f]\ncommand=f\nsocket=tcp://localhost:9001\nsocket_mode=0770\n",
+               "default/f {\"command\":[\"f\"],\"sockets\":[{\"listen\":\"localhost:9001\",\"mode\":\"0770\",\"fd\":0}]," SUPERVISED(UNEXPECTED) "}\n", "");
+        expect("supervisord.conf", "[fcgi-program:f]\ncommand=f\nsocket=/run/x\n", "",
+               "supervisord.conf:3:1: error: socket: expected tcp://HOST:PORT or unix:///PATH, not \"/run/x\"\n");
+}
+
 static void test_supervisord_numbers_and_groups(void **state) {
         expect("supervisord.conf", "[program:w]\ncommand=w\nnumprocs=3\n", "default/w {\"command\":[\"w\"],\"instances\":3," SUPERVISED(UNEXPECTED) "}\n", "");
         expect("supervisord.conf", "[program:w]\ncommand=w %(process_num)02d\nprocess_name=%(program_name)s-%(process_num)d\nnumprocs=2\nnumprocs_start=8\nwat=1\n"
@@ -302,7 +312,7 @@ static void test_yaml_reads_back(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_recognised), cmocka_unit_test(test_procfile), cmocka_unit_test(test_formation), cmocka_unit_test(test_supervisord),
+                cmocka_unit_test(test_recognised), cmocka_unit_test(test_procfile), cmocka_unit_test(test_formation), cmocka_unit_test(test_supervisord), cmocka_unit_test(test_supervisord_sockets),
                 cmocka_unit_test(test_supervisord_numbers_and_groups), cmocka_unit_test(test_supervisord_refused),
                 cmocka_unit_test(test_supervisord_includes), cmocka_unit_test(test_pm2), cmocka_unit_test(test_pm2_reports), cmocka_unit_test(test_pm2_dump),
                 cmocka_unit_test(test_pm2_refused), cmocka_unit_test(test_process_compose), cmocka_unit_test(test_schedules), cmocka_unit_test(test_yaml_reads_back),

@@ -206,6 +206,34 @@ static void test_cron_jobs(void **state) {
         }
 }
 
+static void test_sockets(void **state) {
+        _cleanup_(spec_freep) ServiceSpec *s = make_spec("default", "web");
+        _cleanup_free_ char *units = NULL, *several = NULL, *input = NULL;
+        SocketSpec *items = calloc(2, sizeof(SocketSpec));
+
+        s->sockets = (SocketList) { .items = items, .n = 2 };
+        socket_init(items);
+        socket_init(items + 1);
+        items[0].listen = strdup("[::1]:80");
+        items[0].reuseport = true;
+        items[1].listen = strdup("/run/x.sock");
+        items[1].name = strdup("admin");
+        s->on_demand = true;
+        units = everything(EXPORT_SYSTEMD, s, &options);
+        assert_non_null(strstr(units, "# web.socket\n[Unit]\nDescription=[::1]:80 of web\n\n[Socket]\nListenStream=[::1]:80\nBindIPv6Only=ipv6-only\n"
+                                      "FileDescriptorName=web\nBacklog=4096\nReusePort=true\nService=web.service\n\n[Install]\nWantedBy=sockets.target\n"));
+        assert_non_null(strstr(units, "# web-2.socket\n[Unit]\nDescription=/run/x.sock of web\n\n[Socket]\nListenStream=/run/x.sock\n"
+                                      "FileDescriptorName=admin\nBacklog=4096\nSocketMode=0660\nRemoveOnStop=true\n"));
+        assert_non_null(strstr(units, "Sockets=web.socket\nSockets=web-2.socket\n"));
+        assert_null(strstr(units, "WantedBy=multi-user.target"));
+        items[0].fd = 0;
+        input = everything(EXPORT_SYSTEMD, s, &options);
+        assert_non_null(strstr(input, "! web: sockets: systemd makes one standard input of all sockets or of none\n"));
+        s->instances = 2;
+        several = everything(EXPORT_SYSTEMD, s, &options);
+        assert_non_null(strstr(several, "! web: sockets: systemd gives a socket to one service"));
+}
+
 static void test_dependency_with_instances(void **state) {
         _cleanup_spec_list_ SpecList all = {};
         ExportOptions o = options;
@@ -237,7 +265,7 @@ static void test_image_is_needed(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_systemd), cmocka_unit_test(test_quadlet), cmocka_unit_test(test_compose), cmocka_unit_test(test_kubernetes),
-                cmocka_unit_test(test_nothing_is_dropped_in_silence), cmocka_unit_test(test_oneshot), cmocka_unit_test(test_timers), cmocka_unit_test(test_cron_jobs), cmocka_unit_test(test_dependency_with_instances),
+                cmocka_unit_test(test_nothing_is_dropped_in_silence), cmocka_unit_test(test_oneshot), cmocka_unit_test(test_timers), cmocka_unit_test(test_cron_jobs), cmocka_unit_test(test_sockets), cmocka_unit_test(test_dependency_with_instances),
                 cmocka_unit_test(test_image_is_needed),
         };
 

@@ -73,6 +73,30 @@ static void test_same(void **state) {
         socket_done(&b);
 }
 
+static void test_conflict(void **state) {
+        static const struct { const char *a, *b; bool conflict; } cases[] = {
+                { ":80", "127.0.0.1:80", true },  { "0.0.0.0:80", "127.0.0.1:80", true }, { "0.0.0.0:80", "[::]:80", false }, { ":80", "[::]:80", true },
+                { "[::]:80", "[::1]:80", true },  { "127.0.0.1:80", "127.0.0.2:80", false }, { ":80", ":81", false }, { "/x", "/x", true },
+                { "/x", "@/x", false },           { "@x", ":80", false },                 { "[fe80::1%a]:80", "[fe80::1%b]:80", false },
+        };
+
+        for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+                SocketSpec a = entry(cases[i].a), b = entry(cases[i].b);
+
+                assert_int_equal(socket_conflict(&a, &b), cases[i].conflict);
+                assert_int_equal(socket_conflict(&b, &a), cases[i].conflict);
+                if (*cases[i].a == ':') {
+                        b.type = SOCKET_UDP;
+                        assert_false(socket_conflict(&a, &b));
+                        b.type = SOCKET_TCP;
+                        a.reuseport = b.reuseport = true;
+                        assert_false(socket_conflict(&a, &b));
+                }
+                socket_done(&a);
+                socket_done(&b);
+        }
+}
+
 /* Text of the numbers, or NULL where they are refused. */
 static const char *numbers(const int32_t *wanted, size_t n) {
         static char text[100];
@@ -166,7 +190,7 @@ static void test_shown(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_addresses), cmocka_unit_test(test_same),  cmocka_unit_test(test_numbers),
+                cmocka_unit_test(test_addresses), cmocka_unit_test(test_same), cmocka_unit_test(test_conflict),  cmocka_unit_test(test_numbers),
                 cmocka_unit_test(test_rules),     cmocka_unit_test(test_twice), cmocka_unit_test(test_shown),
         };
 
