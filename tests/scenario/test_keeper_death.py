@@ -1,6 +1,7 @@
 """The keeper dies, and nobody notices: the heir takes its place with everything that it held."""
 import json, os, signal, subprocess
 from kingly import BIN, Scenario, alive, start_time, wait_for
+from test_sockets import SERVER, ask, free_port
 from test_survival import named
 
 COUNT = "#!/bin/sh\nn=0\nwhile :; do echo line $n; n=$((n+1)); sleep 0.005; done\n"
@@ -111,3 +112,22 @@ class KeeperDeath(Scenario):
         self.ok("shutdown")
         wait_for("all of them to end", lambda: not any(map(alive, pids)))
         self.refused(4, "ping", "--no-autostart")
+
+    def test_sockets_stay_open(self):
+        server, path, port = self.file("server.py", SERVER), f"{self.home}/x.sock", free_port()
+        self.apply({"web": {"command": ["python3", server, f"{self.home}/note"], "sockets": [path, f"127.0.0.1:{port}"]},
+                    "lazy": {"command": ["python3", server, f"{self.home}/note"], "sockets": [f"{path}2"], "on_demand": True}})
+        pid, inodes = self.pid("web"), [os.stat(p).st_ino for p in (path, f"{path}2")]
+        self.assertEqual(ask(path), pid)
+        for _ in range(3):
+            self.kill_keeper()
+            self.assertEqual(ask(path), pid)
+        self.assertEqual(self.row("lazy")["state"], "waiting")
+        self.assertEqual(ask(f"{path}2"), self.until("lazy", state="running")["pid"])
+        self.ok("restart", "web")                                # its next run gets the same ones
+        self.assertEqual(ask(path), self.pid("web"))
+        self.ok("reload", "web")
+        self.assertEqual(ask(path), self.pid("web"))
+        self.assertEqual([os.stat(p).st_ino for p in (path, f"{path}2")], inodes)
+        self.ok("stop", "web")
+        self.assertFalse(os.path.exists(path))

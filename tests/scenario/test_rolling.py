@@ -1,8 +1,8 @@
 """Rolling reload: instances are replaced one after the other while clients go on, and nothing is worse than before when a new one fails.
 
 KINGLY_RELOADS sets how many reloads the load test makes."""
-import http.client, json, os, signal, subprocess, threading, time
-from kingly import BIN, Scenario, alive, wait_for
+import http.client, json, os, shutil, signal, subprocess, threading, time
+from kingly import BIN, MUST_RUN, Scenario, alive, wait_for
 from test_sockets import free_port
 
 RELOADS = int(os.environ.get("KINGLY_RELOADS", "5"))
@@ -94,7 +94,16 @@ class Rolling(Scenario):
         self.assertEqual([r["state"] for r in self.rows()], ["running", "stopped", "running"])
 
     def test_no_request_fails(self):
-        self.apply({"web": self.service(instances=2)})
+        self.under_load(self.service(instances=2))
+
+    def test_no_request_fails_with_node(self):
+        node = shutil.which("node")
+        if not node and not MUST_RUN:
+            self.skipTest("no node here")
+        self.under_load(self.service(instances=2, command=[node, os.path.join(os.path.dirname(__file__), "rolling_server.js")], ready={"by": "fd", "timeout": "60s"}))
+
+    def under_load(self, service):
+        self.apply({"web": service})
         with Load(self.port) as load:
             wait_for("answers", lambda: load.answered > 50)
             for _ in range(RELOADS):
