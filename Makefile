@@ -45,7 +45,7 @@ endif
 Q := $(if $(V),,@)
 say = $(if $(V),,@printf '  %-5s %s\n' $(1) $(2))
 
-PACKAGES  := libsystemd yaml-0.1 json-c libcap sqlite3 libzstd zlib
+PACKAGES  := libsystemd yaml-0.1 json-c libcap libseccomp sqlite3 libzstd zlib
 # Asked of pkg-config only when something is compiled, so that `make deps` works on a machine that has none of it.
 NO_COMPILE := deps clean floors format uninstall
 ifneq ($(filter-out $(NO_COMPILE),$(or $(MAKECMDGOALS),all)),)
@@ -53,7 +53,7 @@ CPPFLAGS  += $(shell $(PKG_CONFIG) --silence-errors --cflags $(PACKAGES))
 endif
 
 # ---- rooms and programs; what each room may link is what stands below it ----
-ROOMS     := base linux model varlink logger config store keeper isolate export manager kingctl
+ROOMS     := base linux model varlink logger config store keeper isolate sandbox export manager kingctl
 sources    = $(filter-out src/$(1)/main.c,$(sort $(wildcard src/$(1)/*.c)))
 archive    = $(BUILD)/lib/$(1).a
 objects    = $(patsubst src/%.c,$(BUILD)/obj/%.o,$(1))
@@ -67,21 +67,23 @@ LINK_config  := config model linux base
 LINK_store   := store model base
 LINK_keeper  := keeper linux base
 LINK_isolate := isolate linux model base
-LINK_manager := manager config store keeper isolate varlink logger model linux base
+LINK_sandbox := sandbox model linux base
+LINK_manager := manager config store keeper isolate sandbox varlink logger model linux base
 LINK_export  := export model base
 LINK_kingctl := kingctl export config varlink model linux base
 LIBS_base    :=
 LIBS_linux   :=
-LIBS_model   := -lcap
+LIBS_model   := -lcap -lseccomp
 LIBS_varlink := -lsystemd -ljson-c
 LIBS_logger  := -lsystemd -lzstd -lz -ljson-c
-LIBS_config  := -lyaml -ljson-c -lcap
-LIBS_store   := -lsqlite3
+LIBS_config  := -lyaml -ljson-c -lcap -lseccomp
+LIBS_store   := -lsqlite3 -lcap -lseccomp
 LIBS_keeper  := -lcap
-LIBS_isolate := -lsystemd -lcap
-LIBS_manager := -lsystemd -lyaml -ljson-c -lcap -lsqlite3 -lzstd -lz
-LIBS_export  := -ljson-c -lcap
-LIBS_kingctl := -lyaml -ljson-c -lcap -lncursesw -ltinfo
+LIBS_isolate := -lsystemd -lcap -lseccomp
+LIBS_sandbox := -lcap -lseccomp
+LIBS_manager := -lsystemd -lyaml -ljson-c -lcap -lseccomp -lsqlite3 -lzstd -lz
+LIBS_export  := -ljson-c -lcap -lseccomp
+LIBS_kingctl := -lyaml -ljson-c -lcap -lseccomp -lncursesw -ltinfo
 
 PROGRAMS      := $(if $(wildcard src/keeper/main.c),kingd) $(if $(wildcard src/manager/main.c),kingd-manager) \
 	$(if $(wildcard src/logger/main.c),kingd-logger) $(if $(wildcard src/kingctl/main.c),kingctl)

@@ -118,6 +118,27 @@ static int emit_limit(Exporter *x, const SpecKey *k) {
         return restarts_failures(x->spec) ? 0 : export_note_key(x, k);
 }
 
+static int emit_read_only(Exporter *x, const SpecKey *k) {
+        return export_set(x->document, "read_only", json_object_new_boolean(true));
+}
+
+/* A container has a /tmp of its own; one that is read-only needs it to be writable. */
+static int emit_tmp(Exporter *x, const SpecKey *k) {
+        int r = export_push(x->document, "tmpfs", json_object_new_string("/tmp"));
+
+        return r < 0 ? r : export_push(x->document, "tmpfs", json_object_new_string("/var/tmp"));
+}
+
+static int emit_network(Exporter *x, const SpecKey *k) {
+        return export_set_text(x->document, "network_mode", "none");
+}
+
+static int emit_cpus(Exporter *x, const SpecKey *k) {
+        _cleanup_free_ char *list = strv_join(x->spec->priority.cpu_affinity, ",");
+
+        return list ? export_set_text(x->document, "cpuset", list) : -ENOMEM;
+}
+
 static const ExportRow rows[] = {
         { "description", "labels.description", NULL },
         { "type", NULL, NULL },
@@ -135,6 +156,11 @@ static const ExportRow rows[] = {
         { "limits.files", NULL, emit_files },
         { "priority.cpu_weight", NULL, emit_cpu_weight },
         { "priority.oom_score_adj", NULL, emit_oom },
+        { "priority.cpu_affinity", NULL, emit_cpus },
+        { "sandbox.system", NULL, emit_read_only },
+        { "sandbox.private_tmp", NULL, emit_tmp },
+        { "sandbox.private_devices", NULL, export_note_container },
+        { "sandbox.network", NULL, emit_network },
         { "restart.when", NULL, NULL },
         { "restart.limit", NULL, emit_limit },
         { "stop.signal", "stop_signal", NULL },

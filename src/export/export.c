@@ -68,6 +68,10 @@ int export_note_key(Exporter *x, const SpecKey *k) {
         return export_note(x, "%s has no counterpart", k->path);
 }
 
+int export_note_container(Exporter *x, const SpecKey *k) {
+        return export_note(x, "%s: every container has that", k->path);
+}
+
 char *export_name(const ServiceSpec *s) {
         return streq(s->ns, "default") ? strdup(s->name) : text_printf("%s-%s", s->ns, s->name);
 }

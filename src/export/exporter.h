@@ -28,6 +28,8 @@ int export_walk(Exporter *x, const ExportRow *const *tables, int (*plain)(Export
 int export_note(Exporter *x, const char *format, ...) _printf_(2, 3);
 /* "KEY has no counterpart". */
 int export_note_key(Exporter *x, const SpecKey *k);
+/* "KEY: every container has that". */
+int export_note_container(Exporter *x, const SpecKey *k);
 
 /* The name there: "web", or "shop-web" outside the namespace default. malloc'ed. */
 char *export_name(const ServiceSpec *s);
@@ -79,3 +81,5 @@ int unit_sockets(Exporter *x, const SpecKey *k);
 int note_idle(Exporter *x, const SpecKey *k);
 /* units.c: rows that a service section has whatever runs in it. */
 extern const ExportRow unit_service_rows[];
+/* sandbox.c: rows of a unit that systemd itself executes. */
+extern const ExportRow unit_sandbox_rows[];

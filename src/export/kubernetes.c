@@ -84,6 +84,17 @@ static int emit_schedule(Exporter *x, const SpecKey *k) {
         return 0;
 }
 
+static int emit_read_only(Exporter *x, const SpecKey *k) {
+        return export_set(x->container, "securityContext.readOnlyRootFilesystem", json_object_new_boolean(true));
+}
+
+/* In a file system that may be read-only. */
+static int emit_tmp(Exporter *x, const SpecKey *k) {
+        bool read_only = x->spec->sandbox.system == SANDBOX_SYSTEM_READ_ONLY;
+
+        return read_only ? export_note(x, "sandbox.private_tmp: mount an emptyDir at /tmp") : export_note_container(x, k);
+}
+
 static const ExportRow rows[] = {
         { "description", NULL, NULL },
         { "type", NULL, NULL },
@@ -109,6 +120,9 @@ static const ExportRow rows[] = {
         { "group", NULL, emit_user },
         { "capabilities", NULL, emit_capabilities },
         { "no_new_privileges", NULL, emit_privileges },
+        { "sandbox.system", NULL, emit_read_only },
+        { "sandbox.private_tmp", NULL, emit_tmp },
+        { "sandbox.private_devices", NULL, export_note_container },
         {},
 };
 

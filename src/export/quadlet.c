@@ -34,6 +34,18 @@ static int emit_signal(Exporter *x, const SpecKey *k) {
         return r < 0 ? r : buffer_printf(&x->sections[SECTION_CONTAINER], "PodmanArgs=--stop-signal=%s\n", text);
 }
 
+static int emit_read_only(Exporter *x, const SpecKey *k) {
+        return unit_line(x, SECTION_CONTAINER, "ReadOnly", "true");
+}
+
+static int emit_tmp(Exporter *x, const SpecKey *k) {
+        return buffer_printf(&x->sections[SECTION_CONTAINER], "Tmpfs=/tmp\nTmpfs=/var/tmp\n");
+}
+
+static int emit_network(Exporter *x, const SpecKey *k) {
+        return unit_line(x, SECTION_CONTAINER, "Network", "none");
+}
+
 static const ExportRow rows[] = {
         { "description", NULL, NULL },
         { "type", NULL, NULL },
@@ -50,6 +62,10 @@ static const ExportRow rows[] = {
         { "group", NULL, in_container },
         { "no_new_privileges", NULL, in_container },
         { "capabilities", NULL, emit_capabilities },
+        { "sandbox.system", NULL, emit_read_only },
+        { "sandbox.private_tmp", NULL, emit_tmp },
+        { "sandbox.private_devices", NULL, export_note_container },
+        { "sandbox.network", NULL, emit_network },
         { "stop.signal", NULL, emit_signal },
         { "stop.scope", NULL, export_note_key },
         {},

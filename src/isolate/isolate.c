@@ -167,7 +167,11 @@ int cell_alloc(Isolate *i, const ServiceSpec *spec, void *userdata, Cell **ret) 
         for (size_t k = 0; k < _CELL_FILE_MAX; k++)
                 c->files[k] = -EBADF;
         c->main = PIDREF_NULL;
-        c->priority = spec ? priority_from_spec(spec) : (CellPriority) { .nice = INT_UNSET, .oom_score_adj = INT_UNSET };
+        c->priority = (CellPriority) { .nice = INT_UNSET, .oom_score_adj = INT_UNSET };
+        if (spec && priority_set(&c->priority, spec) < 0) {
+                free(c);
+                return -ENOMEM;
+        }
         *ret = c;
         return 0;
 }
@@ -230,6 +234,7 @@ Cell *cell_free(Cell *c) {
         if (c->vtable->cell_free)
                 c->vtable->cell_free(c);
         cgroup_cell_close(c);
+        priority_done(&c->priority);
         free(c->cgroup);
         free(c->where);
         free(c);

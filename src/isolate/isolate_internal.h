@@ -13,6 +13,8 @@
 typedef struct CellPriority {
         int32_t nice, oom_score_adj;   /* INT_UNSET */
         uint8_t io_class, io_level;    /* IO_CLASS_NONE: unset */
+        uint8_t scheduler, scheduler_priority;   /* SchedulerPolicy */
+        char **cpu_affinity;           /* owned; NULL: unset */
 } CellPriority;
 
 typedef struct IsolateVTable {
@@ -122,9 +124,11 @@ int limits_write(const Isolate *i, const char *dir, const ServiceSpec *spec, boo
  * overlay, network). */
 int limit_device(const char *path, dev_t *ret);
 
-/* ---- priority.c: nice, I/O priority, OOM score of the living ---- */
+/* ---- priority.c: nice, I/O priority, scheduler, CPU affinity, OOM score of the living ---- */
 
-CellPriority priority_from_spec(const ServiceSpec *spec);
+/* 0 or -ENOMEM; `to` owns nothing yet. */
+int priority_set(CellPriority *to, const ServiceSpec *spec);
+void priority_done(CellPriority *p);
 /* Gives every process of the cell (cell_pids) what changed against c->priority and remembers it; a value that is no longer set goes back to
  * the keeper's own. 0, or the first -errno with reterr naming the key; a process that has gone is no error. */
 int priority_apply(Cell *c, const ServiceSpec *spec, KlError *reterr);

@@ -40,13 +40,14 @@ static uint32_t append_array(SpawnBuilder *b, char *const *l) {
         return n;
 }
 
-void spawn_builder_strings(SpawnBuilder *b, const char *file, const char *cwd, const char *label, char *const *argv, char *const *env) {
+void spawn_builder_strings(SpawnBuilder *b, const char *file, const char *cwd, const char *label, char *const *mounts, char *const *argv, char *const *env) {
         append_string(b, file);
         append_string(b, cwd);
         append_string(b, label);
+        b->packet->n_mounts = append_array(b, mounts);
         b->packet->n_argv = append_array(b, argv);
         b->packet->n_env = append_array(b, env);
-        if (b->error == 0 && b->packet->n_argv + b->packet->n_env > WIRE_STRINGS_MAX)
+        if (b->error == 0 && (b->packet->n_argv + b->packet->n_env > WIRE_STRINGS_MAX || b->packet->n_mounts > WIRE_MOUNTS_MAX))
                 b->error = -E2BIG;
         b->packet->strings_size = (uint32_t) (b->used - sizeof(WireSpawn));
 }

@@ -5,6 +5,7 @@
 
 #include <fcntl.h>
 #include <grp.h>
+#include <sched.h>
 #include <stdio.h>
 #include <sys/capability.h>
 #include <sys/prctl.h>
@@ -68,22 +69,28 @@ static int move_above(int *fd, size_t n) {
 
 static int arrange_descriptors(ChildSetup *c) {
         int n = (int) c->n_fds;
-        int r;
+        int r = 0;
 
-        r = move_above(&c->gate, c->n_fds);
         for (int i = 0; i < n && r >= 0; i++)
                 r = move_above(c->fds + i, c->n_fds);
+        for (int i = 0; i < _OWN_MAX && r >= 0; i++)
+                r = c->own[i] < 0 ? 0 : move_above(c->own + i, c->n_fds + _OWN_MAX);
         if (r < 0)
                 return r;
         for (int i = 0; i < n; i++)
                 if (dup2(c->fds[i], i) < 0)
                         return -errno;
-        if (c->gate != n && dup3(c->gate, n, O_CLOEXEC) < 0)
-                return -errno;
-        c->gate = n;
+        for (int i = 0; i < _OWN_MAX; i++) {
+                if (c->own[i] >= 0 && dup3(c->own[i], n + i, O_CLOEXEC) < 0)
+                        return -errno;
+                if (c->own[i] < 0)
+                        (void) close(n + i);
+                else
+                        c->own[i] = n + i;
+        }
         /* Everything of ours is close-on-exec already; but a child that waits for its release must not hold a pipe of another open. Kernels
          * and filters without close_range(2) lose only that. */
-        if (close_range((unsigned) n + 1, ~0U, 0) < 0 && errno != ENOSYS && errno != EPERM)
+        if (close_range((unsigned) n + _OWN_MAX, ~0U, 0) < 0 && errno != ENOSYS && errno != EPERM)
                 return -errno;
         return 0;
 }
@@ -93,7 +100,7 @@ static int await_release(ChildSetup *c) {
         ssize_t n;
 
         do
-                n = read(c->gate, &byte, sizeof(byte));
+                n = read(c->own[OWN_GATE], &byte, sizeof(byte));
         while (n < 0 && errno == EINTR);
         if (n != sizeof(byte))
                 _exit(EXIT_FAILURE);
@@ -122,6 +129,22 @@ static int set_nice(ChildSetup *c) {
 
 static int set_ioprio(ChildSetup *c) {
         return syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0, c->spawn->ioprio) < 0 ? -errno : 0;
+}
+
+static int set_affinity(ChildSetup *c) {
+        cpu_set_t set;
+
+        CPU_ZERO(&set);
+        for (int cpu = 0; cpu < WIRE_CPUS_MAX; cpu++)
+                if (c->spawn->cpus[cpu / 64] >> cpu % 64 & 1)
+                        CPU_SET(cpu, &set);
+        return sched_setaffinity(0, sizeof(set), &set) < 0 ? -errno : 0;
+}
+
+static int set_scheduler(ChildSetup *c) {
+        struct sched_param p = { .sched_priority = c->spawn->scheduler_priority };
+
+        return sched_setscheduler(0, c->spawn->scheduler, &p) < 0 ? -errno : 0;
 }
 
 static int set_oom(ChildSetup *c) {
@@ -202,7 +225,7 @@ static int compose_words(ChildSetup *c) {
         const char *p = wire_spawn_strings(s);
         char **to = words;
 
-        for (int i = 0; i < 3; i++)
+        for (uint32_t i = 0; i < 3 + s->n_mounts; i++)
                 p = wire_next_string(p);
         child_argv = to;
         for (uint32_t i = 0; i < s->n_argv; i++, p = wire_next_string(p))
@@ -239,10 +262,17 @@ static const Stage stages[] = {
         { STAGE_SESSION, 0, enter_session },
         { STAGE_DESCRIPTORS, 0, arrange_descriptors },
         { STAGE_GATE, SPAWN_GATED, await_release },
-        { STAGE_OOM, 0, set_oom }, /* opens a file: before a limit on them */
-        { STAGE_RLIMIT, 0, set_rlimits },
+        { STAGE_OOM, 0, set_oom }, /* opens a file, as mounts do: before a limit on them */
         { STAGE_NICE, SPAWN_SET_NICE, set_nice },
         { STAGE_IOPRIO, SPAWN_SET_IOPRIO, set_ioprio },
+        { STAGE_AFFINITY, SPAWN_SET_AFFINITY, set_affinity },
+        { STAGE_SCHEDULER, SPAWN_SET_SCHEDULER, set_scheduler },
+        /* Behind all that asks for rights over the machine, which a user namespace takes away. */
+        { STAGE_NAMESPACES, SPAWN_NEW_MOUNTS | SPAWN_NEW_NETWORK, child_namespaces },
+        { STAGE_MOUNTS, SPAWN_NEW_MOUNTS, child_mounts },
+        { STAGE_NETWORK, SPAWN_NEW_NETWORK, child_network },
+        { STAGE_RLIMIT, 0, set_rlimits },
+        { STAGE_DEVICES, SPAWN_NO_DEVICES, child_drop_devices },
         { STAGE_CAPABILITIES, SPAWN_SET_CAPS, drop_bounding_set },
         { STAGE_GROUPS, SPAWN_SET_USER, set_groups },
         { STAGE_USER, SPAWN_SET_USER, change_user },
@@ -250,14 +280,17 @@ static const Stage stages[] = {
         { STAGE_NO_NEW_PRIVS, SPAWN_NO_NEW_PRIVS, set_no_new_privs },
         { STAGE_CWD, 0, change_directory },
         { STAGE_ENVIRONMENT, 0, compose_words },
+        { STAGE_RULESET, SPAWN_FD_RULESET, child_ruleset },
+        { STAGE_FILTER, SPAWN_FD_FILTER, child_filter }, /* what follows needs write, execve and exit_group, no more */
 };
 
+/* By write(2), not send(2): a filter of system calls may be in force. Without a keeper it is the end either way. */
 static bool report(const ChildSetup *c, SpawnStage stage, int error) {
-        ChildReport p = { .error = error, .stage = stage };
+        ChildReport p = { .error = error, .stage = stage, .detail = c->detail };
         ssize_t n;
 
         do
-                n = send(c->gate, &p, sizeof(p), MSG_NOSIGNAL);
+                n = write(c->own[OWN_GATE], &p, sizeof(p));
         while (n < 0 && errno == EINTR);
         return n == sizeof(p);
 }
@@ -270,10 +303,13 @@ _Noreturn void child_run(ChildSetup *c) {
                         (void) report(c, stages[i].stage, -r);
                         _exit(EXIT_FAILURE);
                 }
+                c->detail = 0;
         }
         /* Unless the keeper knows of it, nothing may run. */
         if (!report(c, STAGE_EXEC, 0))
                 _exit(EXIT_FAILURE);
+        if (c->spawn->flags & SPAWN_TRIAL)
+                _exit(EXIT_SUCCESS);
         (void) execve(wire_spawn_strings(c->spawn), child_argv, child_environ);
         (void) report(c, STAGE_EXEC, errno);
         _exit(EXIT_FAILURE);

@@ -19,12 +19,16 @@ typedef struct ChildDefaults {
 /* Unblocks every signal and gives the ignored ones their default action: what execve(2) would hand on. */
 void child_reset_signals(const ChildDefaults *d);
 
+/* Descriptors for the set-up alone: our end of a SOCK_SEQPACKET pair, and what is enforced at the end. */
+enum { OWN_GATE, OWN_RULESET, OWN_FILTER, _OWN_MAX };
+
 typedef struct ChildSetup {
         const ChildDefaults *defaults;
         const WireSpawn *spawn;
-        int gate;                       /* our end of a SOCK_SEQPACKET pair */
+        int own[_OWN_MAX];              /* close-on-exec; -EBADF where there is none */
         int fds[3 + WIRE_FDS_MAX + 1];  /* descriptor n of the command: stdin, stdout, stderr, listen…, ready */
         size_t n_fds;
+        uint32_t detail;                /* of the stage at work, see WireFailed */
 } ChildSetup;
 
 /* What the child says on its gate. {0, STAGE_EXEC}: everything is prepared and execve(2) comes next, so that the end of the gate (it is
@@ -32,7 +36,16 @@ typedef struct ChildSetup {
 typedef struct ChildReport {
         int32_t error;                  /* positive errno */
         uint32_t stage;
+        uint32_t detail;
 } ChildReport;
+
+/* Stages of child_sandbox.c: 0 or -errno. */
+int child_namespaces(ChildSetup *c);
+int child_mounts(ChildSetup *c);
+int child_network(ChildSetup *c);
+int child_drop_devices(ChildSetup *c);
+int child_ruleset(ChildSetup *c);
+int child_filter(ChildSetup *c);
 
 /* Never returns. Allocates nothing but what libcap does. */
 _Noreturn void child_run(ChildSetup *c);

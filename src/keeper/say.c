@@ -23,7 +23,7 @@ static int send_execed(Keeper *k, Child *c) {
 }
 
 static int send_failed(Keeper *k, Child *c) {
-        WireFailed p = { .h = { WIRE_FAILED, sizeof(p) }, .run = c->run, .error = c->error, .stage = c->stage };
+        WireFailed p = { .h = { WIRE_FAILED, sizeof(p) }, .run = c->run, .error = c->error, .stage = c->stage, .detail = c->detail };
         int r = send_manager(k, &p, NULL, 0);
 
         if (r >= 0)

@@ -54,6 +54,7 @@ static void gate_drain(Keeper *k, Child *c) {
                 c->failed = true;
                 c->error = p.error;
                 c->stage = p.stage;
+                c->detail = p.detail;
         }
 }
 
@@ -121,6 +122,9 @@ static int sort_descriptors(ChildSetup *setup, const int *fds, const int log_pip
         }
         setup->n_fds = 3 + s->n_listen + ((s->flags & SPAWN_READY_FD) != 0);
         memcpy(setup->fds + 3, fds, (setup->n_fds - 3) * sizeof(int));
+        fds += setup->n_fds - 3;
+        setup->own[OWN_RULESET] = (s->flags & SPAWN_FD_RULESET) ? *fds++ : -EBADF;
+        setup->own[OWN_FILTER] = (s->flags & SPAWN_FD_FILTER) ? *fds++ : -EBADF;
         return cgroup;
 }
 
@@ -165,7 +169,7 @@ static int child_clone(Keeper *k, Child *c, ChildSetup *setup, const int *fds, S
         if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
                 return -errno;
         c->gate.fd = pair[0];
-        setup->gate = gate = pair[1];
+        setup->own[OWN_GATE] = gate = pair[1];
         cgroup = sort_descriptors(setup, fds, pipes);
         pid = process_clone(cgroup, &c->process.fd);
         if (pid == 0)

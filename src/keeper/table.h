@@ -35,6 +35,7 @@ struct Child {
 
         /* Ours alone. */
         uint8_t say;                    /* SAY_* */
+        uint32_t detail;                /* of the stage that failed */
         bool queued[_QUEUE_MAX];
         bool log_sent;
         bool stored;                    /* the vault has the log pipes */

@@ -2,6 +2,7 @@
  * 0, and wire_check() reads nothing outside the `size` bytes that were received. */
 #include "keeper/wire.h"
 
+#include <limits.h>
 #include <signal.h>
 
 static int check_run(const void *packet) {
@@ -130,13 +131,22 @@ const char *wire_stage_name(SpawnStage s) {
                 [STAGE_KILLED] = "killed before execution",
                 [STAGE_TABLE_FULL] = "find room in the table of processes",
                 [STAGE_MALFORMED] = "understand the request",
+                [STAGE_AFFINITY] = "set CPU affinity",
+                [STAGE_SCHEDULER] = "set scheduling policy",
+                [STAGE_NAMESPACES] = "create namespaces for its sandbox",
+                [STAGE_MOUNTS] = "set up the file system of its sandbox",
+                [STAGE_NETWORK] = "set up the network of its sandbox",
+                [STAGE_DEVICES] = "give up the right to make devices",
+                [STAGE_RULESET] = "enforce its Landlock rules",
+                [STAGE_FILTER] = "install its filter of system calls",
         };
 
         return (unsigned) s < _STAGE_MAX ? names[s] : "unknown stage";
 }
 
 size_t wire_spawn_fds(const WireSpawn *s) {
-        static const uint32_t flagged[] = { SPAWN_FD_CGROUP, SPAWN_FD_STDIN, SPAWN_FD_STDOUT, SPAWN_FD_STDERR, SPAWN_READY_FD };
+        static const uint32_t flagged[] = { SPAWN_FD_CGROUP, SPAWN_FD_STDIN, SPAWN_FD_STDOUT, SPAWN_FD_STDERR, SPAWN_READY_FD,
+                                            SPAWN_FD_RULESET, SPAWN_FD_FILTER };
         size_t n = s->n_listen;
 
         for (size_t i = 0; i < ARRAY_SIZE(flagged); i++)
@@ -149,12 +159,20 @@ static int check_spawn_fields(const WireSpawn *s, size_t n_fds) {
                 return -EBADMSG;
         if (s->n_listen > WIRE_FDS_MAX || wire_spawn_fds(s) != n_fds)
                 return -EBADMSG;
+        if (s->n_mounts > WIRE_MOUNTS_MAX || (s->n_mounts > 0 && !(s->flags & SPAWN_NEW_MOUNTS)))
+                return -EBADMSG;
         if (s->n_groups > WIRE_GROUPS_MAX || s->n_rlimits > WIRE_RLIMITS_MAX || s->umask > 0777)
                 return -EBADMSG;
         for (uint32_t i = 0; i < s->n_rlimits; i++)
                 if (s->rlimits[i].resource >= RLIM_NLIMITS)
                         return -EBADMSG;
         return (s->flags & SPAWN_LOG_PIPES) ? (s->log_size > 0 && s->log_size <= WIRE_LOG_MAX ? 0 : -EBADMSG) : (s->log_size ? -EBADMSG : 0);
+}
+
+static bool mount_honest(const char *p) {
+        static const char letters[] = { MOUNT_SYSTEM, MOUNT_READ_ONLY, MOUNT_WRITABLE, MOUNT_HIDDEN, MOUNT_PRIVATE, MOUNT_DEVICES };
+
+        return *p && memchr(letters, *p | 0x20, sizeof(letters)) && p[1] == '/' && strlen(p) < PATH_MAX;
 }
 
 static int check_spawn_strings(const WireSpawn *s) {
@@ -165,9 +183,10 @@ static int check_spawn_strings(const WireSpawn *s) {
                 return -EBADMSG;
         if (s->strings_size == 0 || end[-1] != '\0' || *p == '\0')
                 return -EBADMSG;
-        for (; p < end; p = wire_next_string(p))
-                n++;
-        return n == (uint64_t) s->n_argv + s->n_env + 3 ? 0 : -EBADMSG;
+        for (; p < end; p = wire_next_string(p), n++)
+                if (n >= 3 && n < 3 + (uint64_t) s->n_mounts && !mount_honest(p))
+                        return -EBADMSG;
+        return n == (uint64_t) s->n_mounts + s->n_argv + s->n_env + 3 ? 0 : -EBADMSG;
 }
 
 static int check_spawn(const WireSpawn *s, size_t size, size_t n_fds) {

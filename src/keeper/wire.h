@@ -22,6 +22,8 @@
 #define WIRE_STRINGS_MAX 16384        /* words of argv and env together: bounds the pointer arrays of the child set-up */
 #define WIRE_LOG_MAX 480              /* bytes of the opaque log block: the keeper has a slot of this size for each child */
 #define WIRE_RLIMITS_MAX 16
+#define WIRE_CPUS_MAX 1024
+#define WIRE_MOUNTS_MAX 256           /* changes to the file system that a child sees */
 #define WIRE_FD 3                     /* the manager finds its end of the pair here */
 
 typedef enum WireType {
@@ -89,7 +91,17 @@ enum {
         SPAWN_SET_CAPS = 1 << 12,      /* caps: the bounding set, and inheritable+permitted+effective+ambient after the change of user */
         SPAWN_READY_FD = 1 << 13,      /* descriptor after the listen fds: becomes the next number, named in env READY_FD by the child set-up */
         SPAWN_WATCHDOG_PID = 1 << 14,  /* set WATCHDOG_PID to the child's own pid (its environment has WATCHDOG_USEC) */
-        SPAWN_KNOWN = (1 << 15) - 1,   /* all of the above: a packet with another bit is malformed */
+        SPAWN_SET_AFFINITY = 1 << 15,  /* cpus */
+        SPAWN_SET_SCHEDULER = 1 << 16, /* scheduler, scheduler_priority */
+        SPAWN_NEW_MOUNTS = 1 << 17,    /* a mount namespace, changed as n_mounts strings say */
+        SPAWN_NEW_NETWORK = 1 << 18,   /* a network namespace with nothing but a loopback that is up */
+        SPAWN_NEW_USER = 1 << 19,      /* both by the right of a user namespace, for who has none of his own; the user stays who he is */
+        SPAWN_NO_DEVICES = 1 << 20,    /* without CAP_MKNOD and CAP_SYS_RAWIO for good */
+        SPAWN_FD_RULESET = 1 << 21,    /* descriptor: of landlock_create_ruleset(2), enforced before exec */
+        SPAWN_FD_FILTER = 1 << 22,     /* descriptor: a file of struct sock_filter, the seccomp(2) program enforced before exec. It must allow execve,
+                                        * write and exit_group */
+        SPAWN_TRIAL = 1 << 23,         /* executes nothing: exits with 0 when all else is done */
+        SPAWN_KNOWN = (1 << 24) - 1,   /* all of the above: a packet with another bit is malformed */
 };
 
 typedef struct WireRlimit { uint32_t resource, pad; uint64_t soft, hard; } WireRlimit;
@@ -103,13 +115,16 @@ typedef struct WireSpawn {
         uint32_t uid, gid, n_groups, groups[WIRE_GROUPS_MAX];
         uint32_t umask;
         int32_t nice, ioprio, oom_score_adj;
+        int32_t scheduler, scheduler_priority;   /* sched_setscheduler(2) numbers */
+        uint64_t cpus[WIRE_CPUS_MAX / 64];
         uint32_t n_rlimits;
         uint64_t caps;
         WireRlimit rlimits[WIRE_RLIMITS_MAX];
+        uint32_t n_mounts, pad;
         uint32_t n_argv, n_env;
         uint32_t log_size;             /* opaque bytes at the very end, handed to the logger (logger/log_wire.h) */
         uint32_t strings_size;         /* NUL-terminated strings: file to execute (a path, not searched for), cwd ("": /), label (what the keeper
-                                        * calls it in its own messages), argv…, env… */
+                                        * calls it in its own messages), mounts…, argv…, env… */
         /* char strings[strings_size]; uint8_t log[log_size] */
 } WireSpawn;
 
@@ -122,7 +137,17 @@ static inline const void *wire_spawn_log(const WireSpawn *s) {
 static inline const char *wire_next_string(const char *s) {
         return s + strlen(s) + 1;
 }
-/* Number of descriptors that a SPAWN with these flags comes with: cgroup, stdin, stdout, stderr as flagged, n_listen, ready. */
+/* The strings of n_mounts: one of these letters and an absolute path, a capital letter for one that may be missing. They are carried out in their
+ * order, parents before what is below them; but what stays visible is taken hold of before anything is changed. */
+enum {
+        MOUNT_SYSTEM = 's',            /* "s/": all there is becomes read-only */
+        MOUNT_WRITABLE = 'w',          /* stays as it was, whatever is done to a directory above it; made visible again where that is hidden */
+        MOUNT_READ_ONLY = 'r',         /* the same, but read-only */
+        MOUNT_HIDDEN = 'h',            /* a directory is empty, a file is /dev/null */
+        MOUNT_PRIVATE = 't',           /* a tmpfs of its own that everybody may write to, as /tmp */
+        MOUNT_DEVICES = 'd',           /* a directory with the usual pseudo devices and nothing else, as /dev */
+};
+/* Number of descriptors that a SPAWN with these flags comes with: cgroup, stdin, stdout, stderr as flagged, n_listen, ready, ruleset, filter. */
 size_t wire_spawn_fds(const WireSpawn *s);
 
 enum { WIRE_TO_MAIN = 0, WIRE_TO_GROUP = 1 };   /* WireSignal.target: the process by pidfd, or its process group */
@@ -144,10 +169,17 @@ typedef enum SpawnStage {
         STAGE_CLONE, STAGE_PIPE, STAGE_CGROUP, STAGE_GATE, STAGE_SESSION, STAGE_DESCRIPTORS, STAGE_RLIMIT, STAGE_NICE, STAGE_IOPRIO, STAGE_OOM,
         STAGE_CAPABILITIES, STAGE_GROUPS, STAGE_USER, STAGE_NO_NEW_PRIVS, STAGE_CWD, STAGE_ENVIRONMENT, STAGE_EXEC, STAGE_KILLED,
         STAGE_TABLE_FULL, STAGE_MALFORMED,
+        STAGE_AFFINITY, STAGE_SCHEDULER, STAGE_NAMESPACES, STAGE_MOUNTS, STAGE_NETWORK, STAGE_DEVICES, STAGE_RULESET, STAGE_FILTER,
         _STAGE_MAX
 } SpawnStage;
 
-typedef struct WireFailed { WireHeader h; uint64_t run; int32_t error; uint32_t stage; } WireFailed;   /* error: positive errno; STAGE_KILLED: the signal */
+typedef struct WireFailed {
+        WireHeader h;
+        uint64_t run;
+        int32_t error;                 /* positive errno; STAGE_KILLED: the signal */
+        uint32_t stage;
+        uint32_t detail, pad;          /* STAGE_MOUNTS: which of them, from 1 on; else 0 */
+} WireFailed;
 
 typedef struct WireExited {
         WireHeader h;
@@ -210,7 +242,7 @@ const char *wire_stage_name(SpawnStage s);   /* "change directory", "execute", �
 const char *wire_type_name(uint32_t type);
 
 /* Checks every length and count of a received packet (aligned for uint64_t) against `size` bytes, from either side. 0 or -EBADMSG. After it a
- * WireSpawn's strings are known to be NUL-terminated and to number n_argv + n_env + 3, its arrays to be within bounds, and n_fds to be what its
+ * WireSpawn's strings are known to be NUL-terminated and to number n_mounts + n_argv + n_env + 3, its arrays to be within bounds, and n_fds to be what its
  * flags ask for. A type that is not known passes when its header is honest: the receiver ignores it. */
 int wire_check(const void *packet, size_t size, size_t n_fds);
 
@@ -224,6 +256,6 @@ int spawn_builder_init(SpawnBuilder *b, uint64_t run, const uint8_t invocation[1
 void spawn_builder_done(SpawnBuilder *b);
 /* In this order, once each (the log only with SPAWN_LOG_PIPES); errors (-E2BIG) stick and come out of _finish. NULL strings and arrays are empty.
  * The fixed fields are the caller's to fill in b->packet between _init and _finish. */
-void spawn_builder_strings(SpawnBuilder *b, const char *file, const char *cwd, const char *label, char *const *argv, char *const *env);
+void spawn_builder_strings(SpawnBuilder *b, const char *file, const char *cwd, const char *label, char *const *mounts, char *const *argv, char *const *env);
 void spawn_builder_log(SpawnBuilder *b, const void *log, size_t n);
 int spawn_builder_finish(SpawnBuilder *b, const WireSpawn **ret, size_t *ret_size);

@@ -11,6 +11,7 @@
 #include "manager/link.h"
 #include "manager/recover.h"
 #include "manager/reexec.h"
+#include "manager/sandbox.h"
 
 static json_object *states_json(const Manager *m, int *ret_instances) {
         json_object *o = json_object_new_object();
@@ -105,13 +106,13 @@ static bool is_reason(const LimitSupport *support, size_t n, const char *line) {
         return false;
 }
 
-int api_doctor(VarlinkCall *call, json_object *parameters, void *userdata) {
-        Manager *m = userdata;
+static int doctor_answer(Manager *m, VarlinkCall *call) {
         _cleanup_strv_ char **report = isolate_report(m->isolate);
         json_object *o = json_object_new_object(), *array = json_object_new_array();
         bool writable = access(m->places.logs, W_OK) >= 0;
         _cleanup_free_ char *full = log_problem(m);
         const LimitSupport *support;
+        const SandboxSupport *sandbox;
         size_t n;
 
         check(array, "isolation", isolate_kind(m->isolate) != ISOLATE_SESSION, isolate_kind_name(isolate_kind(m->isolate)),
@@ -122,6 +123,9 @@ int api_doctor(VarlinkCall *call, json_object *parameters, void *userdata) {
                         check(array, "isolation", true, *line, NULL);
         for (size_t k = 0; k < n; k++)
                 check_support(array, support + k);
+        sandbox = sandbox_support(m, &n);
+        for (size_t k = 0; k < n; k++)
+                check(array, sandbox[k].key, sandbox[k].possible, sandbox[k].how, NULL);
         check(array, "journal", true, m->journal ? "a journald listens: output goes there by default" : "no journald: output goes to files",
               NULL);
         check(array, "state", !m->store_problem, m->store_problem ?: m->places.store,
@@ -131,4 +135,9 @@ int api_doctor(VarlinkCall *call, json_object *parameters, void *userdata) {
                 check(array, "problem", false, *p, NULL);
         json_set(o, "checks", array);
         return api_reply(call, o);
+}
+
+/* What a sandbox may be has to be tried first. */
+int api_doctor(VarlinkCall *call, json_object *parameters, void *userdata) {
+        return sandbox_ask(userdata, call, doctor_answer);
 }

@@ -28,6 +28,7 @@
 #include "manager/manager.h"
 #include "manager/notify.h"
 #include "manager/reexec.h"
+#include "manager/sandbox.h"
 #include "manager/number.h"
 #include "manager/schedule.h"
 #include "manager/service.h"
@@ -141,6 +142,7 @@ Manager *manager_free(Manager *m) {
         sd_event_source_disable_unref(m->books);
         sd_event_source_disable_unref(m->retry);
         sd_event_source_disable_unref(m->memory);
+        sandbox_free(m->sandbox);
         map_free(m->services);
         map_free(m->runs);
         map_free(m->pids);

@@ -164,6 +164,7 @@ struct Manager {
                 usec_t complained;
         } notify;
 
+        struct Sandbox *sandbox;           /* what this machine permits (sandbox.c); NULL: nobody has asked */
         sd_event_source *memory;           /* looks at services with limits.memory_restart, where nobody tells; NULL: there are none */
         ScheduleClock *schedule_clock;     /* NULL until a service has a schedule */
         sd_event_source *retry;            /* of a store that failed */

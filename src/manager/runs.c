@@ -12,6 +12,7 @@
 #include "manager/link.h"
 #include "manager/memory.h"
 #include "manager/notify.h"
+#include "manager/sandbox.h"
 
 void instance_spawned(Manager *m, const WireSpawned *p) {
         Instance *i = map_get(m->runs, &p->run);
@@ -91,6 +92,7 @@ bool instance_failure_permanent(const WireFailed *p) {
 
 /* What to do about it; the first that fits. */
 static void set_hint(Instance *i, const WireFailed *p) {
+        const ServiceSpec *s = i->service->spec;
         static const struct {
                 int error;
                 SpawnStage stage;        /* _STAGE_MAX: any */
@@ -106,6 +108,10 @@ static void set_hint(Instance *i, const WireFailed *p) {
                 { ENOMEM, _STAGE_MAX, "the machine, or the cgroup it is in, is out of memory" },
         };
 
+        if (p->error == ENOENT && (p->stage == STAGE_CWD || p->stage == STAGE_EXEC) && (s->sandbox.private_tmp || s->sandbox.hidden)) {
+                i->hint = strdup("its sandbox may hide it: name it in sandbox.writable or sandbox.read_only, and it is there");
+                return;
+        }
         for (size_t k = 0; k < ARRAY_SIZE(table) && !i->hint; k++)
                 if (table[k].error == p->error && (table[k].stage == p->stage || table[k].stage == _STAGE_MAX))
                         i->hint = strdup(table[k].hint);
@@ -113,10 +119,15 @@ static void set_hint(Instance *i, const WireFailed *p) {
 
 static void describe_failure(Instance *i, const WireFailed *p) {
         const ServiceSpec *s = i->service->spec;
+        _cleanup_free_ char *mount = sandbox_failure(i, p);
         const char *what = s->command[0];
 
         if (p->stage == STAGE_KILLED) {
                 instance_set_status(i, "killed by %s before it executed", signal_name(p->error));
+                return;
+        }
+        if (mount) {
+                instance_set_status(i, "%s: %s", mount, strerror(p->error));
                 return;
         }
         if (p->stage == STAGE_CWD)
@@ -133,7 +144,8 @@ void instance_spawn_failed(Manager *m, const WireFailed *p) {
         Instance *i = map_get(m->runs, &p->run);
 
         if (!i) {
-                control_spawn_failed(m, p);
+                if (!sandbox_trial_failed(m, p))
+                        control_spawn_failed(m, p);
                 return;
         }
         /* When it was we who ended it (stop, failed placement), what is known already says more. */
@@ -226,7 +238,7 @@ void instance_exited(Manager *m, const WireExited *p) {
 
         if (i)
                 instance_record_exit(i, p);
-        else
+        else if (!sandbox_trial_exited(m, p))
                 control_exited(m, p);
 }
 

@@ -17,6 +17,7 @@
 #include "manager/link.h"
 #include "manager/logs.h"
 #include "manager/ready.h"
+#include "manager/sandbox.h"
 #include "manager/sockets.h"
 #include "manager/spawn.h"
 #include "manager/spawn_env.h"
@@ -25,14 +26,17 @@ typedef struct Descriptors {
         int fds[8 + SOCKETS_MAX];    /* borrowed, in wire order */
         size_t n;
         int in, out, err, ready; /* owned */
+        SandboxParts sandbox;
         SocketsPassed sockets;
 } Descriptors;
+#define DESCRIPTORS_NULL { .in = -EBADF, .out = -EBADF, .err = -EBADF, .ready = -EBADF, .sandbox = { .ruleset = -EBADF, .filter = -EBADF } }
 
 static void descriptors_done(Descriptors *d) {
         fd_close(d->in);
         fd_close(d->out);
         fd_close(d->err);
         fd_close(d->ready);
+        sandbox_parts_done(&d->sandbox);
         free(d->sockets.names);
 }
 
@@ -176,6 +180,8 @@ static void set_identity(WireSpawn *p, const Identity *id) {
 
 /* ioprio_set(2): class in the top three of sixteen bits, level below. */
 static void set_priority(WireSpawn *p, const ServiceSpec *s) {
+        const char *bad;
+
         if (s->priority.nice != INT_UNSET) {
                 p->flags |= SPAWN_SET_NICE;
                 p->nice = s->priority.nice;
@@ -191,6 +197,16 @@ static void set_priority(WireSpawn *p, const ServiceSpec *s) {
         if (s->umask != UINT32_MAX) {
                 p->flags |= SPAWN_SET_UMASK;
                 p->umask = s->umask;
+        }
+        if (s->priority.scheduler != SCHEDULER_OTHER) {
+                p->flags |= SPAWN_SET_SCHEDULER;
+                p->scheduler = spec_scheduler_policy[s->priority.scheduler];
+                if (s->priority.scheduler == SCHEDULER_FIFO || s->priority.scheduler == SCHEDULER_RR)
+                        p->scheduler_priority = (int32_t) s->priority.scheduler_priority;
+        }
+        if (s->priority.cpu_affinity) {
+                p->flags |= SPAWN_SET_AFFINITY;
+                (void) cpu_list_parse(s->priority.cpu_affinity, p->cpus, &bad); /* checked with the specification */
         }
         if (s->no_new_privileges)
                 p->flags |= SPAWN_NO_NEW_PRIVS;
@@ -232,6 +248,16 @@ static int set_up(const ServiceSpec *s, const Identity *id, const Cell *cell, bo
         if (d->n)
                 builder.packet->flags |= SPAWN_FD_CGROUP;
         return set_capabilities(builder.packet, s, reterr);
+}
+
+/* Its descriptors are the last. */
+static int add_sandbox(const Instance *i, bool notifies, Descriptors *d, KlError *reterr) {
+        int r = sandbox_parts(i->service->manager, i->service->spec, notifies, &d->sandbox, reterr);
+
+        builder.packet->flags |= d->sandbox.flags;
+        add_descriptor(d, d->sandbox.ruleset);
+        add_descriptor(d, d->sandbox.filter);
+        return r;
 }
 
 static int finish(const LogOpen *log, const WireSpawn **ret, size_t *ret_size, KlError *reterr) {
@@ -298,7 +324,10 @@ static int compose(Instance *i, const Identity *id, Descriptors *d, const WireSp
                 builder.packet->flags |= SPAWN_READY_FD;
                 add_descriptor(d, d->ready);
         }
-        spawn_builder_strings(&builder, file, s->cwd ?: "/", instance_label(i, label), s->command, env);
+        r = add_sandbox(i, i->notifies, d, reterr);
+        if (r < 0)
+                return r;
+        spawn_builder_strings(&builder, file, s->cwd ?: "/", instance_label(i, label), d->sandbox.mounts, s->command, env);
         return finish(&log, ret, ret_size, reterr);
 }
 
@@ -342,7 +371,10 @@ static int compose_control(const SpawnControl *c, const Identity *id, Descriptor
         label = text_printf("%s, %s", instance_label(c->instance, name), c->what);
         if (!label)
                 return -ENOMEM;
-        spawn_builder_strings(&builder, file, s->cwd ?: "/", label, c->command, env);
+        r = add_sandbox(c->instance, c->instance->notifies, d, reterr);
+        if (r < 0)
+                return r;
+        spawn_builder_strings(&builder, file, s->cwd ?: "/", label, d->sandbox.mounts, c->command, env);
         return finish(&log, ret, ret_size, reterr);
 }
 
@@ -365,7 +397,7 @@ static int failed(int r, bool *ret_permanent, KlError *reterr) {
 }
 
 int spawn_send(Instance *i, bool *ret_permanent, KlError *reterr) {
-        _cleanup_(descriptors_done) Descriptors d = { .in = -EBADF, .out = -EBADF, .err = -EBADF, .ready = -EBADF };
+        _cleanup_(descriptors_done) Descriptors d = DESCRIPTORS_NULL;
         const WireSpawn *packet;
         Identity id;
         size_t size;
@@ -374,6 +406,8 @@ int spawn_send(Instance *i, bool *ret_permanent, KlError *reterr) {
         r = identity_resolve(i->service->spec, &id, reterr);
         if (r >= 0)
                 r = spawn_prepare(i, reterr);
+        if (r >= 0 && (r = sandbox_ready(i->service->manager, i->service->spec)) == 0)
+                return -EAGAIN;
         if (r >= 0)
                 r = compose(i, &id, &d, &packet, &size, reterr);
         if (r >= 0) {
@@ -386,7 +420,7 @@ int spawn_send(Instance *i, bool *ret_permanent, KlError *reterr) {
 }
 
 int spawn_control(const SpawnControl *c, bool *ret_permanent, KlError *reterr) {
-        _cleanup_(descriptors_done) Descriptors d = { .in = -EBADF, .out = -EBADF, .err = -EBADF, .ready = -EBADF };
+        _cleanup_(descriptors_done) Descriptors d = DESCRIPTORS_NULL;
         const ServiceSpec *s = c->instance->service->spec;
         const WireSpawn *packet;
         Identity id;
@@ -394,6 +428,8 @@ int spawn_control(const SpawnControl *c, bool *ret_permanent, KlError *reterr) {
         int r;
 
         r = identity_resolve(s, &id, reterr);
+        if (r >= 0 && (r = sandbox_ready(c->instance->service->manager, s)) == 0)
+                return -EAGAIN;
         if (r >= 0)
                 r = compose_control(c, &id, &d, &packet, &size, reterr);
         if (r >= 0) {

@@ -6,7 +6,7 @@
 /* A new generation: a random run and invocation id, a place to live in. 0 also when it is prepared already. */
 int spawn_prepare(Instance *i, KlError *reterr);
 /* Prepares a new generation (unless a former call that ended with -EAGAIN did) and asks the keeper for it. 0; -EAGAIN: the keeper's
- * socket is full, call again; else -errno with reterr, and *ret_permanent tells a fault of the file from one of the moment. */
+ * socket is full, or what a sandbox may be is being found out: call again when the queue is pumped; else -errno with reterr, and *ret_permanent tells a fault of the file from one of the moment. */
 int spawn_send(Instance *i, bool *ret_permanent, KlError *reterr);
 
 /* A process beside the main one (control.h): set up as the service is, but for what only its main process gets (readiness, watchdog, pipes of a

@@ -1,6 +1,7 @@
 /* Owns the one table of keys. A key is described here and nowhere else: parser, messages, canonical form, schema and manual follow it.
  * What must stay true: paths are unique and have at most two levels; a fallback parses to the value that a missing key means; the order is the
  * manual's. */
+#include <sched.h>
 #include <sys/resource.h>
 
 #include "model/spec.h"
@@ -11,6 +12,10 @@ static const char *const ready_ways[] = { "start", "notify", "fd", NULL };
 static const char *const schedule_overlaps[] = { "skip", "queue", "replace", NULL };
 static const char *const schedule_missed[] = { "skip", "once", "all", NULL };
 static const char *const io_classes[] = { "none", "realtime", "best-effort", "idle", NULL };
+static const char *const schedulers[] = { "other", "batch", "idle", "fifo", "rr", NULL };
+static const char *const sandbox_systems[] = { "writable", "read-only", NULL };
+static const char *const sandbox_networks[] = { "host", "none", NULL };
+static const char *const syscall_actions[] = { "error", "kill", NULL };
 static const char *const restart_whens[] = { "always", "on-failure", "never", NULL };
 static const char *const stop_scopes[] = { "all", "group", "main", NULL };
 static const char *const reload_ways[] = { "none", "signal", "command", "rolling", NULL };
@@ -23,6 +28,8 @@ static const char *const log_compressions[] = { "none", "zstd", "gzip", NULL };
 const int spec_rlimit_resource[RLIMIT_KEYS] = {
         RLIMIT_NOFILE, RLIMIT_NPROC, RLIMIT_CORE, RLIMIT_STACK, RLIMIT_MEMLOCK, RLIMIT_FSIZE, RLIMIT_DATA, RLIMIT_AS, RLIMIT_CPU,
 };
+
+const int spec_scheduler_policy[_SCHEDULER_MAX] = { SCHED_OTHER, SCHED_BATCH, SCHED_IDLE, SCHED_FIFO, SCHED_RR };
 
 #define FIELD(f) .offset = offsetof(ServiceSpec, f)
 
@@ -197,6 +204,17 @@ const SpecKey spec_keys[] = {
         { "priority.oom_score_adj", KEY_INT32, FIELD(priority.oom_score_adj), .min = -1000, .max = 1000, .effect = EFFECT_LIVE,
           .help = "How readily the kernel kills it when the machine runs out of memory, from -1000 (never) to 1000 (first).",
           .example = "200" },
+
+        { "priority.cpu_affinity", KEY_STRINGS, FIELD(priority.cpu_affinity), .effect = EFFECT_LIVE,
+          .help = "Processors that it runs on, by their numbers from 0 on, single ones and ranges. A program may change that for itself.",
+          .example = "[0-3, 6]" },
+        { "priority.scheduler", KEY_ENUM, FIELD(priority.scheduler), schedulers, .fallback = "other", .effect = EFFECT_LIVE,
+          .help = "How the kernel schedules it, see sched(7). batch: for long computations; idle: only when nobody else wants to run; fifo and rr: "
+                  "before all others, for real-time programs, which needs CAP_SYS_NICE.",
+          .example = "batch" },
+        { "priority.scheduler_priority", KEY_UINT32, FIELD(priority.scheduler_priority), .min = 1, .max = 99, .fallback = "1", .effect = EFFECT_LIVE,
+          .help = "Among those of the schedulers fifo and rr, from 1 (last) to 99 (first).",
+          .example = "10" },
 
         { "restart.when", KEY_ENUM, FIELD(restart.when), restart_whens, .fallback = "always", .effect = EFFECT_NONE,
           .help = "Whether a service that ended by itself is started again. on-failure: after an exit code other than 0, a signal, a "
@@ -409,6 +427,40 @@ const SpecKey spec_keys[] = {
         { "no_new_privileges", KEY_BOOL, FIELD(no_new_privileges), .fallback = "false", .effect = EFFECT_RESTART,
           .help = "Programs it executes gain nothing from set-user-ID bits and file capabilities.",
           .example = "true" },
+
+        { "sandbox.system", KEY_ENUM, FIELD(sandbox.system), sandbox_systems, .fallback = "writable", .effect = EFFECT_RESTART,
+          .help = "read-only: it can write to no file of the machine but below sandbox.writable, and in /dev, /proc and /sys as far as it may.",
+          .example = "read-only" },
+        { "sandbox.writable", KEY_PATHS, FIELD(sandbox.writable), .effect = EFFECT_RESTART,
+          .help = "Files and directories that stay as they are, whatever the other keys do to a directory above them: writable in a system that is "
+                  "read-only, and there where all else is hidden. A path whose name follows a - "
+                  "may be missing.",
+          .example = "[/var/lib/shop, -/run/shop]" },
+        { "sandbox.read_only", KEY_PATHS, FIELD(sandbox.read_only), .effect = EFFECT_RESTART,
+          .help = "Files and directories that it can read and not change. A path whose name follows a - may be missing.",
+          .example = "[/etc, /srv]" },
+        { "sandbox.hidden", KEY_PATHS, FIELD(sandbox.hidden), .effect = EFFECT_RESTART,
+          .help = "Directories that are empty for it, and files that are /dev/null. A path whose name follows a - may be missing.",
+          .example = "[/home, -/root]" },
+        { "sandbox.private_tmp", KEY_BOOL, FIELD(sandbox.private_tmp), .fallback = "false", .effect = EFFECT_RESTART,
+          .help = "A /tmp and a /var/tmp of its own: in memory, which counts as the service's, and gone when it ends.",
+          .example = "true" },
+        { "sandbox.private_devices", KEY_BOOL, FIELD(sandbox.private_devices), .fallback = "false", .effect = EFFECT_RESTART,
+          .help = "A /dev with null, zero, full, random, urandom, tty and terminals, and no disks or other hardware. It can make no devices either.",
+          .example = "true" },
+        { "sandbox.network", KEY_ENUM, FIELD(sandbox.network), sandbox_networks, .fallback = "host", .effect = EFFECT_RESTART,
+          .help = "none: a network of its own with a loopback and nothing else. Sockets that are handed to it, and those that are files, work on.",
+          .example = "none" },
+        { "sandbox.syscalls", KEY_STRINGS, FIELD(sandbox.syscalls), .effect = EFFECT_RESTART,
+          .help = "The only system calls that it may use, by their names and by groups such as @system-service, which are those of systemd.exec(5). "
+                  "Those of @default are always among them. Implies no_new_privileges.",
+          .example = "[\"@system-service\"]" },
+        { "sandbox.syscalls_denied", KEY_STRINGS, FIELD(sandbox.syscalls_denied), .effect = EFFECT_RESTART,
+          .help = "System calls that it may not use, by names and groups: of all, or of those that sandbox.syscalls names. Implies no_new_privileges.",
+          .example = "[\"@mount\", \"@debug\"]" },
+        { "sandbox.syscall_action", KEY_ENUM, FIELD(sandbox.syscall_action), syscall_actions, .fallback = "error", .effect = EFFECT_RESTART,
+          .help = "What becomes of a system call that it may not use. error: it fails with EPERM. kill: the process ends by SIGSYS.",
+          .example = "kill" },
         {},
 };
 

@@ -26,6 +26,10 @@ typedef enum ReloadBy { RELOAD_BY_NONE, RELOAD_BY_SIGNAL, RELOAD_BY_COMMAND, REL
 typedef enum HookKind {
         HOOK_PRE_START, HOOK_POST_START, HOOK_PRE_STOP, HOOK_POST_STOP, HOOK_ON_EXIT, HOOK_ON_FAILURE, _HOOK_KEYS, HOOK_RELOAD = _HOOK_KEYS, _HOOK_MAX
 } HookKind;
+typedef enum SchedulerPolicy { SCHEDULER_OTHER, SCHEDULER_BATCH, SCHEDULER_IDLE, SCHEDULER_FIFO, SCHEDULER_RR, _SCHEDULER_MAX } SchedulerPolicy;
+typedef enum SandboxSystem { SANDBOX_SYSTEM_WRITABLE, SANDBOX_SYSTEM_READ_ONLY } SandboxSystem;
+typedef enum SandboxNetwork { SANDBOX_NETWORK_HOST, SANDBOX_NETWORK_NONE } SandboxNetwork;
+typedef enum SyscallAction { SYSCALL_ACTION_ERROR, SYSCALL_ACTION_KILL } SyscallAction;
 typedef enum DependKind { DEPEND_STARTED, DEPEND_READY, DEPEND_COMPLETED } DependKind;
 
 typedef struct Dependency {
@@ -49,6 +53,12 @@ typedef struct CodeList { int32_t *items; size_t n; } CodeList;
 /* rlimits in the order of spec_rlimit_resource[] (getrlimit(2) numbers): files processes core stack locked_memory file_size data
  * address_space cpu_time(seconds) */
 extern const int spec_rlimit_resource[RLIMIT_KEYS];
+
+extern const int spec_scheduler_policy[_SCHEDULER_MAX];   /* sched_setscheduler(2) numbers */
+
+#define CPUS_MAX 1024
+/* A list of processors, items such as "2", "0-3" or "0-3,6": the bits of those named, in `set`. -EINVAL with the first bad item in *ret_bad. */
+int cpu_list_parse(char *const *items, uint64_t set[CPUS_MAX / 64], const char **ret_bad);
 
 typedef struct ServiceSpec {
         char *name, *ns, *description;
@@ -90,6 +100,9 @@ typedef struct ServiceSpec {
                 uint32_t cpu_weight, io_weight;               /* 1..10000; 0: unset */
                 int io_class;                                 /* IoClass */
                 uint32_t io_level;                            /* 0..7, with a class */
+                char **cpu_affinity;                          /* "0-3", "5": cpu_list_parse(); NULL: any */
+                int scheduler;                                /* SchedulerPolicy */
+                uint32_t scheduler_priority;                  /* 1..99, for fifo and rr */
         } priority;
 
         struct {
@@ -158,6 +171,15 @@ typedef struct ServiceSpec {
         char **capabilities;            /* names; NULL: unrestricted for root; spec.capabilities_set tells an empty list */
         bool capabilities_set;
         bool no_new_privileges;
+
+        struct {
+                int system;                                   /* SandboxSystem */
+                char **read_only, **writable, **hidden;       /* absolute; a leading '-' lets it be missing */
+                bool private_tmp, private_devices;
+                int network;                                  /* SandboxNetwork */
+                char **syscalls, **syscalls_denied;           /* names and @groups */
+                int syscall_action;                           /* SyscallAction */
+        } sandbox;
 } ServiceSpec;
 
 typedef struct SpecList { ServiceSpec **items; size_t n; } SpecList;

@@ -6,10 +6,7 @@
 #include "base/strv.h"
 #include "base/text.h"
 #include "model/calendar.h"
-#include "model/spec.h"
-
-/* Sets *ret_key and *reterr on a fault, and returns -EINVAL. */
-#define FAULT(key, ...) (*ret_key = (key), kl_error_set(reterr, -EINVAL, KL_E_INVALID, __VA_ARGS__))
+#include "model/validate.h"
 
 static int check_names(const ServiceSpec *s, const char **ret_key, KlError *reterr) {
         const char *key = !name_valid(s->ns) ? "namespace" : !name_valid(s->name) ? "name" : NULL;
@@ -314,6 +311,7 @@ int spec_validate(const ServiceSpec *s, const char **ret_key, KlError *reterr) {
                 check_type,  check_limits,  check_devices, check_restart, check_log,
                 check_collects, check_sockets, check_schedule, check_demand, check_rolling, check_reload, check_hooks,
                 check_capabilities,
+                validate_priority, validate_syscalls, validate_sandbox,
         };
         int r;
 

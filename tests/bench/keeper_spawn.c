@@ -44,7 +44,7 @@ static void send_spawn(SpawnBuilder *b, uint64_t run) {
         if (spawn_builder_init(b, run, invocation) < 0)
                 die("builder");
         b->packet->flags = SPAWN_LOG_PIPES;
-        spawn_builder_strings(b, command, "/", "bench", argv, NULL);
+        spawn_builder_strings(b, command, "/", "bench", NULL, argv, NULL);
         spawn_builder_log(b, &log, sizeof(log));
         if (spawn_builder_finish(b, &s, &size) < 0)
                 die("builder");

@@ -7,7 +7,7 @@ static uint64_t walk_spawn(const WireSpawn *s, size_t size, size_t n_fds) {
         const char *p = wire_spawn_strings(s), *log = wire_spawn_log(s);
         uint64_t sum = s->run;
 
-        for (uint64_t i = 0; i < (uint64_t) s->n_argv + s->n_env + 3; i++, p = wire_next_string(p))
+        for (uint64_t i = 0; i < (uint64_t) s->n_mounts + s->n_argv + s->n_env + 3; i++, p = wire_next_string(p))
                 sum += strlen(p) + (unsigned char) *p;
         for (uint32_t i = 0; i < s->n_groups; i++)
                 sum += s->groups[i];
@@ -16,7 +16,7 @@ static uint64_t walk_spawn(const WireSpawn *s, size_t size, size_t n_fds) {
         for (uint32_t i = 0; i < s->log_size; i++)
                 sum += (unsigned char) log[i];
         if (p != log || log + s->log_size != (const char *) s + size || wire_spawn_fds(s) != n_fds || n_fds > WIRE_FDS_MAX ||
-            s->n_argv + s->n_env > WIRE_STRINGS_MAX || s->n_argv == 0)
+            s->n_argv + s->n_env > WIRE_STRINGS_MAX || s->n_argv == 0 || s->n_mounts > WIRE_MOUNTS_MAX)
                 abort();
         return sum;
 }

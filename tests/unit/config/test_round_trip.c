@@ -57,8 +57,15 @@ static char *file_with(const SpecKey *k) {
                                                               : ""; /* without which it means nothing */
         char *text;
 
-        const char *with = streq(k->path, "priority.io_level") ? ", io_class: realtime"
-                : streq(k->path, "reload.command") ? ", by: command" : ""; /* mean nothing alone */
+        static const struct { const char *path, *with; } together[] = { /* mean nothing alone */
+                { "priority.io_level", ", io_class: realtime" }, { "priority.scheduler_priority", ", scheduler: fifo" },
+                { "reload.command", ", by: command" },           { "sandbox.syscall_action", ", syscalls: read" },
+        };
+        const char *with = "";
+
+        for (size_t i = 0; i < ARRAY_SIZE(together); i++)
+                if (streq(k->path, together[i].path))
+                        with = together[i].with;
 
         if (dot)
                 text = text_printf("services:\n  a:\n%s    %.*s: {%s: %s%s}\n%s", command, (int) (dot - k->path), k->path, dot + 1,

@@ -132,6 +132,41 @@ static void test_nothing_is_dropped_in_silence(void **state) {
                 }
 }
 
+/* In every format; systemd binds back what lies below a hidden directory. */
+static void test_sandbox(void **state) {
+        static const struct { ExportFormat format; const char *lines[14]; } table[] = {
+                { EXPORT_SYSTEMD, { "CPUAffinity=0-3\nCPUAffinity=6\n", "CPUSchedulingPolicy=batch\n", "ProtectSystem=strict\n", "ReadWritePaths=/var/lib/api\n",
+                                    "BindPaths=/home/me\n", "TemporaryFileSystem=/home:ro\n", "InaccessiblePaths=-/root\n", "PrivateTmp=true\n", "PrivateDevices=true\n",
+                                    "PrivateNetwork=true\n", "SystemCallFilter=@system-service bpf\n", "SystemCallErrorNumber=EPERM\n", "SystemCallFilter=~@mount\n" } },
+                { EXPORT_QUADLET, { "\nReadOnly=true\n", "\nTmpfs=/tmp\nTmpfs=/var/tmp\n", "\nNetwork=none\n", "! web: sandbox.hidden has no counterpart\n" } },
+                { EXPORT_COMPOSE, { "\"read_only\":true", "\"tmpfs\":[\"/tmp\",\"/var/tmp\"]", "\"network_mode\":\"none\"", "\"cpuset\":\"0-3,6\"",
+                                    "! web: sandbox.syscalls has no counterpart\n" } },
+                { EXPORT_KUBERNETES, { "\"securityContext\":{\"readOnlyRootFilesystem\":true}", "! web: sandbox.private_tmp: mount an emptyDir at /tmp\n",
+                                       "! web: sandbox.network has no counterpart\n" } },
+        };
+        _cleanup_(spec_freep) ServiceSpec *s = make_spec("default", "web");
+        const struct { char ***list; const char *item; } items[] = {
+                { &s->sandbox.writable, "/var/lib/api" }, { &s->sandbox.writable, "/home/me" },    { &s->sandbox.hidden, "/home" },
+                { &s->sandbox.hidden, "-/root" },         { &s->priority.cpu_affinity, "0-3" },    { &s->priority.cpu_affinity, "6" },
+                { &s->sandbox.syscalls, "@system-service" }, { &s->sandbox.syscalls, "bpf" },      { &s->sandbox.syscalls_denied, "@mount" },
+        };
+
+        for (size_t i = 0; i < ARRAY_SIZE(items); i++)
+                assert_int_equal(strv_append(items[i].list, items[i].item), 0);
+        set_key(s, "sandbox.system", "read-only");
+        set_key(s, "sandbox.private_tmp", "true");
+        set_key(s, "sandbox.private_devices", "true");
+        set_key(s, "sandbox.network", "none");
+        set_key(s, "priority.scheduler", "batch");
+        for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
+                _cleanup_free_ char *text = everything(table[i].format, s, &options);
+
+                for (size_t k = 0; table[i].lines[k]; k++)
+                        if (!strstr(text, table[i].lines[k]))
+                                fail_msg("%s is not in\n%s", table[i].lines[k], text);
+        }
+}
+
 static void test_oneshot(void **state) {
         _cleanup_(spec_freep) ServiceSpec *s = make_spec("default", "Job_1");
         _cleanup_free_ char *unit = NULL, *manifest = NULL;
@@ -266,6 +301,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_systemd), cmocka_unit_test(test_quadlet), cmocka_unit_test(test_compose), cmocka_unit_test(test_kubernetes),
                 cmocka_unit_test(test_nothing_is_dropped_in_silence), cmocka_unit_test(test_oneshot), cmocka_unit_test(test_timers), cmocka_unit_test(test_cron_jobs), cmocka_unit_test(test_sockets), cmocka_unit_test(test_dependency_with_instances),
+                cmocka_unit_test(test_nothing_is_dropped_in_silence), cmocka_unit_test(test_oneshot), cmocka_unit_test(test_sandbox), cmocka_unit_test(test_timers), cmocka_unit_test(test_cron_jobs), cmocka_unit_test(test_dependency_with_instances),
                 cmocka_unit_test(test_image_is_needed),
         };
 

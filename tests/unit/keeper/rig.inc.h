@@ -49,6 +49,7 @@ typedef struct Rig {
         size_t size;
         int fds[WIRE_FDS_MAX];
         size_t n_fds;
+        char *const *mounts;            /* of the next SPAWN */
 } Rig;
 
 /* ---- in the helpers' processes ---- */
@@ -368,7 +369,8 @@ static void spawn_send_in(Rig *rig, const char *cwd, char *const *argv, char *co
         const WireSpawn *s;
         size_t size;
 
-        spawn_builder_strings(&rig->builder, argv[0], cwd, "test", argv, env);
+        spawn_builder_strings(&rig->builder, argv[0], cwd, "test", rig->mounts, argv, env);
+        rig->mounts = NULL;
         if (rig->builder.packet->flags & SPAWN_LOG_PIPES) {
                 LogOpen log = { .version = LOG_WIRE_VERSION, .run = rig->builder.packet->run, .path = "/nowhere.log" };
 

@@ -19,7 +19,7 @@ static const WireSpawn *build(SpawnBuilder *b, size_t *ret_size) {
         assert_int_equal(spawn_builder_init(b, 7, invocation), 0);
         b->packet->flags = SPAWN_LOG_PIPES | SPAWN_FD_CGROUP | SPAWN_READY_FD;
         b->packet->n_listen = 2;
-        spawn_builder_strings(b, "/bin/sh", "/", "web:0", some_argv, some_env);
+        spawn_builder_strings(b, "/bin/sh", "/", "web:0", NULL, some_argv, some_env);
         spawn_builder_log(b, "log block", 9);
         assert_int_equal(spawn_builder_finish(b, &s, ret_size), 0);
         return s;
@@ -55,7 +55,7 @@ static void test_builder_is_reusable_after_an_error(void **state) {
         big[WIRE_MAX - 1] = '\0';
         assert_int_equal(spawn_builder_init(&b, 7, invocation), 0);
         memory = b.packet;
-        spawn_builder_strings(&b, "/bin/sh", NULL, NULL, argv, NULL);
+        spawn_builder_strings(&b, "/bin/sh", NULL, NULL, NULL, argv, NULL);
         assert_int_equal(spawn_builder_finish(&b, &s, &size), -E2BIG);
         s = build(&b, &size);
         assert_ptr_equal(b.packet, memory);
@@ -77,7 +77,7 @@ static void test_builder_fills_a_packet_to_the_last_byte(void **state) {
 
                 memset(word, 'x', room - 1 + (size_t) over);
                 assert_int_equal(spawn_builder_init(&b, 7, invocation), 0);
-                spawn_builder_strings(&b, "f", NULL, NULL, argv, NULL);
+                spawn_builder_strings(&b, "f", NULL, NULL, NULL, argv, NULL);
                 assert_int_equal(spawn_builder_finish(&b, &s, &size), over ? -E2BIG : 0);
                 if (!over)
                         assert_int_equal(wire_check(s, size, 0), 0);
@@ -96,15 +96,15 @@ static void test_builder_counts_words(void **state) {
         for (size_t i = 0; i < WIRE_STRINGS_MAX; i++)
                 argv[i] = "";
         assert_int_equal(spawn_builder_init(&b, 7, invocation), 0);
-        spawn_builder_strings(&b, "f", NULL, NULL, argv, NULL);
+        spawn_builder_strings(&b, "f", NULL, NULL, NULL, argv, NULL);
         assert_int_equal(spawn_builder_finish(&b, &s, &size), 0);
         assert_int_equal(wire_check(s, size, 0), 0);
         argv[WIRE_STRINGS_MAX] = "";
         assert_int_equal(spawn_builder_init(&b, 7, invocation), 0);
-        spawn_builder_strings(&b, "f", NULL, NULL, argv, NULL);
+        spawn_builder_strings(&b, "f", NULL, NULL, NULL, argv, NULL);
         assert_int_equal(spawn_builder_finish(&b, &s, &size), -E2BIG);
         assert_int_equal(spawn_builder_init(&b, 7, invocation), 0);
-        spawn_builder_strings(&b, "f", NULL, NULL, some_argv, NULL);
+        spawn_builder_strings(&b, "f", NULL, NULL, NULL, some_argv, NULL);
         spawn_builder_log(&b, argv, WIRE_LOG_MAX + 1);
         assert_int_equal(spawn_builder_finish(&b, &s, &size), -E2BIG);
         free(argv);

@@ -1,0 +1,12 @@
+/* Rules of spec_validate(), one function each. Private to this room. */
+#pragma once
+
+#include "model/spec.h"
+
+/* Sets *ret_key and *reterr on a fault, and returns -EINVAL. */
+#define FAULT(key, ...) (*ret_key = (key), kl_error_set(reterr, -EINVAL, KL_E_INVALID, __VA_ARGS__))
+
+/* validate_sandbox.c */
+int validate_priority(const ServiceSpec *s, const char **ret_key, KlError *reterr);
+int validate_syscalls(const ServiceSpec *s, const char **ret_key, KlError *reterr);
+int validate_sandbox(const ServiceSpec *s, const char **ret_key, KlError *reterr);
