@@ -115,7 +115,16 @@ static int read_path(Loader *l, const char *path, char **ret, size_t *ret_n) {
 }
 
 static const char *why_not(int r) {
-        return r == -EOPNOTSUPP ? "it is a program, and no program is run here to learn what it says: `kingctl import` makes a file of it" : strerror(-r);
+        switch (r) {
+        case -EOPNOTSUPP:
+                return "it is a program, and no program is run here to learn what it says: `kingctl import` makes a file of it";
+        case -EBADMSG:
+                return "node could not run it: what it has to say stands above";
+        case -ETIMEDOUT:
+                return "node did not come to an end with it";
+        default:
+                return strerror(-r);
+        }
 }
 
 /* 0, also when the file has faults; -errno when it could not be read, which is said too. */

@@ -32,8 +32,16 @@ static int read_min_uptime(App *a, const Node *v, const char *key) {
         return set_milliseconds(a, v, key, "restart.reset_after");
 }
 
+/* The same each time. */
 static int read_restart_delay(App *a, const Node *v, const char *key) {
-        return set_milliseconds(a, v, key, "restart.delay");
+        int r;
+
+        if (streq(pm2_text(v) ?: "", "0"))
+                return 0;
+        r = set_milliseconds(a, v, key, "restart.delay");
+        if (r >= 0)
+                r = set_milliseconds(a, v, key, "restart.max_delay");
+        return r < 0 ? r : foreign_set(a->service, "restart.factor", json_object_new_int(1));
 }
 
 static int read_backoff(App *a, const Node *v, const char *key) {

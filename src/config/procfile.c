@@ -1,5 +1,5 @@
 /* Procfile, as foreman, overmind and Heroku read it: `name: command` a line, run by a shell beside the file, with `.env` beside it, the number of
- * processes from `.foreman` (formation: web=2,worker=1), and PORT from 5000 on, a hundred apart for each line and one for each process. */
+ * processes from `.foreman` (formation: web=2,worker=1), and PORT from 5000 on (or what these files say), a hundred apart for each line and one for each process. */
 #include <ctype.h>
 #include <fcntl.h>
 
@@ -31,20 +31,43 @@ static uint64_t formation_of(const char *formation, const char *name) {
         return n;
 }
 
-/* The value behind `formation:` in .foreman; malloc'ed, NULL where there is none. */
-static char *read_formation(const Foreign *f) {
+/* The value of an option in .foreman ("formation"); malloc'ed, NULL where there is none. */
+static char *foreman_option(const Foreign *f, const char *option) {
         _cleanup_free_ char *path = path_join(f->directory, ".foreman"), *text = NULL;
-        const char *p;
-        size_t n;
+        size_t n = strlen(option);
 
-        if (!path || read_file_at(AT_FDCWD, path, 64 * 1024, &text, &n) < 0)
+        if (!path || read_file_at(AT_FDCWD, path, 64 * 1024, &text, NULL) < 0)
                 return NULL;
-        p = startswith(text, "formation:") ? text : strstr(text, "\nformation:");
-        if (!p)
-                return NULL;
-        p += strcspn(p, ":") + 1;
-        p += strspn(p, " \t\"'");
-        return strndup(p, strcspn(p, "\n\r\"'"));
+        for (const char *p = text; *p; p += strcspn(p, "\n"), p += *p == '\n') {
+                if (strncmp(p, option, n) != 0 || p[n] != ':')
+                        continue;
+                p += n + 1;
+                p += strspn(p, " \t\"'");
+                return strndup(p, strcspn(p, "\n\r\"'"));
+        }
+        return NULL;
+}
+
+/* As foreman counts: from what .foreman says, else from PORT in .env, else from 5000 on. */
+static int first_port(const Foreign *f, unsigned *ret) {
+        _cleanup_free_ char *option = foreman_option(f, "port"), *path = path_join(f->directory, ".env");
+        _cleanup_diagnostics_ Diagnostics ignored = {};
+        _cleanup_strv_ char **env = NULL;
+        const char *text = option;
+        uint64_t port;
+
+        if (!path)
+                return -ENOMEM;
+        /* What is wrong with the file is said when a service starts with it. */
+        if (!text && config_load_env_file(path, &env, &ignored) >= 0)
+                text = strv_env_get(env, "PORT");
+        *ret = PORT_FIRST;
+        if (!text)
+                return 0;
+        if (parse_u64(text, &port) < 0 || port > UINT16_MAX)
+                return foreign_fault(f, (Place) {}, "%s: expected a port, not \"%s\"", option ? ".foreman: port" : ".env: PORT", text);
+        *ret = (unsigned) port;
+        return 0;
 }
 
 /* PORT differs from one process to the next; the shell that runs the line anyway knows which one it is. */
@@ -111,14 +134,12 @@ static int read_line(const Foreign *f, char *line, unsigned number, const char *
 }
 
 int procfile_load(const Foreign *f, const char *text, size_t n) {
-        _cleanup_free_ char *copy = strndup(text, n), *formation = read_formation(f);
-        unsigned number = 0, port = PORT_FIRST;
+        _cleanup_free_ char *copy = strndup(text, n), *formation = foreman_option(f, "formation");
+        unsigned number = 0, port;
         size_t before = f->specs->n;
         char *rest = copy;
-        int r = 0;
+        int r = copy ? first_port(f, &port) : -ENOMEM;
 
-        if (!copy)
-                return -ENOMEM;
         for (char *line; r >= 0 && (line = strsep(&rest, "\n")); )
                 r = read_line(f, line, ++number, formation, &port);
         if (r >= 0 && f->specs->n == before && f->diagnostics->errors == 0)

@@ -1,10 +1,6 @@
 /* supervisord.conf → services. A program is a service; with numprocs it is one service of that many instances, or, where its command or
  * environment differ by %(process_num), that many services. A group is a namespace. supervisord's own defaults hold: restart on an unexpected
  * exit, three retries, TERM and ten seconds. */
-#include <glob.h>
-#include <fcntl.h>
-
-#include "base/fd.h"
 #include "base/span.h"
 #include "base/strv.h"
 #include "base/text.h"
@@ -114,20 +110,57 @@ static int add_program(Program *p, int64_t instances) {
         return foreign_add(p->f, (Place) { p->section->line, 1 }, p->group, name, TAKE_PTR(service));
 }
 
+/* The next of the names that commas or lines separate, from *p on; NULL at the end. */
+static const char *next_name(const char **p, size_t *ret_n) {
+        const char *name = *p + strspn(*p, ", \t\n");
+
+        *ret_n = strcspn(name, ", \t\n");
+        *p = name + *ret_n;
+        return *ret_n > 0 ? name : NULL;
+}
+
+static bool group_has(const IniSection *group, const char *program) {
+        const IniKey *k = ini_find(group, "programs");
+        const char *p = k ? k->value : "", *name;
+        size_t n;
+
+        while ((name = next_name(&p, &n)))
+                if (strlen(program) == n && strncmp(name, program, n) == 0)
+                        return true;
+        return false;
+}
+
 /* The first [group:x] that names the program, or NULL. */
 static const char *group_of(const Supervisord *s, const char *program) {
-        for (size_t i = 0; i < s->ini->n; i++) {
-                const char *name = startswith(s->ini->sections[i].name, "group:");
-                const IniKey *k = name ? ini_find(s->ini->sections + i, "programs") : NULL;
-                size_t n = strlen(program);
+        for (size_t i = 0; i < s->sources->n; i++)
+                for (size_t k = 0; k < s->sources->items[i].ini.n; k++) {
+                        const IniSection *section = s->sources->items[i].ini.sections + k;
+                        const char *name = startswith(section->name, "group:");
 
-                for (const char *p = k ? k->value : ""; *p; p += strcspn(p, ",\n")) {
-                        p += strspn(p, ", \t\n");
-                        if (strncmp(p, program, n) == 0 && strchr(", \t\n", p[n]))
+                        if (name && group_has(section, program))
                                 return name;
                 }
-        }
         return NULL;
+}
+
+/* What a group names and no file has. */
+static int read_group(const Supervisord *s, const Foreign *f, const IniSection *group) {
+        const IniKey *k = ini_find(group, "programs");
+        const char *p = k ? k->value : "", *name;
+        size_t n;
+        int r = 0;
+
+        while (r >= 0 && (name = next_name(&p, &n))) {
+                _cleanup_free_ char *wanted = text_printf("program:%.*s", (int) n, name);
+
+                if (!wanted)
+                        return -ENOMEM;
+                if (!sources_find(s->sources, wanted))
+                        r = foreign_note(f, place_of_key(k), "[%s] names %.*s, and there is no [%s]", group->name, (int) n, name, wanted);
+        }
+        if (r >= 0 && ini_find(group, "priority"))
+                r = foreign_note(f, place_of_key(ini_find(group, "priority")), "[%s] priority: say what waits for what with depends_on", group->name);
+        return r;
 }
 
 static bool differs_by_number(const IniSection *s) {
@@ -187,100 +220,25 @@ static int read_section(const Supervisord *s, const Foreign *f, const IniSection
 
         if (program)
                 return read_program(s, f, section, program);
+        if (startswith(section->name, "group:"))
+                return read_group(s, f, section);
         for (size_t i = 0; i < ARRAY_SIZE(sections); i++)
                 if (startswith(section->name, sections[i].prefix))
                         return foreign_note(f, (Place) { section->line, 1 }, "[%s] %s", section->name, sections[i].why);
         return 0;
 }
 
-static const IniSection *find_section(const Ini *ini, const char *name) {
-        for (size_t i = 0; i < ini->n; i++)
-                if (streq(ini->sections[i].name, name))
-                        return ini->sections + i;
-        return NULL;
-}
-
-/* Of `ini`, which f is about; all: the first file, which `first` is about. */
-static int read_sections(const Foreign *f, const Ini *ini, const Foreign *first, const Ini *all) {
-        Supervisord s = { .f = first, .ini = all, .daemon = find_section(all, "supervisord") };
-        int r = 0;
-
-        for (size_t i = 0; i < ini->n && r >= 0; i++)
-                r = read_section(&s, f, ini->sections + i);
-        return r;
-}
-
-/* A file that [include] names: its programs, which may be in groups of the including file. */
-static int include_file(const Foreign *f, const char *path, const Ini *all) {
-        _cleanup_free_ char *text = NULL, *directory = strdup(path);
-        _cleanup_ini_ Ini ini = {};
-        Foreign inner = *f;
-        size_t n;
-        int r;
-
-        if (!directory)
-                return -ENOMEM;
-        *strrchr(directory, '/') = '\0';
-        inner.file = path;
-        inner.directory = directory;
-        r = read_file_at(AT_FDCWD, path, CONFIG_FILE_MAX, &text, &n);
-        if (r < 0)
-                return r == -ENOMEM ? r : foreign_fault(f, (Place) {}, "%s: cannot be read: %s", path, strerror(-r));
-        r = text_check(path, text, n, f->diagnostics);
-        if (r > 0)
-                r = ini_read(&inner, text, n, &ini);
-        return r < 0 ? r : read_sections(&inner, &ini, f, all);
-}
-
-static int include_pattern(const Foreign *f, const IniKey *k, const char *pattern, const Ini *all) {
-        _cleanup_free_ char *path = foreign_path(f, pattern);
-        glob_t found = {};
-        int r = 0;
-
-        if (!path)
-                return -ENOMEM;
-        if (glob(path, 0, NULL, &found) != 0)
-                r = foreign_note(f, place_of_key(k), "include: no file matches %s", pattern);
-        for (size_t i = 0; i < found.gl_pathc && r >= 0; i++)
-                r = include_file(f, found.gl_pathv[i], all);
-        globfree(&found);
-        return r;
-}
-
-static int include(const Foreign *f, const Ini *ini) {
-        const IniSection *s = find_section(ini, "include");
-        const IniKey *k = s ? ini_find(s, "files") : NULL;
-        Program p = { .f = f, .section = s, .name = "", .group = "" };
-        _cleanup_free_ char *files = NULL;
-        _cleanup_strv_ char **patterns = NULL;
-        int r;
-
-        if (!k)
-                return 0;
-        r = supervisord_expand(&p, k, &files);
-        if (r < 0)
-                return r == -EINVAL ? 0 : r;
-        for (char *c = files; *c; c++)
-                if (*c == '\n')
-                        *c = ' ';
-        r = strv_split_command(files, &patterns);
-        if (r < 0)
-                return r == -ENOMEM ? r : foreign_fault(f, place_of_key(k), "include: the quotes do not match");
-        for (char **pattern = patterns; pattern && *pattern && r >= 0; pattern++)
-                r = include_pattern(f, k, *pattern, ini);
-        return r;
-}
-
 int supervisord_load(const Foreign *f, const char *text, size_t n) {
-        _cleanup_ini_ Ini ini = {};
         size_t before = f->specs->n, errors = f->diagnostics->errors;
-        int r;
+        _cleanup_sources_ Sources sources = {};
+        Supervisord s = { .f = f, .sources = &sources };
+        int r = sources_read(f, text, n, &sources);
 
-        r = ini_read(f, text, n, &ini);
         if (r >= 0)
-                r = read_sections(f, &ini, f, &ini);
-        if (r >= 0)
-                r = include(f, &ini);
+                s.daemon = sources_find(&sources, "supervisord");
+        for (size_t i = 0; i < sources.n && r >= 0; i++)
+                for (size_t k = 0; k < sources.items[i].ini.n && r >= 0; k++)
+                        r = read_section(&s, &sources.items[i].f, sources.items[i].ini.sections + k);
         if (r >= 0 && f->specs->n == before && f->diagnostics->errors == errors)
                 return foreign_fault(f, (Place) { 1, 1 }, "the file has no [program:…]");
         return r;

@@ -3,9 +3,25 @@
 
 #include "config/ini.h"
 
+/* A file, and where it stands. */
+typedef struct Source {
+        Foreign f;                     /* messages are about this file */
+        Ini ini;
+        char *path, *directory;        /* of an included one */
+} Source;
+typedef struct Sources {
+        Source *items;                 /* the first is the one that includes the others */
+        size_t n;
+} Sources;
+void sources_done(Sources *s);
+#define _cleanup_sources_ _cleanup_(sources_done)
+/* supervisord_files.c: the text and what it includes; 0 (faults are said) or -ENOMEM. */
+int sources_read(const Foreign *f, const char *text, size_t n, Sources *to);
+const IniSection *sources_find(const Sources *s, const char *name);   /* the first of that name, or NULL */
+
 typedef struct Supervisord {
-        const Foreign *f;              /* of the first file, which [supervisord] and the groups stand in */
-        const Ini *ini;
+        const Foreign *f;              /* of the first file, which [supervisord] stands in */
+        const Sources *sources;
         const IniSection *daemon;      /* [supervisord], or NULL */
 } Supervisord;
 

@@ -3,12 +3,14 @@
  * Kingly differs it says so.
  *
  * pm2.c: from words to a verb. pm2_options.c: the options. pm2_list.c: the processes, and how they are named. pm2_act.c: verbs that act on
- * them. pm2_start.c: start, and files. pm2_table.c, pm2_json.c: what is shown of them. pm2_logs.c: logs. pm2_daemon.c: the rest. */
+ * them. pm2_start.c: start. pm2_files.c: files of applications. pm2_table.c, pm2_describe.c, pm2_json.c: what is shown of them. pm2_logs.c: logs.
+ * pm2_daemon.c: the rest. */
 #pragma once
 
 #include "kingctl/ctl.h"
 #include "kingctl/reply.h"
 #include "kingctl/settle.h"
+#include "model/spec.h"
 
 typedef struct Pm2 {
         Ctl *ctl;
@@ -90,9 +92,13 @@ char *pm2_version_of(const Pm2Process *i);       /* of the nearest package.json;
 int pm2_act(Pm2 *p, Pm2List *l, const char *word, const char *action, const char *method);
 /* The same without words: what came of each is said, and returned as 0 or 1. Consumes parameters. quiet: failures alone. */
 int pm2_call(Pm2 *p, const Pm2List *l, const char *method, json_object *parameters, bool quiet);
-/* Whether a word is a file of PM2's (by the end of its name). */
+/* pm2_files.c: whether a word is a file of PM2's (by the end of its name). */
 bool pm2_is_file(const char *word);
-/* pm2_start.c: the applications of a file (or "-"), marked in l as far as they are there. */
+/* Specs as services with the caller's environment, those that --only leaves; *ret is owned. */
+int pm2_services(Pm2 *p, const SpecList *specs, json_object **ret);
+/* {"services": …, "origin": …}; consumes services. NULL on OOM. */
+json_object *pm2_apply_parameters(json_object *services, bool diff);
+/* The applications of a file (or "-"), marked in l as far as they are there. */
 int pm2_select_file(Pm2 *p, Pm2List *l, const char *file);
 /* Those of a file are started or, if they are there, restarted or reloaded (action, method), with what the file says now. */
 int pm2_start_file(Pm2 *p, const char *file, const char *action, const char *method);

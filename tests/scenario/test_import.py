@@ -106,3 +106,100 @@ processes:
         self.file("tick.py", "import sys, time\nprint(sys.argv[1:], flush=True)\ntime.sleep(1000)\n")
         self.ok("start", "-e", f"SCENARIO_HOME={self.home}", os.path.join(self.home, "tick.py"), "--name", "tick", "--", "--fast", "1")
         wait_for("its line", lambda: self.messages("tick") == ["['--fast', '1']"])
+
+    def test_a_key_of_package_json(self):
+        self.start_daemon()
+        path = self.file("package.json", json.dumps({"name": "shop", "version": "1.0.0", "pm2": [{"name": "one", "script": "sleep", "args": "1000"},
+                                                                                                 {"name": "two", "script": "sleep", "args": ["1000"]}]}))
+        self.ok("start", path)
+        self.assertEqual({x["name"]: x["state"] for x in self.list()}, {"one": "running", "two": "running"})
+
+    def test_a_dump_of_pm2(self):
+        self.start_daemon()
+        self.file("w.js", "require('fs').appendFileSync(__dirname + '/w.out', process.argv[2] + process.env.WORD + '\\n'); setInterval(() => {}, 1e6);\n")
+        def process(n):
+            return {"name": "w", "pm_exec_path": os.path.join(self.home, "w.js"), "pm_cwd": self.home, "exec_interpreter": "node", "node_args": [], "args": ["x"],
+                    "exec_mode": "fork_mode", "instances": 2, "autorestart": True, "pm_id": n, "status": "online", "NODE_APP_INSTANCE": n, "kill_retry_time": 100,
+                    "pm_uptime": 1, "restart_time": 3, "unique_id": "u", "env": {"WORD": "yz"}, "axm_monitor": {}, "vizion": True, "treekill": True,
+                    "pm_out_log_path": "/x", "pm_err_log_path": "/y", "pm_pid_path": "/z", "km_link": False, "namespace": "old", "username": "root"}
+        del_user = [{k: v for k, v in process(n).items() if k != "username"} for n in (0, 1)]
+        self.ok("start", self.file("dump.pm2", json.dumps(del_user)))
+        self.assertEqual([(x["namespace"], x["name"], x["state"]) for x in self.list()], [("old", "w", "running")] * 2)
+        wait_for("both", lambda: self.text("w.out").splitlines() == ["xyz", "xyz"])
+
+    def test_procfile_of_four_lines(self):
+        self.start_daemon()
+        self.file(".env", f"SCENARIO_HOME={self.home}\nNAME=shop\n")
+        self.file(".foreman", "formation: web=2,worker=1,clock=1,release=0\nport: 7000\n")
+        path = self.file("Procfile", "web: echo web $PORT $NAME >>out; exec sleep 1000\nworker: echo worker $PORT >>out; exec sleep 1000\n"
+                                     "clock: while :; do echo tick; sleep 100; done\nrelease: exec false\n")
+        self.ok("apply", "-f", path)
+        wait_for("all", lambda: sorted(self.text("out").splitlines()) == ["web 7000 shop", "web 7001 shop", "worker 7100"])
+        self.assertEqual(sorted((x["name"], x["state"]) for x in self.list()),
+                         [("clock", "running"), ("release", "stopped"), ("web", "running"), ("web", "running"), ("worker", "running")])
+        self.ok("restart", "clock")
+
+    def test_supervisord_group_of_an_included_file(self):
+        self.start_daemon()
+        os.mkdir(os.path.join(self.home, "conf.d"))
+        self.file("conf.d/a.conf", "[program:worker]\ncommand=sleep 1000\nenvironment=SCENARIO_HOME=\"%(here)s/..\"\n[group:shop]\nprograms=web,worker,nosuch\n")
+        self.file("conf.d/b.conf", "[program:web]\ncommand=sleep 1000\nnumprocs=2\n")
+        path = self.file("supervisord.conf", "[include]\nfiles = conf.d/*.conf\n")
+        r = self.ok("start", path)
+        self.assertIn("a.conf:5:1: warning: [group:shop] names nosuch, and there is no [program:nosuch]", r.err)
+        self.assertEqual(sorted((x["namespace"], x["name"], x["instance"]) for x in self.list()), [("shop", "web", 0), ("shop", "web", 1), ("shop", "worker", 0)])
+
+    BAD = [
+        ("ecosystem.json", '{"apps": [{"name": "a"}]}', "no `script`"),
+        ("ecosystem.json", '{"apps": "a"}', "expected a list of applications"),
+        ("ecosystem.json", '{"apps": [{"name": "a", "script": "x"}, {"name": "a", "script": "y"}]}', "`a` is defined already"),
+        ("ecosystem.json", '{"apps": [{"script": "x", "instances": "many", "kill_timeout": "soon", "stop_exit_codes": ["x"], "env": []}]}', "kill_timeout: expected milliseconds"),
+        ("ecosystem.json", '{"apps": [{"script": "x", "max_memory_restart": "-1", "cron_restart": "61 * * * *"}]}', "61 is more than 59"),
+        ("ecosystem.json", '{"apps": [{"script": "x", "args": "\\"open"}]}', "the quotes do not match"),
+        ("ecosystem.json", '{"apps": ' + "[" * 500 + "]" * 500 + "}", "levels deep"),
+        ("ecosystem.yaml", "a: &a [x,x,x,x,x,x,x,x,x,x]\n" + "".join(f"{b}: &{b} [{','.join(['*' + a] * 10)}]\n" for a, b in zip("abcdef", "bcdefg")) + "apps: *g\n", "aliases"),
+        ("dump.pm2", "[]", "expected a list of applications"),
+        ("dump.pm2", "", "the file is empty"),
+        ("package.json", '{"name": "x"}', "unknown key `name`"),
+        ("circle.config.js", "const o = {}; o.o = o; module.exports = o", "node could not run it"),
+        ("huge.config.js", "module.exports = {apps: [{name: 'a', script: 'x'.repeat(2e7)}]}", "larger than 16 MiB"),
+        ("gone.config.js", "process.exit(0)", "node could not run it"),
+        ("supervisord.conf", "[program:a", "expected a section"),
+        ("supervisord.conf", "command=x\n[program:a]\ncommand=\"open\nstartsecs=-5\nnumprocs=many\nexitcodes=a\n", "numprocs: expected a number"),
+        ("supervisord.conf", "[program:a]\ncommand=sleep %(nosuch)s\n[program:b]\n[include]\nfiles=supervisord.conf nosuch*\n", "[program:b] has no command"),
+        ("supervisord.conf", "[program:../x]\ncommand=x\nnumprocs=100000\n", "expected a number up to 1024"),
+        ("supervisord.conf", "[group:g]\nprograms=a\n", "the file has no [program:"),
+        ("Procfile", "web sleep", "expected `NAME: COMMAND`"),
+        ("Procfile", "web: x\nweb: y\na/b: z\n", "`web` is defined already"),
+        ("Procfile", "", "no "),
+        ("process-compose.yaml", "processes: {a: {command: x, depends_on: {b: {condition: process_started}}}, b: {command: y, depends_on: {a: {condition: process_started}}}}", "cycle: a -> b -> a"),
+        ("process-compose.yaml", "processes: {a: {command: x, depends_on: {c: {condition: process_never}}, availability: {restart: sometimes}, replicas: -3}, b: {}}", "b: no command"),
+        ("process-compose.yaml", "processes: 7", "no processes"),
+        ("process-compose.yaml", 'processes: {a: {command: "x\0y"}}', "a NUL byte"),
+    ]
+
+    def test_bad_input_has_a_place_and_a_reason(self):
+        for name, text, reason in self.BAD:
+            r = self.refused(2, "check", self.file(name, text))
+            self.assertIn(reason, r.err, (name, text[:200]))
+            self.assertRegex(r.err, rf"(?m)^\S*{name}(:\d+:\d+)?: error: ", text[:200])
+            os.unlink(os.path.join(self.home, name))
+
+    WHOLE = [
+        ("ecosystem.json", '{"apps": [{"name": "a", "script": "sleep", "args": "5", "instances": 2, "env": {"A": "1"}, "stop_exit_codes": [1, 2], "env_production": {"A": "2"}}]}'),
+        ("ecosystem.yaml", "apps:\n- name: a\n  script: sleep\n  args: [5]\n  env: {A: 1}\n- name: b\n  script: sleep\n"),
+        ("dump.pm2", '[{"name": "a", "pm_exec_path": "/bin/sleep", "pm_cwd": "/", "args": ["5"], "env": {"A": "1"}}, {"name": "b", "pm_exec_path": "/bin/sleep", "pm_cwd": "/"}]'),
+        ("supervisord.conf", "[supervisord]\numask=022\n[program:a]\ncommand=sleep %(process_num)d\nnumprocs=2\nprocess_name=%(program_name)s_%(process_num)02d\n"
+                             "environment=A=\"1\",B=2\n[group:g]\nprograms=a\n"),
+        ("Procfile", "web: sleep 5\nworker: sleep $PORT\n# end\nclock: x\n"),
+        ("process-compose.yaml", 'version: "0.5"\nprocesses:\n  a:\n    command: sleep 5\n    depends_on: {b: {condition: process_started}}\n  b: {command: x, replicas: 2}\n'),
+    ]
+
+    def test_cut_anywhere_it_is_read_or_refused(self):
+        for name, text in self.WHOLE:
+            self.ok("check", self.file(name, text))
+            for n in range(0, len(text), max(1, len(text) // 25)):
+                r = self.kingctl("check", self.file(name, text[:n]))
+                self.assertIn(r.code, (0, 2), (text[:n], r))
+                self.assertEqual(r.code == 2, ": error: " in r.err, (text[:n], r))
+            os.unlink(os.path.join(self.home, name))

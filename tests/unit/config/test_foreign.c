@@ -80,7 +80,7 @@ static void test_procfile(void **state) {
         expect("Procfile", "# c\nweb: node s.js -p $PORT\n\nwork-er: ./w  \n",
                "default/web {\"command\":\"node s.js -p $PORT\",\"shell\":true,\"cwd\":\"/srv/shop\",\"env\":{\"PORT\":\"5000\"},"
                "\"env_file\":[\"-/srv/shop/.env\"]}\n"
-               "default/work-er {\"command\":\"./w\",\"shell\":true,\"cwd\":\"/srv/shop\",\"env\":{\"PORT\":\"5100\"},"
+               "default/work-er {\"command\":\"./w\",\"shell\":true,\"cwd\":\"/srv/shop\",\"env\":{\"PORT\":\"7100\"},"
                "\"env_file\":[\"-/srv/shop/.env\"]}\n", FOREMAN);
         expect("Procfile", "", "", "Procfile:1:1: error: the file has no processes\n");
         expect("Procfile", "web node\n: x\nweb:\n", "",
@@ -112,11 +112,11 @@ static void test_formation(void **state) {
         char directory[] = "/tmp/kingly-test-XXXXXX", wanted[1024];
 
         assert_non_null(mkdtemp(directory));
-        write_file(directory, ".foreman", "port: 1\nformation: web=3, idle=0\n");
+        write_file(directory, ".foreman", "port: 7000\nformation: web=3, idle=0\n");
         snprintf(wanted, sizeof wanted,
-                 "default/web {\"command\":\"export PORT=$((5000 + KINGLY_INSTANCE)); s\",\"shell\":true,\"cwd\":\"%s\",\"instances\":3,"
+                 "default/web {\"command\":\"export PORT=$((7000 + KINGLY_INSTANCE)); s\",\"shell\":true,\"cwd\":\"%s\",\"instances\":3,"
                  "\"env_file\":[\"-%s/.env\"]}\n"
-                 "default/idle {\"command\":\"i\",\"shell\":true,\"cwd\":\"%s\",\"autostart\":false,\"env\":{\"PORT\":\"5100\"},"
+                 "default/idle {\"command\":\"i\",\"shell\":true,\"cwd\":\"%s\",\"autostart\":false,\"env\":{\"PORT\":\"7100\"},"
                  "\"env_file\":[\"-%s/.env\"]}\n", directory, directory, directory, directory);
         expect_in(directory, "Procfile", "web: s\nidle: i\n", wanted, FOREMAN);
         remove_file(directory, ".foreman");
@@ -159,7 +159,9 @@ static void test_supervisord_numbers_and_groups(void **state) {
                                    "[group:g]\nprograms=x, w\npriority=5\n",
                "g/w-8 {\"command\":[\"w\",\"08\"]," SUPERVISED(UNEXPECTED) "}\n"
                "g/w-9 {\"command\":[\"w\",\"09\"]," SUPERVISED(UNEXPECTED) "}\n",
-               "supervisord.conf:6:1: warning: w: supervisord has no key `wat` either\n");
+               "supervisord.conf:6:1: warning: w: supervisord has no key `wat` either\n"
+               "supervisord.conf:8:1: warning: [group:g] names x, and there is no [program:x]\n"
+               "supervisord.conf:9:1: warning: [group:g] priority: say what waits for what with depends_on\n");
 }
 
 static void test_supervisord_refused(void **state) {
