@@ -90,7 +90,9 @@ char *pm2_version_of(const Pm2Process *i);       /* of the nearest package.json;
 
 /* pm2_act.c: one call on what is marked, told as PM2 tells it. action: "stopProcessId", left unsaid of a file. */
 int pm2_act(Pm2 *p, Pm2List *l, const char *word, const char *action, const char *method);
-/* The same without words: what came of each is said, and returned as 0 or 1. Consumes parameters. quiet: failures alone. */
+/* What is marked is reloaded, or restarted where it has no way to be. */
+int pm2_reload_selected(Pm2 *p, Pm2List *l);
+/* pm2_act without words: what came of each is said, and returned as 0 or 1. Consumes parameters. quiet: failures alone. */
 int pm2_call(Pm2 *p, const Pm2List *l, const char *method, json_object *parameters, bool quiet);
 /* pm2_files.c: whether a word is a file of PM2's (by the end of its name). */
 bool pm2_is_file(const char *word);
@@ -100,8 +102,8 @@ int pm2_services(Pm2 *p, const SpecList *specs, json_object **ret);
 json_object *pm2_apply_parameters(json_object *services, bool diff);
 /* The applications of a file (or "-"), marked in l as far as they are there. */
 int pm2_select_file(Pm2 *p, Pm2List *l, const char *file);
-/* Those of a file are started or, if they are there, restarted or reloaded (action, method), with what the file says now. */
-int pm2_start_file(Pm2 *p, const char *file, const char *action, const char *method);
+/* Those of a file are started or, if they are there, restarted or reloaded, with what the file says now. */
+int pm2_start_file(Pm2 *p, const char *file, bool reload);
 /* Applies what the marked services are, with the caller's environment over theirs. */
 int pm2_update_environment(Pm2 *p, const Pm2List *l);
 

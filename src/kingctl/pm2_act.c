@@ -48,12 +48,16 @@ static char *ids_of(const Pm2List *l, const char *word) {
         return text_printf("[ %s ]", b.data ?: "");
 }
 
-int pm2_act(Pm2 *p, Pm2List *l, const char *word, const char *action, const char *method) {
+static void say_action(const Pm2 *p, const Pm2List *l, const char *word, const char *action) {
         _cleanup_free_ char *ids = ids_of(l, word);
 
         if (!pm2_is_file(word))
                 pm2_say(p, "Applying action %s on app [%s](ids: %s)", action, word, ids ?: "");
         fflush(stdout);
+}
+
+int pm2_act(Pm2 *p, Pm2List *l, const char *word, const char *action, const char *method) {
+        say_action(p, l, word, action);
         return pm2_call(p, l, method, pm2_list_parameters(l), false);
 }
 
@@ -127,7 +131,7 @@ static int restart(Pm2 *p, Pm2List *l, const char *word) {
 }
 
 static int restart_file(Pm2 *p, Pm2List *l, const char *word) {
-        return pm2_start_file(p, word, "restartProcessId", "Restart");
+        return pm2_start_file(p, word, false);
 }
 
 static void remind(const Pm2 *p) {
@@ -155,14 +159,57 @@ int pm2_restart(Pm2 *p) {
         return show(p, each_word(p, restart, restart_file));
 }
 
+/* What runs, and has a way to be reloaded. */
+static bool reloadable(const Pm2Process *i) {
+        json_object *spec = field_object(i->service, "spec");
+
+        return state_lives(i->view.state) && (array_length(field_array(i->service, "instances")) > 1 || array_length(field_array(spec, "sockets")) > 0 ||
+                                              !streq(field_text(field_object(spec, "reload"), "by"), "none") ||
+                                              streq(field_text(field_object(spec, "ready"), "by"), "notify"));
+}
+
+static json_object *part_parameters(Pm2List *l, bool reload) {
+        _cleanup_free_ bool *selected = calloc(l->n + 1, sizeof(bool));
+        json_object *parameters;
+
+        if (!selected)
+                return NULL;
+        for (size_t i = 0; i < l->n; i++) {
+                selected[i] = l->items[i].selected;
+                l->items[i].selected = selected[i] && reloadable(l->items + i) == reload;
+        }
+        parameters = pm2_list_parameters(l);
+        for (size_t i = 0; i < l->n; i++)
+                l->items[i].selected = selected[i];
+        return parameters;
+}
+
+int pm2_reload_selected(Pm2 *p, Pm2List *l) {
+        static const char *const methods[] = { "Restart", "Reload" };
+        int r = 0;
+
+        for (size_t i = 0; i < ARRAY_SIZE(methods) && r == 0; i++) {
+                _cleanup_json_ json_object *parameters = part_parameters(l, i == 1);
+
+                if (!parameters)
+                        return ctl_oom(p->ctl);
+                if (array_length(field_array(parameters, "selectors")) > 0)
+                        r = pm2_call(p, l, methods[i], json_object_get(parameters), false);
+        }
+        return r;
+}
+
 static int reload(Pm2 *p, Pm2List *l, const char *word) {
         int r = pm2_given(p, "update-env") ? pm2_update_environment(p, l) : 0;
 
-        return r != 0 ? r : pm2_act(p, l, word, "reloadProcessId", "Restart");
+        if (r != 0)
+                return r;
+        say_action(p, l, word, "reloadProcessId");
+        return pm2_reload_selected(p, l);
 }
 
 static int reload_file(Pm2 *p, Pm2List *l, const char *word) {
-        return pm2_start_file(p, word, "reloadProcessId", "Restart");
+        return pm2_start_file(p, word, true);
 }
 
 int pm2_reload(Pm2 *p) {

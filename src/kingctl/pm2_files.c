@@ -230,7 +230,8 @@ static bool anything_marked(const Pm2List *l) {
         return false;
 }
 
-static int apply_all(Pm2 *p, json_object *services, const char *action, const char *method) {
+/* Apply restarts what has changed; the rest that is there is restarted or reloaded, as PM2 does. */
+static int apply_all(Pm2 *p, json_object *services, bool reload) {
         _cleanup_pm2_list_ Pm2List l = {}, after = {};
         _cleanup_json_ json_object *plan = NULL;
         int r = pm2_list_fetch(p, &l), failed;
@@ -238,13 +239,14 @@ static int apply_all(Pm2 *p, json_object *services, const char *action, const ch
         if (r >= 0)
                 r = ctl_call(p->ctl, "Apply", pm2_apply_parameters(json_object_get(services), true), &plan);
         if (r >= 0)
-                r = prepare(p, &l, services, plan, action);
+                r = prepare(p, &l, services, plan, reload ? "reloadProcessId" : "restartProcessId");
         if (r < 0)
                 return r;
         failed = pm2_call(p, NULL, "Apply", pm2_apply_parameters(json_object_get(services), false), true);
         if (failed < 0)
                 return failed;
-        r = anything_marked(&l) ? pm2_call(p, &l, method, pm2_list_parameters(&l), false) : 0;
+        if (anything_marked(&l))
+                r = reload ? pm2_reload_selected(p, &l) : pm2_call(p, &l, "Restart", pm2_list_parameters(&l), false);
         if (r < 0)
                 return r;
         failed = MAX(failed, r);
@@ -255,7 +257,7 @@ static int apply_all(Pm2 *p, json_object *services, const char *action, const ch
         return failed;
 }
 
-int pm2_start_file(Pm2 *p, const char *file, const char *action, const char *method) {
+int pm2_start_file(Pm2 *p, const char *file, bool reload) {
         _cleanup_spec_list_ SpecList specs = {};
         _cleanup_json_ json_object *services = NULL;
         struct stat st;
@@ -270,19 +272,19 @@ int pm2_start_file(Pm2 *p, const char *file, const char *action, const char *met
                 r = overlay(p, services);
         if (r != 0 || array_length(services) == 0)
                 return r;
-        return apply_all(p, services, action, method);
+        return apply_all(p, services, reload);
 }
 
-static int start_or(Pm2 *p, const char *action, const char *method) {
-        int r = pm2_start_file(p, p->words[0], action, method);
+static int start_or(Pm2 *p, bool reload) {
+        int r = pm2_start_file(p, p->words[0], reload);
 
         return r != 0 ? r : pm2_show_list(p);
 }
 
 int pm2_start_or_restart(Pm2 *p) {
-        return start_or(p, "restartProcessId", "Restart");
+        return start_or(p, false);
 }
 
 int pm2_start_or_reload(Pm2 *p) {
-        return start_or(p, "reloadProcessId", "Restart");
+        return start_or(p, true);
 }

@@ -48,8 +48,12 @@ static int fill(Pm2List *l) {
 
                 for (size_t k = 0; k < array_length(details); k++) {
                         json_object *detail = json_object_array_get_idx(details, k), *instance = field_object(detail, "instance");
-                        Pm2Process *item = l->items + l->n++;
+                        Pm2Process *item = l->items + l->n;
 
+                        /* Beside the one whose place it takes or has left, for as long as a reload lasts. */
+                        if (*field_text(instance, "role"))
+                                continue;
+                        l->n++;
                         *item = (Pm2Process) { .id = field_number(instance, "number", 0), .view = instance_view(instance), .instance = instance,
                                                .service = service, .detail = detail };
                         item->status = status_of(&item->view, field_number(instance, "attempts", 0) > 0);

@@ -162,7 +162,7 @@ static int start_word(Pm2 *p, const char *word) {
         int r;
 
         if (pm2_is_file(word))
-                return pm2_start_file(p, word, "restartProcessId", "Restart");
+                return pm2_start_file(p, word, false);
         r = pm2_list_fetch(p, &l);
         if (r < 0)
                 return r;

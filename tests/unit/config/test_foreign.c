@@ -80,7 +80,7 @@ static void test_procfile(void **state) {
         expect("Procfile", "# c\nweb: node s.js -p $PORT\n\nwork-er: ./w  \n",
                "default/web {\"command\":\"node s.js -p $PORT\",\"shell\":true,\"cwd\":\"/srv/shop\",\"env\":{\"PORT\":\"5000\"},"
                "\"env_file\":[\"-/srv/shop/.env\"]}\n"
-               "default/work-er {\"command\":\"./w\",\"shell\":true,\"cwd\":\"/srv/shop\",\"env\":{\"PORT\":\"7100\"},"
+               "default/work-er {\"command\":\"./w\",\"shell\":true,\"cwd\":\"/srv/shop\",\"env\":{\"PORT\":\"5100\"},"
                "\"env_file\":[\"-/srv/shop/.env\"]}\n", FOREMAN);
         expect("Procfile", "", "", "Procfile:1:1: error: the file has no processes\n");
         expect("Procfile", "web node\n: x\nweb:\n", "",
