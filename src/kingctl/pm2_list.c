@@ -64,11 +64,14 @@ static int fill(Pm2List *l) {
 }
 
 int pm2_list_fetch(Pm2 *p, Pm2List *ret) {
+        _cleanup_json_ json_object *parameters = ctl_selectors(p->ctl, NULL, true);
         int r = ctl_connect(p->ctl, CONNECT_START);
 
         *ret = (Pm2List) {};
+        if (r >= 0 && json_add(parameters, "brief", json_object_new_boolean(true)) < 0)
+                r = ctl_oom(p->ctl);
         if (r >= 0)
-                r = ctl_call(p->ctl, "Describe", ctl_selectors(p->ctl, NULL, true), &ret->reply);
+                r = ctl_call(p->ctl, "Describe", json_object_get(parameters), &ret->reply);
         if (r >= 0 && fill(ret) < 0)
                 r = ctl_oom(p->ctl);
         return r;

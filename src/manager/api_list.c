@@ -234,7 +234,8 @@ static json_object *log_json(const Instance *i) {
         return json_text(path);
 }
 
-static json_object *detail_json(Instance *i) {
+/* brief: without what is read for the answer, from the kernel and from the books. */
+static json_object *detail_json(Instance *i, bool brief) {
         json_object *o = json_object_new_object();
         const char *cgroup = i->cell ? cell_cgroup(i->cell) : NULL;
         char id[33] = "";
@@ -242,14 +243,14 @@ static json_object *detail_json(Instance *i) {
         if (i->run)
                 hex_encode(id, i->invocation, sizeof i->invocation);
         json_set(o, "instance", instance_json(i));
-        json_set(o, "usage", usage_json(i));
+        json_set(o, "usage", brief ? NULL : usage_json(i));
         json_set(o, "invocation_id", id[0] ? json_object_new_string(id) : NULL);
         json_set(o, "generation", json_object_new_int64((int64_t) i->generation));
         json_set(o, "cgroup", json_text(cgroup));
         json_set(o, "next_usec", i->lc.deadline == USEC_INFINITY ? NULL : realtime_of(i->lc.deadline));
         json_set(o, "log", log_json(i));
         json_set(o, "hook", hooks_failure_json(i));
-        json_set(o, "processes", processes_json(i));
+        json_set(o, "processes", brief ? json_object_new_array() : processes_json(i));
         return o;
 }
 
@@ -300,19 +301,19 @@ static json_object *settings_json(const Service *s, json_object *canonical, bool
         return secrets ? TAKE_PTR(o) : config_redact(&r, o);
 }
 
-static json_object *service_json(Service *s, const Selection *selection, Map *events, bool secrets) {
+static json_object *service_json(Service *s, const Selection *selection, Map *events, bool secrets, bool brief) {
         json_object *o = json_object_new_object(), *instances = json_object_new_array(), *last = json_object_new_array();
-        _cleanup_strv_ char **unenforced = isolate_unenforced(s->manager->isolate, s->spec);
+        _cleanup_strv_ char **unenforced = brief ? NULL : isolate_unenforced(s->manager->isolate, s->spec);
 
         for (size_t k = 0; k < selection->n; k++)
                 if (selection->items[k]->service == s)
-                        json_push(instances, detail_json(selection->items[k]));
+                        json_push(instances, detail_json(selection->items[k], brief));
         json_set(o, "name", json_object_new_string(s->spec->name));
         json_set(o, "namespace", json_object_new_string(s->spec->ns));
         json_set(o, "origin", json_object_new_string(s->origin));
         json_set(o, "wanted", json_object_new_boolean(s->wanted));
         json_set(o, "spec", settings_json(s, config_spec_to_json_full(s->spec), secrets));
-        json_set(o, "changed", settings_json(s, config_spec_to_json(s->spec), secrets));
+        json_set(o, "changed", brief ? NULL : settings_json(s, config_spec_to_json(s->spec), secrets));
         json_set(o, "unenforced", strv_json(unenforced));
         json_set(o, "sockets", sockets_json(s));
         json_set(o, "rolling", rolling_json(s));
@@ -328,21 +329,25 @@ int api_describe(VarlinkCall *call, json_object *parameters, void *userdata) {
         _cleanup_selection_ Selection s = {};
         _cleanup_error_ KlError e = {};
         json_object *reply, *array;
-        bool secrets = false;
+        bool secrets = false, brief = false;
         int r;
 
         r = events ? resolve(userdata, parameters, &s, &e) : -ENOMEM;
         if (r >= 0)
                 r = api_secrets(call, parameters, &secrets, &e);
+        if (r >= 0)
+                r = json_get_bool(parameters, "brief", &brief, &e);
         if (r < 0)
                 return api_fail(call, &e, r);
-        books_flush(userdata);
+        if (!brief)
+                books_flush(userdata);
         reply = json_object_new_object();
         array = json_object_new_array();
         for (size_t k = 0; k < s.n; k++)
                 if (!map_get(events, s.items[k]->service->key))
-                        json_push(array, service_json(s.items[k]->service, &s, events, secrets));
-        fill_events(userdata, events);
+                        json_push(array, service_json(s.items[k]->service, &s, events, secrets, brief));
+        if (!brief)
+                fill_events(userdata, events);
         json_set(reply, "services", array);
         return api_reply(call, reply);
 }
