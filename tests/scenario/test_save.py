@@ -53,6 +53,17 @@ class Save(Scenario):
         self.assertEqual(json.loads(self.ok("save", "-n", "other", "-o", "json").out)["services"]["db"]["command"], ["sleep", "1000"])
         self.refused(3, "save", "-n", "none")
 
+    def test_what_is_hidden_elsewhere_is_in_the_file(self):
+        self.apply({"secret": {"command": "sleep 1000", "env": {"DB_PASSWORD": "hunter2 $${x}"}}})
+        self.assertNotIn("hunter2", self.ok("describe", "secret").out)
+        path = os.path.join(self.home, "secret.yaml")
+        self.ok("save", "-n", "default", path)
+        self.assertIn("hunter2 $${x}", open(path).read())
+        self.assertEqual(stat.S_IMODE(os.stat(path).st_mode), 0o600)
+        pid = self.pid("secret")
+        self.ok("apply", "-f", path)
+        self.assertEqual(self.pid("secret"), pid)
+
     def test_nothing_of_others_is_replaced(self):
         path = self.file("mine.yaml", "# mine\n")
         r = self.refused(1, "save", "-n", "other", path)
