@@ -15,6 +15,7 @@
 struct Schedule {
         Timetable table;
         usec_t handled;            /* CLOCK_REALTIME: what was due up to then has been dealt with */
+        usec_t base;               /* see timetable_base() */
         usec_t next, last;         /* USEC_INFINITY: never; 0: not yet */
         unsigned pending;          /* runs that wait for the one before */
         bool dirty;
@@ -138,14 +139,14 @@ static void settle(Service *s, usec_t now) {
                 return;
         }
         t->lost = false;
-        d = timetable_dues(&t->table, z, timetable_handled(&t->table, t->handled, now), now);
+        d = timetable_dues(&t->table, z, timetable_base(&t->table, t->handled, &t->base, now), now);
         if (d.n > 0) {
                 t->handled = d.handled;
                 schedule_mark(s);
                 if (schedule_waits(s) && s->manager->shutdown == SHUTDOWN_NO)
                         perform(s, &d);
         }
-        t->next = timetable_next(&t->table, z, timetable_handled(&t->table, t->handled, now)).at;
+        t->next = timetable_next(&t->table, z, timetable_base(&t->table, t->handled, &t->base, now)).at;
 }
 
 void schedules_pump(Manager *m) {

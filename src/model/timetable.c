@@ -43,8 +43,14 @@ static bool hourly(const Timetable *t) {
         return t->every || t->calendar.hours == (1U << 24) - 1;
 }
 
-usec_t timetable_handled(const Timetable *t, usec_t handled, usec_t now) {
-        return handled > now && (hourly(t) || handled - now > SET_BACK) ? now : handled;
+usec_t timetable_base(const Timetable *t, usec_t handled, usec_t *base, usec_t now) {
+        if (handled <= now || (!hourly(t) && handled - now <= SET_BACK)) {
+                *base = 0;
+                return handled;
+        }
+        if (*base == 0 || *base > now)
+                *base = now;
+        return *base;
 }
 
 /* Behind what is too much to count, up to where a run may still be timely. */

@@ -26,9 +26,9 @@ typedef struct Due {
 /* The first after `handled`, which is a named time, or when the service was applied. */
 Due timetable_next(const Timetable *t, const Zone *z, usec_t handled);
 
-/* What `handled` means now: one that lies ahead, because the clock was set back, holds up nothing that runs every hour or more often, and nothing
- * at all when it lies far ahead. */
-usec_t timetable_handled(const Timetable *t, usec_t handled, usec_t now);
+/* From when on times count: `handled`. One that lies ahead, because the clock was set back, holds up nothing that runs every hour or more often, and
+ * nothing at all when it lies far ahead: then it is *base, when that was seen (0: not yet), which goes on through further changes of the clock. */
+usec_t timetable_base(const Timetable *t, usec_t handled, usec_t *base, usec_t now);
 
 /* What came due in (handled, now]. */
 typedef struct Dues {

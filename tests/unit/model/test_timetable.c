@@ -87,13 +87,21 @@ static void test_long_sleep(void **state) {
 static void test_clock_set_back(void **state) {
         Timetable every = table("schedule.every", "10s", NULL), hourly = table("schedule.cron", "30 * * * *", NULL),
                   daily = table("schedule.cron", "0 3 * * *", NULL);
+        usec_t base = 0;
 
-        assert_int_equal(timetable_handled(&every, NOON + HOUR, NOON), NOON);
-        assert_int_equal(timetable_handled(&hourly, NOON + HOUR, NOON), NOON);
+        assert_int_equal(timetable_base(&every, NOON + HOUR, &base, NOON), NOON);
+        /* time goes on from there, also when the clock is set again */
+        assert_int_equal(timetable_base(&every, NOON + HOUR, &base, NOON + 5 * SEC), NOON);
+        assert_int_equal(timetable_base(&every, NOON + HOUR, &base, NOON + 30 * MIN_), NOON);
+        assert_int_equal(timetable_base(&every, NOON + HOUR, &base, NOON - HOUR), NOON - HOUR);
+        assert_int_equal(timetable_base(&every, NOON + HOUR, &base, NOON + 2 * HOUR), NOON + HOUR);
+        assert_int_equal(base, 0);
+        assert_int_equal(timetable_base(&hourly, NOON + HOUR, &base, NOON), NOON);
+        base = 0;
         /* not twice for an hour's change; but nobody waits until 2030 */
-        assert_int_equal(timetable_handled(&daily, NOON + HOUR, NOON), NOON + HOUR);
-        assert_int_equal(timetable_handled(&daily, NOON + 4 * HOUR, NOON), NOON);
-        assert_int_equal(timetable_handled(&daily, NOON - HOUR, NOON), NOON - HOUR);
+        assert_int_equal(timetable_base(&daily, NOON + HOUR, &base, NOON), NOON + HOUR);
+        assert_int_equal(timetable_base(&daily, NOON + 4 * HOUR, &base, NOON), NOON);
+        assert_int_equal(timetable_base(&daily, NOON - HOUR, &base, NOON), NOON - HOUR);
 }
 
 int main(void) {
