@@ -6,24 +6,27 @@
 #include "kingctl/verbs.h"
 
 #define WRAP_COLUMNS 100
+#define HELP_COLUMN 31
 
 static void print_title(FILE *f, const char *title, bool colour) {
         fprintf(f, "\n%s%s%s\n", colour_begin(colour, COLOUR_BOLD), title, colour_end(colour));
 }
 
-/* Words of one paragraph, folded. */
-static void print_folded(FILE *f, const char *text, size_t n, const char *indent) {
-        size_t column = 0;
+/* Words of one paragraph, folded; begun: its first line stands at the indent already. */
+static void print_folded(FILE *f, const char *text, size_t n, int indent, bool begun) {
+        size_t column = (size_t) indent, words = 0;
 
-        for (size_t i = 0; i < n;) {
+        if (!begun)
+                fprintf(f, "%*s", indent, "");
+        for (size_t i = 0; i < n; words++) {
                 size_t k = 0;
 
                 while (i + k < n && text[i + k] != ' ')
                         k++;
-                if (column == 0 || column + 1 + k > WRAP_COLUMNS) {
-                        fprintf(f, "%s%s", column == 0 ? "" : "\n", indent);
-                        column = strlen(indent);
-                } else {
+                if (words > 0 && column + 1 + k > WRAP_COLUMNS) {
+                        fprintf(f, "\n%*s", indent, "");
+                        column = (size_t) indent;
+                } else if (words > 0) {
                         fputc(' ', f);
                         column++;
                 }
@@ -36,6 +39,7 @@ static void print_folded(FILE *f, const char *text, size_t n, const char *indent
         fputc('\n', f);
 }
 
+/* A name that leaves no room beside it has its text below. */
 static void print_options(FILE *f, const Option *options) {
         for (const Option *o = options; o->name; o++) {
                 char left[64];
@@ -46,8 +50,11 @@ static void print_options(FILE *f, const Option *options) {
                 else
                         n = snprintf(left, sizeof(left), "      --%s", o->name);
                 if (o->argument)
-                        snprintf(left + n, sizeof(left) - (size_t) n, "=%s", o->argument);
-                fprintf(f, "%-30s %s\n", left, o->help);
+                        n += snprintf(left + n, sizeof(left) - (size_t) n, "=%s", o->argument);
+                fprintf(f, "%-*s", HELP_COLUMN, left);
+                if (n >= HELP_COLUMN)
+                        fprintf(f, "\n%*s", HELP_COLUMN, "");
+                print_folded(f, o->help, strlen(o->help), HELP_COLUMN, true);
         }
 }
 
@@ -88,12 +95,12 @@ void help_print_verb(FILE *f, const Verb *v, bool colour) {
                 size_t n = end ? (size_t) (end - p) : strlen(p);
 
                 fputc('\n', f);
-                print_folded(f, p, n, "");
+                print_folded(f, p, n, 0, false);
                 p += n + (end ? 2 : 0);
         }
         if (verb_takes_selectors(v)) {
                 fputc('\n', f);
-                print_folded(f, selectors_help, strlen(selectors_help), "");
+                print_folded(f, selectors_help, strlen(selectors_help), 0, false);
         }
         if (v->options) {
                 print_title(f, "Options", colour);

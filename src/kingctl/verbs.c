@@ -33,6 +33,7 @@ const Verb verbs[] = {
                            "A COMMAND becomes a service of its own. It is looked up in PATH, runs in the current directory and gets the "
                            "PATH of the caller. A script that is not executable is run by the interpreter that belongs to its name (.js, "
                            ".py, .sh, .rb, .pl, .php). The service is named like the program unless --name says otherwise.\n\n"
+                           "A service with a schedule that is named runs now, and at its times from then on.\n\n"
                            "The verb waits until every instance is ready or has failed. For one that failed it prints the reason and the "
                            "end of its log.",
                 .examples = EXAMPLES({ "kingctl start shop.yaml", "the services of a file" },
