@@ -42,9 +42,9 @@ class Schedule(Scenario):
         row = self.until("job", state="waiting")
         self.assertGreater(row["next_run_usec"], row["last_run_usec"])
         self.assertEqual(row["exit"]["code"], 0)
-        due = [e["time_usec"] for e in self.until_kind("scheduled", 4)][:4]
-        for a, b in zip(due, due[1:]):
-            self.assertAlmostEqual((b - a) / 10**6, 1, delta=0.9)
+        due = row["next_run_usec"]
+        later = wait_for("a later time", lambda: (lambda n: n if n > due + 2 * 10**6 else None)(self.row("job")["next_run_usec"]))
+        self.assertEqual((later - due) % 10**6, 0)       # it does not drift
 
     def test_a_time_of_a_calendar_in_its_zone(self):
         self.apply({"job": self.job(cron="30 3 * * *", timezone="America/New_York")})
@@ -202,7 +202,8 @@ class Schedule(Scenario):
         wait_for("a run", lambda: len(self.lines("end")) > n)
         self.ok("stop", "job")
         scheduled = len(self.kinds("scheduled"))
-        self.assertEqual(len(self.lines("begin")), len(self.kinds("started")))
+        # One may be stopped before it wrote its line.
+        self.assertIn(len(self.kinds("started")) - len(self.lines("begin")), (0, 1))
         self.assertLessEqual(abs(len(self.lines("begin")) - scheduled), 1)
 
     # ---- bad input ----
