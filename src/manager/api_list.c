@@ -10,6 +10,7 @@
 #include "manager/follow.h"
 #include "manager/hooks.h"
 #include "manager/instance.h"
+#include "manager/number.h"
 #include "manager/params.h"
 #include "manager/rolling.h"
 #include "manager/sockets.h"
@@ -95,7 +96,7 @@ static json_object *instance_json(Instance *i) {
         json_set(o, "namespace", json_object_new_string(s->ns));
         json_set(o, "instance", json_object_new_int(i->index));
         json_set(o, "role", i->surge ? json_object_new_string("new") : i->retired ? json_object_new_string("old") : NULL);
-        json_set(o, "number", json_object_new_int64(i->number));
+        json_set(o, "number", json_u64(i->number, NUMBER_NONE));
         json_set(o, "pid", i->lc.main_alive && i->main.pid > 0 ? json_object_new_int(i->main.pid) : NULL);
         json_set(o, "state", json_object_new_string(instance_public_state(i)));
         json_set(o, "ready", json_object_new_boolean(i->lc.state == LC_RUNNING || i->lc.state == LC_RELOADING || i->lc.state == LC_WAIT_DEMAND));

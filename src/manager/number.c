@@ -11,6 +11,14 @@ void number_give(Instance *i) {
                 m->next_number++;
 }
 
+void number_return(Instance *i) {
+        Manager *m = i->service->manager;
+
+        if (i->number != NUMBER_NONE && i->number + 1 == m->next_number)
+                m->next_number--;
+        i->number = NUMBER_NONE;
+}
+
 static Instance **all_instances(const Manager *m, size_t *ret_n) {
         Instance **all, **end;
         size_t n = 0;

@@ -8,6 +8,8 @@
 
 /* The next one; 0 when there is no other instance. NUMBER_NONE before numbers_begin(). */
 void number_give(Instance *i);
+/* It needs none after all: it is there for a while only. */
+void number_return(Instance *i);
 /* The state was read: whoever has none (it does not run, so no record has kept it), or one that another has as well, gets the smallest that
  * is free. 0 or -ENOMEM. */
 int numbers_begin(Manager *m);

@@ -52,20 +52,29 @@ static int remember(const Service *s, uint64_t limit) {
 
 /* ---- what there is ---- */
 
-/* Ready, and for as long as reload.min_ready; *wake becomes the moment when it will be, if that is sooner. */
-static bool proven(const Instance *i, usec_t now, usec_t *wake) {
-        usec_t at = usec_add(i->lc.ready_since, i->service->spec->reload.min_ready);
-
-        if (i->lc.state != LC_RUNNING && i->lc.state != LC_RELOADING)
-                return false;
-        if (at <= now)
-                return true;
-        *wake = MIN(*wake, at);
-        return false;
-}
-
 static bool runs(const Instance *i) {
         return i->lc.state == LC_RUNNING || i->lc.state == LC_RELOADING;
+}
+
+static bool ready(const Instance *i) {
+        return runs(i);
+}
+
+typedef enum Proof { PROOF_NOT_YET, PROOF_GOOD, PROOF_LATE } Proof;
+
+/* Of a new one: ready, and for as long as reload.min_ready; or not ready in the time that a start has. *wake becomes the moment when that will be, if
+ * it is sooner. */
+static Proof proof(const Instance *i, usec_t now, usec_t *wake) {
+        const ServiceSpec *s = i->service->spec;
+        bool good = ready(i);
+        usec_t at = good ? usec_add(i->lc.ready_since, s->reload.min_ready) : usec_add(i->lc.run_since, s->ready_timeout);
+
+        if (!runs(i))
+                return PROOF_NOT_YET;
+        if (at <= now)
+                return good ? PROOF_GOOD : PROOF_LATE;
+        *wake = MIN(*wake, at);
+        return PROOF_NOT_YET;
 }
 
 static bool is_new(const Instance *i) {
@@ -81,14 +90,22 @@ static bool has_failed(const Instance *i) {
         return i->lc.state == LC_WAIT_BACKOFF || i->lc.state == LC_FAILED;
 }
 
+static RollingHolder new_holder(const Instance *i, usec_t now, usec_t *wake) {
+        static const RollingHolder holders[] = {
+                [PROOF_NOT_YET] = HOLDER_NEW_COMING, [PROOF_GOOD] = HOLDER_NEW, [PROOF_LATE] = HOLDER_NEW_FAILED,
+        };
+
+        return has_failed(i) ? HOLDER_NEW_FAILED : holders[proof(i, now, wake)];
+}
+
 static RollingHolder holder(const Instance *i, usec_t now, usec_t *wake) {
         if (rests(i))
                 return HOLDER_NEW;
         if (is_new(i))
-                return has_failed(i) ? HOLDER_NEW_FAILED : proven(i, now, wake) ? HOLDER_NEW : HOLDER_NEW_COMING;
-        if (runs(i))
+                return new_holder(i, now, wake);
+        if (ready(i))
                 return HOLDER_OLD;
-        return has_failed(i) || i->lc.state == LC_STARTING ? HOLDER_OLD_DOWN : HOLDER_NEW_COMING;
+        return has_failed(i) || runs(i) || i->lc.state == LC_STARTING ? HOLDER_OLD_DOWN : HOLDER_NEW_COMING;
 }
 
 static Instance *surge_of(const Service *s, unsigned index) {
@@ -99,11 +116,13 @@ static Instance *surge_of(const Service *s, unsigned index) {
 }
 
 static RollingSurge surge_state(const Instance *i, usec_t now, usec_t *wake) {
+        static const RollingSurge surges[] = { [PROOF_NOT_YET] = SURGE_COMING, [PROOF_GOOD] = SURGE_READY, [PROOF_LATE] = SURGE_FAILED };
+
         if (!i)
                 return SURGE_NONE;
         if (has_failed(i) || rests(i) || i->lc.failing || i->lc.state == LC_STOPPING || i->lc.state == LC_KILLING)
                 return SURGE_FAILED;
-        return proven(i, now, wake) ? SURGE_READY : SURGE_COMING;
+        return surges[proof(i, now, wake)];
 }
 
 static bool is_up_to_something(const Instance *i) {
@@ -184,7 +203,7 @@ static void replace(Service *s, unsigned slot) {
 
 static void fail(Service *s, unsigned slot) {
         Instance *i = surge_of(s, slot) ?: s->instances[slot];
-        _cleanup_free_ char *why = wait_why_down(i);
+        _cleanup_free_ char *why = runs(i) ? strdup("it runs, and is not ready") : wait_why_down(i);
         char label[300];
 
         free(s->rolling->hint);

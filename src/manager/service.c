@@ -9,6 +9,7 @@
 #include "manager/instance.h"
 #include "manager/schedule.h"
 #include "manager/service.h"
+#include "manager/number.h"
 #include "manager/rolling.h"
 #include "manager/sockets.h"
 #include "manager/watch.h"
@@ -170,6 +171,7 @@ int service_surge(Service *s, unsigned index, Instance **ret) {
         if (r < 0)
                 return r;
         i->surge = true;
+        number_return(i);
         put(s, (unsigned) s->n_instances++, i);
         *ret = i;
         return 0;

@@ -85,6 +85,8 @@ class Rolling(Scenario):
         self.assertEqual([open(f"/proc/{r['pid']}/environ").read().count(f"KINGLY_INSTANCE={r['instance']}\0") for r in after], [1, 1, 1])
         self.assertEqual((self.rolling()["replaced"], self.rolling()["error"], self.rolling()["active"]), (3, None, False))
         self.assertFalse(any(alive(r["pid"]) for r in before))
+        self.apply({"other": {"command": "sleep 1000"}})
+        self.assertEqual(self.row("other")["number"], 3)          # none was used up
         # The next manager knows the new ones, and the operator's orders mean them.
         self.replace_manager()
         self.assertEqual([(r["pid"], r["number"]) for r in self.rows()], [(r["pid"], r["number"]) for r in after])
