@@ -19,6 +19,7 @@
 #include "sandbox/sandbox.h"
 
 #define TRIAL_MAX (30 * USEC_PER_SEC)
+#define TRIAL_AGAIN (100 * USEC_PER_MSEC)  /* the keeper's socket is full */
 #define LINES 7
 
 typedef enum Means { MEANS_UNKNOWN, MEANS_OWN_RIGHT, MEANS_USER_NAMESPACE, MEANS_NONE } Means;
@@ -27,8 +28,9 @@ struct Sandbox {
         Manager *manager;
         Means means;
         Means trying;                      /* by which means the trial under way is made */
+        bool own_refused;
         uint64_t run;                      /* of the trial, or 0 */
-        sd_event_source *deadline;
+        sd_event_source *deadline;         /* of the trial; without one, the time to try by the next means */
         char *why;                         /* MEANS_NONE: what was refused, in words */
         CallList calls;                    /* wait for the end of the trial */
         int (*answer)(Manager *m, VarlinkCall *call);
@@ -60,6 +62,7 @@ static Sandbox *sandbox_of(Manager *m) {
 /* ---- the trial ---- */
 
 static int try_by(Sandbox *s, Means means);
+static int on_late(sd_event_source *source, uint64_t usec, void *userdata);
 
 static void known(Sandbox *s, Means means) {
         Manager *m = s->manager;
@@ -74,20 +77,41 @@ static void known(Sandbox *s, Means means) {
         control_pump(m);
 }
 
+static int arm(Sandbox *s, usec_t span) {
+        int r;
+
+        if (!s->deadline)
+                return sd_event_add_time_relative(s->manager->event, &s->deadline, CLOCK_MONOTONIC, span, USEC_PER_SEC / 10, on_late, s);
+        r = sd_event_source_set_time_relative(s->deadline, span);
+        return r < 0 ? r : sd_event_source_set_enabled(s->deadline, SD_EVENT_ONESHOT);
+}
+
+/* 0 or -errno. When the keeper's socket is full it is asked a moment later. */
+static int try_next(Sandbox *s) {
+        int r = try_by(s, s->own_refused ? MEANS_USER_NAMESPACE : MEANS_OWN_RIGHT);
+
+        return r == -EAGAIN ? arm(s, TRIAL_AGAIN) : r;
+}
+
 static void refused(Sandbox *s, const char *what) {
         char *why = s->trying == MEANS_OWN_RIGHT ? text_printf("not by our own right (%s)", what)
                 : text_printf("%s nor by that of a user namespace (%s)", s->why ?: "", what);
 
         free(s->why);
         s->why = why;
-        if (s->trying == MEANS_OWN_RIGHT && try_by(s, MEANS_USER_NAMESPACE) >= 0)
-                return;
-        known(s, MEANS_NONE);
+        s->own_refused = true;
+        if (s->trying == MEANS_USER_NAMESPACE || try_next(s) < 0)
+                known(s, MEANS_NONE);
 }
 
 static int on_late(sd_event_source *source, uint64_t usec, void *userdata) {
         Sandbox *s = userdata;
 
+        if (s->run == 0) {
+                if (try_next(s) < 0)
+                        known(s, MEANS_NONE);
+                return 0;
+        }
         s->run = 0;
         s->trying = MEANS_USER_NAMESPACE;
         refused(s, "the trial did not end in 30 s");
@@ -121,9 +145,7 @@ static int try_by(Sandbox *s, Means means) {
                 return r;
         s->run = run;
         s->trying = means;
-        if (!s->deadline)
-                r = sd_event_add_time_relative(m->event, &s->deadline, CLOCK_MONOTONIC, TRIAL_MAX, USEC_PER_SEC, on_late, s);
-        return r;
+        return arm(s, TRIAL_MAX);
 }
 
 bool sandbox_trial_failed(Manager *m, const WireFailed *p) {
@@ -152,14 +174,11 @@ bool sandbox_trial_exited(Manager *m, const WireExited *p) {
         return true;
 }
 
-/* Begins the trial unless it is done or under way. */
+/* 1: known; 0: the trial is under way; -errno. */
 static int find_out(Sandbox *s) {
-        int r;
-
         if (s->means != MEANS_UNKNOWN)
                 return 1;
-        r = s->run ? 0 : try_by(s, MEANS_OWN_RIGHT);
-        return r == -EAGAIN ? 0 : r;
+        return s->deadline ? 0 : try_next(s);
 }
 
 static bool wants_namespaces(const ServiceSpec *s) {

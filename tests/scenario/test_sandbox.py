@@ -153,6 +153,12 @@ class Sandbox(Base):
         self.assertIn(f"cannot change directory {self.home}: No such file or directory", r.err)
         self.assertIn("sandbox.writable", r.err)
 
+    def test_a_hook_is_in_a_sandbox_too(self):
+        d = self.dir
+        self.apply({"h": {"command": "sleep 1000", "cwd": "/", "sandbox": {"system": "read-only", "writable": [d + "/data"]},
+                          "hooks": {"pre_start": ["sh", "-c", f"touch {d}/data/hook; touch {d}/hook; true"]}}})
+        self.assertEqual((os.path.exists(d + "/data/hook"), os.path.exists(d + "/hook")), (True, False))
+
     def test_affinity_and_scheduler(self):
         out = os.path.join(self.dir, "data/out")
         script = os.path.join(self.dir, "where")

@@ -301,7 +301,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_systemd), cmocka_unit_test(test_quadlet), cmocka_unit_test(test_compose), cmocka_unit_test(test_kubernetes),
                 cmocka_unit_test(test_nothing_is_dropped_in_silence), cmocka_unit_test(test_oneshot), cmocka_unit_test(test_timers), cmocka_unit_test(test_cron_jobs), cmocka_unit_test(test_sockets), cmocka_unit_test(test_dependency_with_instances),
-                cmocka_unit_test(test_nothing_is_dropped_in_silence), cmocka_unit_test(test_oneshot), cmocka_unit_test(test_sandbox), cmocka_unit_test(test_timers), cmocka_unit_test(test_cron_jobs), cmocka_unit_test(test_dependency_with_instances),
+                cmocka_unit_test(test_sandbox),
                 cmocka_unit_test(test_image_is_needed),
         };
 
