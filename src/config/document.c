@@ -21,6 +21,7 @@ void document_done(Document *d) {
                 next = b->next;
                 free(b);
         }
+        free(d->deferred);
         *d = (Document) {};
 }
 

@@ -23,6 +23,8 @@ struct Node {
         bool quoted;           /* scalar: quoted, a block or tagged as a string, so that it is text whatever it looks like */
         bool open;             /* being built: an alias to it would be a cycle */
         bool visited;          /* by the expansion of variables */
+        bool deferred;         /* not expanded yet: it has a value of another service in it */
+        bool resolving;        /* that is being looked up */
         bool secret;           /* a variable in it is one: messages do not quote it */
         bool broken;           /* a variable in it could not be expanded, which was told: nothing more is to be said about the text */
         uint16_t height;       /* 1 for a scalar and an empty container */
@@ -41,6 +43,9 @@ typedef struct Document {
         Node *root; /* NULL: nothing but comments */
         size_t n_nodes;
         DocumentBlock *blocks;
+        Node **deferred;       /* every such node, once */
+        size_t n_deferred;
+        size_t expanded;       /* bytes that variables brought in */
 } Document;
 
 void document_done(Document *d);
@@ -62,8 +67,12 @@ int document_read(Document *doc, const char *file, const char *text, size_t n, D
 /* All of the following say what is wrong with a text in *d: 0 (also when *d got errors: look at d->errors) or -ENOMEM. */
 int document_read_yaml(Document *doc, const char *file, const char *text, size_t n, Diagnostics *d);
 int document_read_json(Document *doc, json_object *o, Diagnostics *d);
-/* Replaces ${NAME}, ${NAME:-default} and $$ in every value. */
+/* Replaces ${NAME}, ${NAME:-default} and $$ in every value, but for those with a ${service.…} in them: these are left to document_expand_node(),
+ * because what they stand for is known when all documents are. */
 int document_expand(Document *doc, const char *file, char *const *environment, Diagnostics *d);
+/* The value that name[n] ("service.db.port") stands for at a node: 1 and *ret malloc'ed, 0 when there is none (which was said), -ENOMEM. */
+typedef int (*NodeLookup)(void *userdata, Node *at, const char *name, size_t n, char **ret);
+int document_expand_node(Document *doc, const char *file, char *const *environment, Node *n, NodeLookup lookup, void *userdata, Diagnostics *d);
 
 /* JSON with comments → text that the YAML reader takes: comments become blanks, surrogate pairs become one \U escape; lines and columns
  * stay. malloc'ed. */

@@ -4,6 +4,7 @@
 #include "base/text.h"
 #include "config/config.h"
 #include "config/json_build.h"
+#include "model/credential.h"
 
 static const void *field_of(const SpecKey *k, const ServiceSpec *s) {
         return (const char *) s + k->offset;
@@ -86,6 +87,31 @@ static json_object *env(const SpecKey *k, const ServiceSpec *s) {
         return TAKE_PTR(map);
 }
 
+static json_object *credential(const Credential *c) {
+        _cleanup_json_ json_object *o = NULL;
+
+        if (c->file)
+                return json_object_new_string(c->file - c->optional);
+        o = json_object_new_object();
+        return json_add(o, "text", json_object_new_string(c->text)) == 0 ? TAKE_PTR(o) : NULL;
+}
+
+static json_object *credentials(const SpecKey *k, const ServiceSpec *s) {
+        _cleanup_json_ json_object *map = json_object_new_object();
+
+        STRV_FOREACH(entry, *(char *const *const *) field_of(k, s)) {
+                _cleanup_free_ char *name = NULL;
+                Credential c;
+
+                if (!credential_split(*entry, &c))
+                        continue;
+                name = strndup(c.name, c.n_name);
+                if (!map || !name || json_add(map, name, credential(&c)) < 0)
+                        return NULL;
+        }
+        return TAKE_PTR(map);
+}
+
 static json_object *depends(const SpecKey *k, const ServiceSpec *s) {
         _cleanup_json_ json_object *map = json_object_new_object();
         const DependencyList *l = field_of(k, s);
@@ -144,7 +170,7 @@ static json_object *sockets(const SpecKey *k, const ServiceSpec *s) {
 
 static int collection(const SpecKey *k, const ServiceSpec *s, json_object **ret) {
         static json_object *(*const emitters[_KEY_TYPE_MAX])(const SpecKey *, const ServiceSpec *) = {
-                [KEY_PATHS] = list_of_strings, [KEY_STRINGS] = list_of_strings, [KEY_COMMAND] = command,       [KEY_ENV] = env,     [KEY_DEPENDS] = depends,
+                [KEY_PATHS] = list_of_strings, [KEY_STRINGS] = list_of_strings, [KEY_COMMAND] = command,       [KEY_ENV] = env, [KEY_CREDENTIALS] = credentials,     [KEY_DEPENDS] = depends,
                 [KEY_DEVICES_SIZE] = devices,  [KEY_DEVICES_COUNT] = devices, [KEY_CODES] = codes, [KEY_CAPABILITIES] = list_of_strings,
                 [KEY_WORDS] = list_of_strings, [KEY_SOCKETS] = sockets,
         };

@@ -1,4 +1,4 @@
-/* Owns ${NAME}, ${NAME:-default} and $$ in the values of a document. A default is taken when the variable is unset or empty, as in sh; it
+/* Owns ${NAME}, ${NAME:-default}, ${service.…} and $$ in the values of a document. A default is taken when the variable is unset or empty, as in sh; it
  * reaches to the next brace and is not expanded itself. Any other dollar stays. What the variables bring in is bounded like the file
  * itself. */
 #include "base/strv.h"
@@ -11,7 +11,8 @@ typedef struct Expansion {
         const char *file;
         char *const *environment;
         Diagnostics *diagnostics;
-        size_t total;     /* bytes written, over the whole document */
+        NodeLookup lookup; /* NULL: who asks for a value of a service is deferred */
+        void *userdata;
         Node *node; /* under expansion */
         Buffer out;
 } Expansion;
@@ -22,8 +23,8 @@ static int complain(const Expansion *e, const char *what, const char *name, size
 }
 
 static int append(Expansion *e, const char *text, size_t n) {
-        e->total += n;
-        if (e->total > CONFIG_FILE_MAX) {
+        e->document->expanded += n;
+        if (e->document->expanded > CONFIG_FILE_MAX) {
                 int r = diagnostics_add(e->diagnostics, e->file, e->node->line, e->node->column, false,
                                         "the variables of this file expand to more than %d MiB", CONFIG_FILE_MAX >> 20);
                 return r < 0 ? r : -EINVAL;
@@ -32,7 +33,7 @@ static int append(Expansion *e, const char *text, size_t n) {
 }
 
 /* `body` is what stands between the braces. */
-static int append_variable(Expansion *e, const char *body, size_t n) {
+static int append_own(Expansion *e, const char *body, size_t n) {
         const char *separator = memmem(body, n, ":-", 2), *value;
         size_t length = separator ? (size_t) (separator - body) : n;
         _cleanup_free_ char *name = strndup(body, length);
@@ -51,6 +52,21 @@ static int append_variable(Expansion *e, const char *body, size_t n) {
         if (!utf8_valid(value, strlen(value)))
                 return complain(e, "the value of variable `", name, length, "` is not UTF-8");
         return append(e, value, strlen(value));
+}
+
+#define SERVICE_VALUE "service."
+
+static int append_service(Expansion *e, const char *body, size_t n) {
+        _cleanup_free_ char *value = NULL;
+        int r = e->lookup(e->userdata, e->node, body, n, &value);
+
+        return r <= 0 ? r : append(e, value, strlen(value));
+}
+
+static int append_variable(Expansion *e, const char *body, size_t n) {
+        if (e->lookup && n > strlen(SERVICE_VALUE) && startswith(body, SERVICE_VALUE))
+                return append_service(e, body, n);
+        return append_own(e, body, n);
 }
 
 /* One step from `p`, which is a dollar; *ret is behind what was read. */
@@ -73,6 +89,22 @@ static int expand_dollar(Expansion *e, const char *p, const char *end, const cha
         return append_variable(e, p + 2, (size_t) (close - p) - 2);
 }
 
+static int defer(Expansion *e, Node *n) {
+        Document *doc = e->document;
+
+        /* Doubled when full. */
+        if ((doc->n_deferred & (doc->n_deferred - 1)) == 0) {
+                Node **grown = reallocarray(doc->deferred, MAX(doc->n_deferred * 2, (size_t) 1), sizeof(Node *));
+
+                if (!grown)
+                        return -ENOMEM;
+                doc->deferred = grown;
+        }
+        doc->deferred[doc->n_deferred++] = n;
+        n->deferred = true;
+        return 0;
+}
+
 static int expand_text(Expansion *e, Node *n) {
         const char *p = n->text, *end = n->text + n->n, *dollar;
         size_t errors = e->diagnostics->errors;
@@ -80,6 +112,8 @@ static int expand_text(Expansion *e, Node *n) {
 
         if (!memchr(p, '$', n->n))
                 return 0;
+        if (!e->lookup && memmem(p, n->n, "${" SERVICE_VALUE, strlen("${" SERVICE_VALUE)))
+                return defer(e, n);
         e->node = n;
         e->out.size = 0;
         while (p < end) {
@@ -94,7 +128,7 @@ static int expand_text(Expansion *e, Node *n) {
                                 return r;
                 }
         }
-        n->broken = e->diagnostics->errors > errors;
+        n->broken = n->broken || e->diagnostics->errors > errors;
         if (n->broken)
                 return 0;
         n->n = e->out.size;
@@ -121,5 +155,15 @@ int document_expand(Document *doc, const char *file, char *const *environment, D
         int r = doc->root ? expand_node(&e, doc->root) : 0;
 
         buffer_done(&e.out);
+        return r == -EINVAL ? 0 : r;
+}
+
+int document_expand_node(Document *doc, const char *file, char *const *environment, Node *n, NodeLookup lookup, void *userdata, Diagnostics *d) {
+        Expansion e = { .document = doc, .file = file, .environment = environment, .diagnostics = d, .lookup = lookup, .userdata = userdata };
+        int r = expand_text(&e, n);
+
+        buffer_done(&e.out);
+        n->deferred = false;
+        n->broken = n->broken || r == -EINVAL;
         return r == -EINVAL ? 0 : r;
 }

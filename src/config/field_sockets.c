@@ -62,6 +62,15 @@ static int read_entry(const FieldReader *f, const Node *n, SocketSpec *s) {
         return r;
 }
 
+/* What could not be expanded was told, and says nothing. */
+static bool is_broken(const Node *n) {
+        bool broken = n->broken;
+
+        for (size_t i = 0; n->kind == NODE_MAP && i < n->n; i++)
+                broken = broken || n->pairs[i].value->broken;
+        return broken;
+}
+
 /* What one entry says wrongly is told where it stands; the rules over all of them follow with the service. */
 static int check_entry(const FieldReader *f, const Node *n, const SocketSpec *s, size_t errors) {
         _cleanup_error_ KlError e = {};
@@ -88,6 +97,9 @@ int field_read_sockets(const FieldReader *f, const SpecKey *k, const Node *n) {
         l.items = calloc(MAX(count, (size_t) 1), sizeof(SocketSpec));
         if (!l.items)
                 return -ENOMEM;
+        for (size_t i = 0; i < count; i++)
+                if (is_broken(items[i]))
+                        return 0;
         for (; l.n < count && r >= 0; l.n++) {
                 const Node *item = items[l.n];
 

@@ -97,7 +97,7 @@ static int read_scalar(const FieldReader *f, const SpecKey *k, const Node *n) {
 int field_read(const FieldReader *f, const SpecKey *k, const Node *value) {
         static int (*const collections[_KEY_TYPE_MAX])(const FieldReader *, const SpecKey *, const Node *) = {
                 [KEY_PATHS] = field_read_paths,     [KEY_STRINGS] = field_read_strings,           [KEY_COMMAND] = field_read_command,
-                [KEY_WORDS] = field_read_words,     [KEY_ENV] = field_read_env,
+                [KEY_WORDS] = field_read_words,     [KEY_ENV] = field_read_env,            [KEY_CREDENTIALS] = field_read_credentials,
                 [KEY_DEPENDS] = field_read_depends, [KEY_DEVICES_SIZE] = field_read_devices,      [KEY_DEVICES_COUNT] = field_read_devices,
                 [KEY_SOCKETS] = field_read_sockets,
                 [KEY_CODES] = field_read_codes,     [KEY_CAPABILITIES] = field_read_capabilities,

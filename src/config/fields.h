@@ -33,6 +33,7 @@ int field_absolute(const FieldReader *f, const SpecKey *k, const Node *n, const 
 int field_read_command(const FieldReader *f, const SpecKey *k, const Node *n);
 int field_read_words(const FieldReader *f, const SpecKey *k, const Node *n);      /* the same without a shell */
 int field_read_env(const FieldReader *f, const SpecKey *k, const Node *n);
+int field_read_credentials(const FieldReader *f, const SpecKey *k, const Node *n);
 int field_read_paths(const FieldReader *f, const SpecKey *k, const Node *n);
 int field_read_strings(const FieldReader *f, const SpecKey *k, const Node *n);
 int field_read_depends(const FieldReader *f, const SpecKey *k, const Node *n);

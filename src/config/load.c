@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "config/foreign.h"
 #include "config/loader.h"
+#include "config/references.h"
 #include "config/root.h"
 
 /* ---- text → document ---- */
@@ -41,7 +42,6 @@ static int load_document(Loader *l, const char *name, const char *directory, con
         size_t errors = l->diagnostics->errors;
         _cleanup_document_ Document doc = {};
         ForeignFormat foreign;
-        const Document *kept;
         int r;
 
         r = document_read(&doc, name, text, n, l->diagnostics);
@@ -53,8 +53,16 @@ static int load_document(Loader *l, const char *name, const char *directory, con
         r = document_expand(&doc, name, l->options ? l->options->environment : NULL, l->diagnostics);
         if (r < 0)
                 return r;
-        kept = loader_keep(l, &doc);
-        return kept ? root_read(l, name, directory, kept->root) : -ENOMEM;
+        return loader_keep(l, &doc) ? root_open(l, name, directory) : -ENOMEM;
+}
+
+/* What needs all files: values of other services, then the services, then what is seen across them. */
+static int load_rest(Loader *l) {
+        int r = references_resolve(l);
+
+        for (size_t i = 0; i < l->n_roots && r >= 0; i++)
+                r = root_read(l->roots[i]);
+        return r < 0 ? r : loader_check(l);
 }
 
 static int load_text(Loader *l, const char *name, const char *directory, const char *text, size_t n) {
@@ -152,6 +160,7 @@ int config_load_files(char *const *paths, const ConfigOptions *o, SpecList *spec
         int r, failed = 0;
 
         r = loader_init(&l, o, specs, d);
+        l.paths = paths;
         for (size_t i = 0; r >= 0 && paths[i]; i++) {
                 r = load_path(&l, paths[i]);
                 /* One unreadable file does not hide the faults of the others. */
@@ -161,7 +170,7 @@ int config_load_files(char *const *paths, const ConfigOptions *o, SpecList *spec
                 }
         }
         if (r >= 0)
-                r = loader_check(&l);
+                r = load_rest(&l);
         if (r >= 0)
                 r = loader_finish(&l, specs);
         return r == -EINVAL && failed ? failed : r;
@@ -182,6 +191,6 @@ int config_load_text(const char *name, const char *directory, const char *text, 
         if (r >= 0)
                 r = load_text(&l, name, directory, text, n);
         if (r >= 0)
-                r = loader_check(&l);
+                r = load_rest(&l);
         return r < 0 ? r : loader_finish(&l, specs);
 }

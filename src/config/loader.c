@@ -5,6 +5,7 @@
 #include "base/strv.h"
 #include "base/text.h"
 #include "config/profiles.h"
+#include "config/root.h"
 #include "model/depend.h"
 
 static Origin *origin_free(Origin *o) {
@@ -25,6 +26,9 @@ void loader_done(Loader *l) {
         free(l->documents);
         spec_list_done(&l->loaded);
         strv_free(l->profiles);
+        for (size_t i = 0; i < l->n_roots; i++)
+                root_free(l->roots[i]);
+        free(l->roots);
         *l = (Loader) {};
 }
 
@@ -243,12 +247,19 @@ int loader_check(Loader *l) {
 
 /* ---- the end ---- */
 
-/* The first message about the same file: it ranks all of them. */
+/* As the files were named; of others the first message about the same file ranks all of them. */
 static size_t rank(const Loader *l, const Diagnostic *d) {
+        size_t n = 0;
+
+        STRV_FOREACH(path, l->paths) {
+                if (streq(*path, d->file))
+                        return n;
+                n++;
+        }
         for (size_t i = l->first_diagnostic; i < l->diagnostics->n; i++)
                 if (streq(l->diagnostics->items[i].file, d->file))
-                        return i;
-        return l->diagnostics->n;
+                        return n + i;
+        return n + l->diagnostics->n;
 }
 
 static bool before(const Loader *l, const Diagnostic *a, const Diagnostic *b) {

@@ -14,6 +14,7 @@ typedef struct Origin {
 typedef struct Loader {
         const ConfigOptions *options;
         Diagnostics *diagnostics;
+        char *const *paths;  /* of the files, in the order in which messages come; NULL: one text */
         size_t first_diagnostic, first_error; /* what was there before this load */
         SpecList loaded;
         Origin **origins; /* of what was there, then of what was loaded */
@@ -21,6 +22,8 @@ typedef struct Loader {
         Map *ids;            /* Origin by id */
         Document *documents; /* kept, because origins point into them */
         size_t n_documents;
+        struct Root **roots; /* of our own files */
+        size_t n_roots;
         char **profiles;     /* names of all profiles in what was read */
 } Loader;
 

@@ -86,7 +86,7 @@ static int say_unknown(const char *name, char *const *names, Diagnostics *d) {
                 return diagnostics_add(d, "", 0, 0, false, "there is no profile `%s`: there are no `profiles` in what was read", name);
         if (nearest)
                 return diagnostics_add(d, "", 0, 0, false, "there is no profile `%s` — did you mean `%s`?", name, nearest);
-        return diagnostics_add(d, "", 0, 0, false, "there is no profile `%s`: there are %s", name, all);
+        return diagnostics_add(d, "", 0, 0, false, "there is no profile `%s`; those there are: %s", name, all);
 }
 
 int profiles_check(const ConfigOptions *o, char *const *names, Diagnostics *d) {

@@ -85,12 +85,38 @@ static int shown(const Redactor *r, const char *name, json_object *v, json_objec
         }
 }
 
+/* What they are called says that they are secret, but not that their paths are. */
+static int shown_credentials(json_object *map, json_object **ret) {
+        _cleanup_json_ json_object *o = json_object_new_object();
+
+        json_object_object_foreach(map, key, value) {
+                json_object *v = json_object_get(value);
+
+                if (!json_object_is_type(value, json_type_string)) {
+                        json_object_put(v);
+                        v = json_object_new_object();
+                        if (json_add(v, "text", json_object_new_string(REDACTED)) < 0) {
+                                json_object_put(v);
+                                return -ENOMEM;
+                        }
+                }
+                if (json_add(o, key, v) < 0)
+                        return -ENOMEM;
+        }
+        *ret = TAKE_PTR(o);
+        return *ret ? 0 : -ENOMEM;
+}
+
 json_object *config_redact(const Redactor *r, json_object *service) {
         /* Which variables are secret is none, and what these are called says nothing of them. */
         static const char *const open[] = { "name", "namespace", "secrets" };
         _cleanup_json_ json_object *o = NULL;
+        json_object *map, *credentials;
 
         if (!service || shown_map(r, service, &o) < 0)
+                return NULL;
+        if (json_object_object_get_ex(service, "credentials", &map) &&
+            (shown_credentials(map, &credentials) < 0 || json_add(o, "credentials", credentials) < 0))
                 return NULL;
         for (size_t i = 0; i < ARRAY_SIZE(open); i++) {
                 json_object *v;

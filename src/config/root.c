@@ -6,28 +6,22 @@
 #include "config/profiles.h"
 #include "config/service.h"
 
-typedef struct FileReader {
-        Loader *loader;
-        FieldReader field;
-        const char *ns;
-        ServiceSpec *defaults;       /* what `defaults:` says, NULL without */
-        const Node **default_places; /* where it says it */
-        const Node **places;         /* the same for the service at hand */
-        size_t n_keys;
-        Profiles profiles;
-} FileReader;
-
-static void file_reader_done(FileReader *f) {
+Root *root_free(Root *f) {
+        if (!f)
+                return NULL;
         spec_free(f->defaults);
         free(f->default_places);
         free(f->places);
+        free(f->directory);
         profiles_done(&f->profiles);
+        free(f);
+        return NULL;
 }
 
 /* ---- the file as a whole ---- */
 
-static int say(const FileReader *f, const Node *at, const char *format, ...) _printf_(3, 4);
-static int say(const FileReader *f, const Node *at, const char *format, ...) {
+static int say(const Root *f, const Node *at, const char *format, ...) _printf_(3, 4);
+static int say(const Root *f, const Node *at, const char *format, ...) {
         _cleanup_free_ char *message = NULL;
         va_list ap;
 
@@ -39,7 +33,7 @@ static int say(const FileReader *f, const Node *at, const char *format, ...) {
         return diagnostics_add(f->field.diagnostics, f->field.file, at ? at->line : 1, at ? at->column : 1, false, "%s", message);
 }
 
-static int read_namespace(FileReader *f, const Node *root) {
+static int read_namespace(Root *f, const Node *root) {
         const Pair *p = node_find(root, "namespace");
         char words[NODE_WORDS_MAX];
 
@@ -56,7 +50,7 @@ static int read_namespace(FileReader *f, const Node *root) {
 /* ---- profiles ---- */
 
 /* The services of the file as the daemon knows them; *ret is a strv. */
-static int service_ids(const FileReader *f, const Node *services, char ***ret) {
+static int service_ids(const Root *f, const Node *services, char ***ret) {
         int r = 0;
 
         for (size_t i = 0; services && services->kind == NODE_MAP && i < MIN(services->n, (size_t) CONFIG_SERVICES_MAX) && r >= 0; i++)
@@ -65,7 +59,7 @@ static int service_ids(const FileReader *f, const Node *services, char ***ret) {
 }
 
 /* Which there are, and which are in force. */
-static int read_profiles(FileReader *f, const Node *root) {
+static int read_profiles(Root *f, const Node *root) {
         const Pair *top = node_find(root, "profiles"), *services = node_find(root, "services");
         const Node *all = services && services->value->kind == NODE_MAP ? services->value : NULL;
         _cleanup_strv_ char **ids = NULL;
@@ -88,7 +82,7 @@ static int read_profiles(FileReader *f, const Node *root) {
 }
 
 /* A profile that is not in force, over the map that it belongs to: for its faults alone. The map's own were told. */
-static int try_profile(FileReader *f, FieldReader field, ServiceOrigin origin, const Node *map, const Node *overlay) {
+static int try_profile(Root *f, FieldReader field, ServiceOrigin origin, const Node *map, const Node *overlay) {
         _cleanup_free_ const Node **places = calloc(f->n_keys, sizeof(Node *));
         _cleanup_(spec_freep) ServiceSpec *s = NULL;
         _cleanup_diagnostics_ Diagnostics told = {};
@@ -109,7 +103,7 @@ static int try_profile(FileReader *f, FieldReader field, ServiceOrigin origin, c
         return service_validate(&field, overlay, places, f->default_places);
 }
 
-static int try_profiles(FileReader *f, ServiceOrigin origin, const Node *map, const Node *profiles) {
+static int try_profiles(Root *f, ServiceOrigin origin, const Node *map, const Node *profiles) {
         int r = 0;
 
         for (size_t i = 0; profiles && i < profiles->n && r >= 0; i++) {
@@ -121,7 +115,7 @@ static int try_profiles(FileReader *f, ServiceOrigin origin, const Node *map, co
         return r;
 }
 
-static int read_defaults(FileReader *f, const Node *root) {
+static int read_defaults(Root *f, const Node *root) {
         static const Node nothing = { .kind = NODE_MAP };
         const Pair *p = node_find(root, "defaults");
         const Node *map = p && !node_is_null(p->value) ? p->value : &nothing, *profiles = profiles_of(root), *layers[1 + PROFILES_MAX];
@@ -143,7 +137,7 @@ static int read_defaults(FileReader *f, const Node *root) {
 
 /* ---- the top ---- */
 
-static int say_unknown_top(const FileReader *f, const Node *key) {
+static int say_unknown_top(const Root *f, const Node *key) {
         static const char *const names[] = { "namespace", "defaults", "profiles", "services", NULL };
         const char *nearest = text_nearest(key->text, names);
 
@@ -154,7 +148,7 @@ static int say_unknown_top(const FileReader *f, const Node *key) {
         return say(f, key, "unknown key `%s`: a file has `namespace`, `defaults`, `profiles` and `services`", key->text);
 }
 
-static int check_top_keys(const FileReader *f, const Node *root) {
+static int check_top_keys(const Root *f, const Node *root) {
         int r;
 
         for (size_t i = 0; i < root->n; i++) {
@@ -172,7 +166,7 @@ static int check_top_keys(const FileReader *f, const Node *root) {
 
 /* ---- services ---- */
 
-static int take_defaults(const FileReader *f, ServiceSpec *s) {
+static int take_defaults(const Root *f, ServiceSpec *s) {
         int r;
 
         for (size_t i = 0; f->defaults && i < f->n_keys; i++) {
@@ -183,14 +177,14 @@ static int take_defaults(const FileReader *f, ServiceSpec *s) {
         return 0;
 }
 
-static const Node *depends_place(const FileReader *f) {
+static const Node *depends_place(const Root *f) {
         for (size_t i = 0; i < f->n_keys; i++)
                 if (spec_keys[i].type == KEY_DEPENDS)
                         return f->places[i] ?: f->default_places[i];
         return NULL;
 }
 
-static int read_service_keys(FileReader *f, ServiceSpec *s, const Pair *p) {
+static int read_service_keys(Root *f, ServiceSpec *s, const Pair *p) {
         const Node *layers[1 + PROFILES_MAX], *profiles = profiles_of(p->value);
         FieldReader field = f->field;
         size_t errors = field.diagnostics->errors;
@@ -214,7 +208,7 @@ static int read_service_keys(FileReader *f, ServiceSpec *s, const Pair *p) {
         return service_validate(&field, p->key, f->places, f->default_places);
 }
 
-static int read_service(FileReader *f, const Pair *p) {
+static int read_service(Root *f, const Pair *p) {
         _cleanup_(spec_freep) ServiceSpec *s = NULL;
         char words[NODE_WORDS_MAX];
         int r;
@@ -240,7 +234,7 @@ static int read_service(FileReader *f, const Pair *p) {
         return r;
 }
 
-static int read_services(FileReader *f, const Node *root, bool top_is_good) {
+static int read_services(Root *f, const Node *root, bool top_is_good) {
         const Pair *p = node_find(root, "services");
         char words[NODE_WORDS_MAX];
         int r;
@@ -262,10 +256,44 @@ static int read_services(FileReader *f, const Node *root, bool top_is_good) {
         return 0;
 }
 
-static int read_root(FileReader *f, const Node *root) {
+/* Its keys, its namespace, its profiles. */
+static int open_top(Root *f) {
         size_t errors = f->field.diagnostics->errors;
+        int r = check_top_keys(f, f->node);
+
+        f->top_is_good = f->field.diagnostics->errors == errors;
+        if (r >= 0)
+                r = read_namespace(f, f->node);
+        return r < 0 ? r : read_profiles(f, f->node);
+}
+
+int root_open(Loader *l, const char *file, const char *directory) {
+        _cleanup_(root_freep) Root *f = calloc(1, sizeof(Root));
+        const Node *node = l->documents[l->n_documents - 1].root;
         char words[NODE_WORDS_MAX];
-        bool top_is_good;
+        Root **grown;
+        int r;
+
+        if (!f || (directory && !(f->directory = strdup(directory))))
+                return -ENOMEM;
+        f->loader = l;
+        f->field = (FieldReader) { .file = file, .directory = f->directory, .diagnostics = l->diagnostics };
+        if (!node || node_is_null(node))
+                return say(f, NULL, "the file has no services");
+        if (node->kind != NODE_MAP)
+                return say(f, node, "expected `services:` with a map of names, not %s", node_words(node, words));
+        f->node = node;
+        f->document = l->n_documents - 1;
+        r = open_top(f);
+        grown = r < 0 ? NULL : reallocarray(l->roots, l->n_roots + 1, sizeof(Root *));
+        if (!grown)
+                return r < 0 ? r : -ENOMEM;
+        l->roots = grown;
+        l->roots[l->n_roots++] = TAKE_PTR(f);
+        return 0;
+}
+
+int root_read(Root *f) {
         int r;
 
         f->n_keys = service_key_count();
@@ -273,26 +301,31 @@ static int read_root(FileReader *f, const Node *root) {
         f->places = calloc(f->n_keys, sizeof(Node *));
         if (!f->default_places || !f->places)
                 return -ENOMEM;
-        if (!root || node_is_null(root))
-                return say(f, NULL, "the file has no services");
-        if (root->kind != NODE_MAP)
-                return say(f, root, "expected `services:` with a map of names, not %s", node_words(root, words));
-        r = check_top_keys(f, root);
-        top_is_good = f->field.diagnostics->errors == errors;
-        if (r >= 0)
-                r = read_namespace(f, root);
-        if (r >= 0)
-                r = read_profiles(f, root);
-        if (r >= 0)
-                r = read_defaults(f, root);
-        return r < 0 ? r : read_services(f, root, top_is_good);
+        r = read_defaults(f, f->node);
+        return r < 0 ? r : read_services(f, f->node, f->top_is_good);
 }
 
-int root_read(Loader *l, const char *file, const char *directory, const Node *root) {
-        _cleanup_(file_reader_done) FileReader f = {
-                .loader = l,
-                .field = { .file = file, .directory = directory, .diagnostics = l->diagnostics },
-        };
+/* ---- for who looks into it ---- */
 
-        return read_root(&f, root);
+const Node *root_services(const Root *f) {
+        const Pair *p = node_find(f->node, "services");
+
+        return p && p->value->kind == NODE_MAP ? p->value : NULL;
+}
+
+static size_t push_layers(const Root *f, const Node *map, const Node *profiles, const Node **to) {
+        const Node *layers[1 + PROFILES_MAX];
+        size_t n = profiles_layers(&f->profiles, map, profiles, layers), at = 0;
+
+        while (n-- > 0)
+                if (layers[n] && layers[n]->kind == NODE_MAP)
+                        to[at++] = layers[n];
+        return at;
+}
+
+size_t root_layers(const Root *f, const Node *service, const Node *layers[ROOT_LAYERS_MAX]) {
+        const Pair *defaults = node_find(f->node, "defaults");
+        size_t n = push_layers(f, service, profiles_of(service), layers);
+
+        return n + push_layers(f, defaults ? defaults->value : NULL, profiles_of(f->node), layers + n);
 }

@@ -36,6 +36,9 @@ static const char *const type_schemas[_KEY_TYPE_MAX] = {
         [KEY_ENV] = "{\"anyOf\":[{\"type\":\"object\",\"propertyNames\":" PATTERN(
                 "^[A-Za-z_][A-Za-z0-9_]*$") ",\"additionalProperties\":{\"type\":[\"string\",\"number\",\"boolean\",\"null\"]}},"
                                             "{\"type\":\"array\",\"items\":" PATTERN("^[A-Za-z_][A-Za-z0-9_]*=") "}]}",
+        [KEY_CREDENTIALS] = "{\"type\":\"object\",\"propertyNames\":" PATTERN(NAME_PATTERN) ",\"maxProperties\":64,\"additionalProperties\":{\"anyOf\":["
+                            "{\"type\":\"string\"},{\"type\":\"object\",\"minProperties\":1,\"maxProperties\":1,\"additionalProperties\":false,"
+                            "\"properties\":{\"file\":{\"type\":\"string\"},\"text\":" TEXT "}}]}}",
         [KEY_DEPENDS] = "{}",
         [KEY_DEVICES_SIZE] = "{\"type\":\"object\",\"additionalProperties\":{\"type\":[\"string\",\"integer\"]}}",
         [KEY_DEVICES_COUNT] = "{\"type\":\"object\",\"additionalProperties\":{\"type\":\"integer\",\"minimum\":1}}",

@@ -126,7 +126,7 @@ static int place_pair(const FieldReader *f, ServiceOrigin origin, const Pair *p,
 
 /* Names of their own, which are added to those there are. */
 static bool is_additive(const SpecKey *k) {
-        return k->type == KEY_ENV;
+        return k->type == KEY_ENV || k->type == KEY_CREDENTIALS;
 }
 
 /* What is added is read layer by layer, the rest when all layers are in place. */

@@ -148,6 +148,7 @@ static const ExportRow rows[] = {
         { "instances", NULL, emit_instances },
         { "env", NULL, NULL },
         { "env_file", NULL, emit_env_file },
+        { "secrets", NULL, NULL },
         { "depends_on", NULL, emit_depends },
         { "limits.memory_max", NULL, emit_memory },
         { "limits.memory_high", NULL, emit_memory_high },

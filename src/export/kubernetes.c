@@ -103,6 +103,7 @@ static const ExportRow rows[] = {
         { "cwd", "workingDir", NULL },
         { "instances", NULL, NULL },
         { "env", NULL, NULL },
+        { "secrets", NULL, NULL },
         { "depends_on", NULL, emit_depends },
         { "limits.memory_max", NULL, emit_memory },
         { "limits.memory_high", NULL, emit_memory_high },

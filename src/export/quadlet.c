@@ -56,6 +56,7 @@ static const ExportRow rows[] = {
         { "autostart", NULL, NULL },
         { "env", NULL, NULL },
         { "env_file", NULL, NULL },
+        { "secrets", NULL, NULL },
         { "depends_on", NULL, NULL },
         { "ready.by", NULL, NULL },
         { "user", NULL, in_container },

@@ -1,6 +1,7 @@
 /* A service as a unit of systemd itself, for who wants to leave Kingly. Accepted by `systemd-analyze verify`. */
 #include "base/strv.h"
 #include "export/exporter.h"
+#include "model/credential.h"
 
 static int plain(Exporter *x, const char *as, const char *text) {
         return unit_line(x, SECTION_SERVICE, as, text);
@@ -34,6 +35,28 @@ static int emit_log(Exporter *x, const SpecKey *k) {
         return x->spec->log.to == LOG_TO_JOURNAL ? 0 : export_note(x, "log.to: the output goes to the journal");
 }
 
+/* The same names, the same variable, the same modes. */
+static int emit_credentials(Exporter *x, const SpecKey *k) {
+        int r = 0;
+
+        STRV_FOREACH(entry, x->spec->credentials) {
+                _cleanup_free_ char *value = NULL;
+                Credential c;
+
+                if (r < 0 || !credential_split(*entry, &c))
+                        continue;
+                if (c.text) {
+                        r = export_note(x, "credentials.%.*s: its text is left out: put it into a file and say LoadCredential=", (int) c.n_name, c.name);
+                        continue;
+                }
+                value = text_printf("%.*s:%s", (int) c.n_name, c.name, c.file);
+                r = value ? unit_line(x, SECTION_SERVICE, "LoadCredential", value) : -ENOMEM;
+                if (r >= 0 && c.optional)
+                        r = export_note(x, "credentials.%.*s: its file must be there", (int) c.n_name, c.name);
+        }
+        return r;
+}
+
 static const ExportRow rows[] = {
         { "description", NULL, NULL },
         { "type", NULL, NULL },
@@ -44,6 +67,8 @@ static const ExportRow rows[] = {
         { "autostart", NULL, NULL },
         { "env", NULL, NULL },
         { "env_file", NULL, NULL },
+        { "secrets", NULL, NULL },
+        { "credentials", NULL, emit_credentials },
         { "depends_on", NULL, NULL },
         { "sockets", NULL, unit_sockets },
         { "on_demand", NULL, NULL },

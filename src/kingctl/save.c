@@ -157,7 +157,9 @@ static int save(Ctl *ctl, const Saved *s, const char *path) {
         return print ? print_namespace(ctl, s, s->namespaces[0]) : write_namespace(ctl, s, s->namespaces[0], path);
 }
 
+/* A file is for its owner alone; what is printed is for whoever looks. */
 int verb_save(Ctl *ctl, char **args) {
+        bool whole = ctl->options.show_secrets || (args[0] && !streq(args[0], "-"));
         _cleanup_json_ json_object *reply = NULL, *parameters = NULL;
         _cleanup_(saved_done) Saved s = {};
         int r = ctl_connect(ctl, CONNECT_ONLY);
@@ -165,7 +167,7 @@ int verb_save(Ctl *ctl, char **args) {
         if (r < 0)
                 return r;
         parameters = ctl_selectors(ctl, (char *[]) { NULL }, !ctl->options.namespace);
-        if (json_add(parameters, "secrets", json_object_new_boolean(true)) < 0)
+        if (json_add(parameters, "secrets", json_object_new_boolean(whole)) < 0)
                 return ctl_oom(ctl);
         r = ctl_call(ctl, "Describe", TAKE_PTR(parameters), &reply);
         if (r < 0)

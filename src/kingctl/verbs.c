@@ -229,12 +229,12 @@ const Verb verbs[] = {
                 .help = "write the known services as a kingly.yaml",
                 .details = "Applied to a daemon that knows nothing, the file makes the same services. Without FILE it is printed. A file holds one "
                            "namespace, which --namespace chooses where there are several; in a DIRECTORY each gets a file of its own, NAMESPACE.yaml.\n\n"
-                           "Values that describe hides stand in the file as they are: it is created with mode 0600. A file that save did not write itself "
-                           "is replaced with --force alone.\n\n"
+                           "Values that describe hides stand in the file as they are: it is created with mode 0600. What is printed has them with "
+                           "--show-secrets alone. A file that save did not write itself is replaced with --force alone.\n\n"
                            "The daemon itself needs no such file: what it knows, it remembers over restarts and reboots by itself.",
                 .examples = EXAMPLES({ "kingctl save shop.yaml", "to take along to another machine" },
-                                     { "kingctl save --namespace shop | kingctl --socket /run/other.sock apply -f -", "to another daemon" }),
-                .options = OPTIONS({ 0, "force", OPTION_FLAG, FIELD(force), NULL, NULL, "replace a file that save did not write" }),
+                                     { "kingctl save --namespace shop --show-secrets | kingctl --socket /run/other.sock apply -f -", "to another daemon" }),
+                .options = OPTIONS({ 0, "force", OPTION_FLAG, FIELD(force), NULL, NULL, "replace a file that save did not write" }, SHOW_SECRETS),
                 .run = verb_save,
                 .operand = OPERAND_FILE,
                 .max = 1,

@@ -6,6 +6,7 @@
 #include "base/strv.h"
 #include "base/text.h"
 #include "manager/api.h"
+#include "manager/credentials.h"
 #include "manager/flood.h"
 #include "manager/instance.h"
 #include "manager/link.h"
@@ -109,8 +110,8 @@ static bool is_reason(const LimitSupport *support, size_t n, const char *line) {
 static int doctor_answer(Manager *m, VarlinkCall *call) {
         _cleanup_strv_ char **report = isolate_report(m->isolate);
         json_object *o = json_object_new_object(), *array = json_object_new_array();
-        bool writable = access(m->places.logs, W_OK) >= 0;
-        _cleanup_free_ char *full = log_problem(m);
+        bool writable = access(m->places.logs, W_OK) >= 0, memory = false;
+        _cleanup_free_ char *full = log_problem(m), *credentials = NULL;
         const LimitSupport *support;
         const SandboxSupport *sandbox;
         size_t n;
@@ -131,6 +132,9 @@ static int doctor_answer(Manager *m, VarlinkCall *call) {
         check(array, "state", !m->store_problem, m->store_problem ?: m->places.store,
               m->store_problem ? "free space or fix permissions; it is tried again by itself" : NULL);
         check(array, "logs", writable && !full, full ?: m->places.logs, writable ? NULL : "the directory is not writable");
+        credentials = credentials_report(m, &memory);
+        if (credentials)
+                check(array, "credentials", memory, credentials, memory ? NULL : "mount a tmpfs on /dev/shm or on the runtime directory, so that secrets never reach a disk");
         STRV_FOREACH(p, m->problems)
                 check(array, "problem", false, *p, NULL);
         json_set(o, "checks", array);

@@ -18,6 +18,7 @@
 #include "manager/wait.h"
 #include "model/collect.h"
 #include "model/depend.h"
+#include "model/redact.h"
 
 static int present_specs(Manager *m, SpecList *ret) {
         ret->items = calloc(m->n_order + 1, sizeof(ServiceSpec *));
@@ -26,6 +27,21 @@ static int present_specs(Manager *m, SpecList *ret) {
         for (size_t k = 0; k < m->n_order; k++)
                 if (!m->order[k]->deleting)
                         ret->items[ret->n++] = m->order[k]->spec;
+        return 0;
+}
+
+/* Who applies what an output showed would replace a secret by the mark that stood for it. */
+static int check_hidden(const SpecList *desired, KlError *reterr) {
+        for (size_t k = 0; k < desired->n; k++) {
+                const char *marked = redact_marked(desired->items[k]);
+
+                if (!marked)
+                        continue;
+                kl_error_set(reterr, -EINVAL, KL_E_INVALID, "%s: %.*s: " REDACTED " stands there for a secret", desired->items[k]->name,
+                             (int) MIN(strcspn(marked, "="), (size_t) 100), marked);
+                kl_error_hint(reterr, "what is shown has no secrets in it: `kingctl save FILE` writes them");
+                return -EINVAL;
+        }
         return 0;
 }
 
@@ -355,6 +371,8 @@ int apply_specs(Manager *m, SpecList *desired, const char *origin, bool prune, b
                 r = collect_expand(desired, &present, reterr);
         if (r >= 0)
                 r = check_union(m, desired, reterr);
+        if (r >= 0)
+                r = check_hidden(desired, reterr);
         if (r >= 0)
                 r = plan_make(&present, desired, prune, ret_plan);
         free(present.items);

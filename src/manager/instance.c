@@ -9,6 +9,7 @@
 #include "manager/books.h"
 #include "manager/collector.h"
 #include "manager/control.h"
+#include "manager/credentials.h"
 #include "manager/events.h"
 #include "manager/hooks.h"
 #include "manager/instance.h"
@@ -248,6 +249,7 @@ static void act_clean(Instance *i, LcInput *next) {
 
         untrack(i);
         journal_unlabel(i);
+        credentials_run_over(i);
         i->adopted = sd_event_source_disable_unref(i->adopted);
         if (i->child && i->run)
                 (void) books_ack(m, i->run);
@@ -331,6 +333,7 @@ static void act_changed(Instance *i, LcInput *next) {
         Manager *m = i->service->manager;
         const char *state = instance_public_state(i);
 
+        credentials_attend(i);
         if (state != i->public_state) {
                 i->public_state = state;
                 i->since_realtime = now_usec(CLOCK_REALTIME);

@@ -23,6 +23,7 @@
 #include "manager/flood.h"
 #include "manager/follow.h"
 #include "manager/instance.h"
+#include "manager/credentials.h"
 #include "manager/link.h"
 #include "manager/logs.h"
 #include "manager/manager.h"
@@ -116,6 +117,7 @@ Manager *manager_free(Manager *m) {
         log_streams_free(m);
         followers_free(m);
         wait_free_all(m);
+        credentials_done(m);
         m->store_failed = m->store && state_mend(m, NULL) < 0;          /* one last try */
         if (m->store && !m->loading)
                 books_flush(m);
@@ -315,8 +317,11 @@ int manager_start(Manager *m, KlError *reterr) {
         r = open_api(m, reterr);
         if (r >= 0)
                 r = adopt_all(m, reterr);
+        if (r >= 0)
+                r = credentials_init(m);
         if (r < 0)
                 return r;
+        credentials_sweep(m);
         shutdown_resume(m);
         if (m->shutdown == SHUTDOWN_NO) {
                 start_wanted(m);

@@ -85,6 +85,9 @@ struct Instance {
         bool rested : 1;                   /* it was there before we began: if it is stopped, our beginning does not start it */
         bool notifies : 1;                 /* this run was given NOTIFY_SOCKET */
         bool journal : 1;                  /* this run's output goes to the journal */
+        bool invoked : 1;                  /* the invocation id is that of the start to come, or of the run */
+        bool credentials : 1;              /* its credentials stand in their directory */
+        bool credentials_fresh : 1;        /* read for the present start */
         bool stop_deferred : 1;            /* stop waits until its dependents are down */
         bool restart_due : 1;              /* what was applied means a restart, which comes next */
         bool surge : 1;                    /* extra: to take the place of the one with its index when it is ready */
@@ -181,6 +184,7 @@ struct Manager {
         Wait *waits;
 
         char boot_id[33];
+        char *credentials;                 /* directory of all credentials, made when the first is needed */
         char **problems;                   /* lasting ones, shown by status */
         usec_t started;
         ShutdownMode shutdown;

@@ -12,6 +12,7 @@
 #include "logger/log_wire.h"
 #include "manager/collector.h"
 #include "manager/control.h"
+#include "manager/credentials.h"
 #include "manager/flood.h"
 #include "manager/instance.h"
 #include "manager/link.h"
@@ -74,6 +75,17 @@ int spawn_run_number(const Manager *m, uint64_t *ret) {
         return 0;
 }
 
+int spawn_invoke(Instance *i) {
+        int r;
+
+        if (i->invoked || i->run)
+                return 0;
+        credentials_forget(i);             /* those of the run before have its name */
+        r = spawn_invocation(i->service->manager, i->invocation);
+        i->invoked = r >= 0;
+        return r;
+}
+
 int spawn_prepare(Instance *i, KlError *reterr) {
         Service *s = i->service;
         CellName name = { .ns = s->spec->ns, .service = s->spec->name, .instance = i->index };
@@ -81,7 +93,7 @@ int spawn_prepare(Instance *i, KlError *reterr) {
 
         if (i->cell)
                 return 0;
-        if ((r = spawn_invocation(s->manager, i->invocation)) < 0 || (r = spawn_run_number(s->manager, &i->run)) < 0)
+        if ((r = spawn_invoke(i)) < 0 || (r = spawn_run_number(s->manager, &i->run)) < 0)
                 return r;
         name.generation = i->generation = ++s->generation;
         s->dirty = true;
@@ -303,7 +315,7 @@ static int compose(Instance *i, const Identity *id, Descriptors *d, const WireSp
         char label[300];
         int r;
 
-        if ((r = environment_build(i, id, &env, reterr)) < 0 || (r = start_environment(i, &env)) < 0 ||
+        if ((r = credentials_give(i, id, reterr)) < 0 || (r = environment_build(i, id, &env, reterr)) < 0 || (r = start_environment(i, &env)) < 0 ||
             (r = add_sockets(i, id, d, &env, reterr)) < 0 ||
             (r = command_resolve(s, s->command[0], env, &file, reterr)) < 0 || (r = spawn_builder_init(&builder, i->run, i->invocation)) < 0 ||
             (r = set_up(s, id, i->cell, isolate_gated(i->service->manager->isolate), d, reterr)) < 0 || (r = add_input(i, d, reterr)) < 0 ||
@@ -358,7 +370,7 @@ static int compose_control(const SpawnControl *c, const Identity *id, Descriptor
         LogOpen log = {};
         int r;
 
-        if ((r = control_environment(c, id, &env, reterr)) < 0 || (r = command_resolve(s, c->command[0], env, &file, reterr)) < 0 ||
+        if ((r = credentials_lend(c->instance, id, reterr)) < 0 || (r = control_environment(c, id, &env, reterr)) < 0 || (r = command_resolve(s, c->command[0], env, &file, reterr)) < 0 ||
             (r = spawn_builder_init(&builder, c->run, c->invocation)) < 0 || (r = set_up(s, id, c->cell, c->gated, d, reterr)) < 0)
                 return r;
         if (c->output < 0 && (r = add_log(c->instance, c->run, d, &log, &builder.packet->flags, &journal, reterr)) < 0)

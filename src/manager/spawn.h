@@ -3,6 +3,8 @@
 
 #include "manager/manager.h"
 
+/* The invocation id of the start to come, chosen once for it: what stands before it, such as credentials for a hook, is named by it. 0 or -errno. */
+int spawn_invoke(Instance *i);
 /* A new generation: a random run and invocation id, a place to live in. 0 also when it is prepared already. */
 int spawn_prepare(Instance *i, KlError *reterr);
 /* Prepares a new generation (unless a former call that ended with -EAGAIN did) and asks the keeper for it. 0; -EAGAIN: the keeper's
@@ -12,7 +14,7 @@ int spawn_send(Instance *i, bool *ret_permanent, KlError *reterr);
 /* A process beside the main one (control.h): set up as the service is, but for what only its main process gets (readiness, watchdog, pipes of a
  * collector). */
 typedef struct SpawnControl {
-        const Instance *instance;
+        Instance *instance;
         const char *what;                  /* "pre_start": in the keeper's messages and KINGLY_CONTROL */
         char *const *command;              /* argv, searched for as the service's own */
         char *const *env;                  /* NAME=value on top, or NULL */

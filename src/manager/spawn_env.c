@@ -9,6 +9,7 @@
 #include "base/strv.h"
 #include "base/text.h"
 #include "config/config.h"
+#include "manager/credentials.h"
 #include "manager/spawn_env.h"
 
 #define DEFAULT_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -128,6 +129,7 @@ static int read_env_files(const ServiceSpec *spec, char ***env, KlError *reterr)
 
 static int set_kingly(const Instance *i, char ***env) {
         const ServiceSpec *s = i->service->spec;
+        _cleanup_free_ char *credentials = NULL;
         char index[16];
         int r;
 
@@ -135,7 +137,12 @@ static int set_kingly(const Instance *i, char ***env) {
         if ((r = strv_env_set(env, "KINGLY_SERVICE", s->name)) < 0 || (r = strv_env_set(env, "KINGLY_NAMESPACE", s->ns)) < 0 ||
             (r = strv_env_set(env, "KINGLY_INSTANCE", index)) < 0 || (r = strv_env_set(env, "NODE_APP_INSTANCE", index)) < 0)
                 return r;
-        return s->collects ? strv_env_set(env, "KINGLY_COLLECTS", s->collects) : 0;
+        if (s->collects && (r = strv_env_set(env, "KINGLY_COLLECTS", s->collects)) < 0)
+                return r;
+        if (!i->credentials)
+                return 0;
+        credentials = credentials_path(i);
+        return credentials ? strv_env_set(env, "CREDENTIALS_DIRECTORY", credentials) : -ENOMEM;
 }
 
 #define SOURCE_MAPS "--enable-source-maps"

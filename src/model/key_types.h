@@ -57,6 +57,9 @@ bool key_string_equal(const void *a, const void *b);
 int key_string_copy(void *to, const void *from);
 void key_string_done(void *field);
 
+/* redact.c */
+char *key_credentials_show(const SpecKey *k, const ServiceSpec *s);
+
 /* key_lists.c */
 char *key_strv_show(const SpecKey *k, const ServiceSpec *s);
 char *key_command_show(const SpecKey *k, const ServiceSpec *s);

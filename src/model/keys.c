@@ -72,6 +72,12 @@ const SpecKey spec_keys[] = {
         { "env_file", KEY_PATHS, FIELD(env_files), .effect = EFFECT_RESTART,
           .help = "Files of NAME=value lines, read anew at every start, later ones win. A file whose name follows a - may be missing.",
           .example = "[.env, -.env.local]" },
+        { "credentials", KEY_CREDENTIALS, FIELD(credentials), .effect = EFFECT_RESTART,
+          .help = "Secrets that it finds as files, by name, in the directory that CREDENTIALS_DIRECTORY names: readable for its user alone, in "
+                  "memory where the machine has such a place, read anew at each start, removed when it has ended. NAME: PATH copies a file "
+                  "that kingd can read, the service need not; -PATH may be missing. NAME: {text: TEXT} is for what is no great secret: the "
+                  "text is in the state file as well.",
+          .example = "{db_password: /etc/shop/db_password, api.key: -secrets/api.key}" },
         { "secrets", KEY_STRINGS, FIELD(secrets), .effect = EFFECT_NONE,
           .help = "Further variables, by name or pattern, whose values Kingly shows to nobody. The values of those whose names say so (PASSWORD, "
                   "SECRET, TOKEN, KEY, CREDENTIAL and the like), passwords in URLs, and what is given for options of such names are hidden by "

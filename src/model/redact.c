@@ -7,6 +7,8 @@
 
 #include "base/strv.h"
 #include "base/text.h"
+#include "model/credential.h"
+#include "model/key_types.h"
 
 #define NAME_MAX_BYTES 256 /* of a name that is looked at */
 #define SECRETS_MAX    100 /* in one text */
@@ -30,7 +32,7 @@ static bool has_word(const char *name, const char *word) {
 }
 
 static bool says_secret(const char *name) {
-        static const char *const places[] = { "_FILE", "_PATH", "_DIR", "-FILE", "-PATH", "-DIR" };
+        static const char *const places[] = { "_FILE", "_PATH", "_DIR", "_DIRECTORY", "-FILE", "-PATH", "-DIR" };
         static const char *const parts[] = { "PASSWORD", "PASSWD", "PASSPHRASE", "SECRET", "CREDENTIAL", "APIKEY" };
         static const char *const ends[] = { "TOKEN", "PASS", "KEY", "KEYS", "COOKIE", "AUTHORIZATION" };
         static const char *const words[] = { "TOKEN", "PASS", "KEY", "KEYS", "SALT" };
@@ -80,6 +82,12 @@ void redactor_init(Redactor *r, const ServiceSpec *s) {
                 if (equals && r->n_values < REDACT_VALUES_MAX && strlen(equals + 1) >= REDACT_VALUE_MIN &&
                     redact_name(r, *e, (size_t) (equals - *e)))
                         r->values[r->n_values++] = equals + 1;
+        }
+        STRV_FOREACH(e, s ? s->credentials : NULL) {
+                Credential c;
+
+                if (credential_split(*e, &c) && c.text && r->n_values < REDACT_VALUES_MAX && strlen(c.text) >= REDACT_VALUE_MIN)
+                        r->values[r->n_values++] = c.text;
         }
 }
 
@@ -265,7 +273,31 @@ char **redact_environment(const Redactor *r, char *const *env) {
         return TAKE_PTR(l);
 }
 
+const char *redact_marked(const ServiceSpec *s) {
+        char *const *lists[] = { s->env, s->command };
+
+        for (size_t i = 0; i < ARRAY_SIZE(lists); i++)
+                STRV_FOREACH(text, lists[i])
+                        if (strstr(*text, REDACTED))
+                                return *text;
+        return NULL;
+}
+
 /* ---- keys ---- */
+
+/* "db_password: /etc/shop/db_password, token: <hidden>". */
+char *key_credentials_show(const SpecKey *k, const ServiceSpec *s) {
+        _cleanup_buffer_ Buffer b = {};
+
+        STRV_FOREACH(entry, *(char ***) key_field(k, s)) {
+                Credential c;
+
+                if (credential_split(*entry, &c) && buffer_printf(&b, "%s%.*s: %s%s", b.size > 0 ? ", " : "", (int) c.n_name, c.name,
+                                                                  c.optional ? "-" : "", c.text ? REDACTED : c.file) < 0)
+                        return NULL;
+        }
+        return b.data ? TAKE_PTR(b.data) : strdup("");
+}
 
 char *redact_key(const Redactor *r, const SpecKey *k, const ServiceSpec *s) {
         _cleanup_free_ char *text = NULL;
@@ -273,6 +305,8 @@ char *redact_key(const Redactor *r, const SpecKey *k, const ServiceSpec *s) {
         ServiceSpec shown = *s; /* borrows all but the field */
         char ***field = (char ***) ((char *) &shown + k->offset);
 
+        if (k->type == KEY_CREDENTIALS)
+                return spec_key_format(k, s);
         if (k->type != KEY_ENV && k->type != KEY_COMMAND && k->type != KEY_WORDS) {
                 text = spec_key_format(k, s);
                 return text ? redact_text(r, text) : NULL;

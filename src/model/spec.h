@@ -71,6 +71,7 @@ typedef struct ServiceSpec {
         bool autostart;
         bool essential;                 /* as PID 1: kingd ends with this service's status */
         char **env;                     /* "NAME=value", sorted by name */
+        char **credentials;             /* entries of model/credential.h, sorted by name */
         char **secrets;                 /* globs: further variables whose values are not shown */
         bool source_maps;               /* --enable-source-maps in NODE_OPTIONS */
         char **env_files;               /* absolute; a leading '-' lets it be missing */
@@ -188,7 +189,7 @@ typedef struct SpecList { ServiceSpec **items; size_t n; } SpecList;
 
 typedef enum KeyType {
         KEY_STRING, KEY_NAME, KEY_BOOL, KEY_INT32, KEY_UINT32, KEY_UINT64, KEY_SPAN, KEY_SIZE, KEY_PERCENT, KEY_FACTOR, KEY_OCTAL,
-        KEY_ENUM, KEY_SIGNAL, KEY_INSTANCES, KEY_PATH, KEY_PATHS, KEY_STRINGS, KEY_COMMAND, KEY_WORDS, KEY_ENV, KEY_DEPENDS,
+        KEY_ENUM, KEY_SIGNAL, KEY_INSTANCES, KEY_PATH, KEY_PATHS, KEY_STRINGS, KEY_COMMAND, KEY_WORDS, KEY_ENV, KEY_CREDENTIALS, KEY_DEPENDS,
         KEY_DEVICES_SIZE, KEY_DEVICES_COUNT, KEY_SOCKETS,
         KEY_CODES, KEY_CAPABILITIES,   /* KEY_NAME: a user or group, by name or number */
         _KEY_TYPE_MAX

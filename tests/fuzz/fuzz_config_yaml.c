@@ -42,7 +42,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
                 check_round_trip(specs.items[i]);
         for (size_t i = 0; i < d.n; i++) {
                 char *line = diagnostic_format(d.items + i);
-                if (!line || d.items[i].line == 0)
+                if (!line || (d.items[i].line == 0 && !d.items[i].warning)) /* "read as …" is about the file */
                         abort();
                 free(line);
         }

@@ -29,6 +29,10 @@ class Secrets(Scenario):
         for format in ("table", "json", "jsonl"):
             for w in words:
                 yield w, self.kingctl(*w, "-o", format)
+        for w in ("list", "jlist", "prettylist", "describe web", "show web", "env 0", "env 1", "env 2", "id web", "logs --nostream --lines 100"):
+            yield ["pm2", *w.split()], self.kingctl("pm2", *w.split())
+        yield ["save"], self.kingctl("save")
+        yield ["save", "-"], self.kingctl("save", "-", "-o", "json")
         for kind in ("systemd", "quadlet", "compose", "kubernetes"):
             yield ["export", kind], self.kingctl("export", kind, "all", "--image", "x")
         with client.Client(self.home) as c:
@@ -82,6 +86,16 @@ class Secrets(Scenario):
         self.assertIn(PASSWORD, open(unit).read())
         self.assertEqual(os.stat(unit).st_mode & 0o777, 0o600)
         os.unlink(unit)
+
+        # A file that is saved has them and is for its owner alone; what was printed cannot be taken for it.
+        saved, printed = os.path.join(self.home, "saved.yaml"), self.file("printed.yaml", self.ok("save").out)
+        self.ok("save", saved)
+        self.assertIn(PASSWORD, open(saved).read())
+        self.assertEqual(os.stat(saved).st_mode & 0o777, 0o600)
+        self.assertIn("= 3 unchanged", self.ok("apply", "-f", saved, "--diff").out)
+        r = self.refused(2, "apply", "-f", printed)
+        self.assertRegex(r.err, "<hidden> stands there for a secret")
+        os.unlink(saved)
 
         # The new manager has them of the store, and shows as little.
         self.replace_manager()

@@ -275,7 +275,8 @@ class Unit(SystemScenario):
         for words in (("list", "-o", "json"), ("status",), ("describe", "a"), ("events",), ("logs", "a"), ("ping",)):
             r = as_user(*words)
             self.assertEqual(r.code, 0, (words, r))
-        for words in (("stop", "a"), ("restart", "a"), ("delete", "a"), ("shutdown",), ("start", "--", "id"), ("apply", "-f", os.path.join(SHOP, "kingly.yaml"))):
+        for words in (("stop", "a"), ("restart", "a"), ("delete", "a"), ("shutdown",), ("start", "--", "id"), ("apply", "-f", os.path.join(SHOP, "kingly.yaml")),
+                      ("env", "a"), ("describe", "a", "--show-secrets")):
             r = as_user(*words)
             self.assertEqual(r.code, 5, (words, r))
             self.assertIn("kingctl: ", r.err)

@@ -107,7 +107,7 @@ static void test_remembered(void **state) {
 
 static void test_faults(void **state) {
         expect_fault(shop, NAMES("prodd"), "error: there is no profile `prodd` — did you mean `prod`?\n");
-        expect_fault(shop, NAMES("zebra"), "error: there is no profile `zebra`: there are prod, eu, dev\n");
+        expect_fault(shop, NAMES("zebra"), "error: there is no profile `zebra`; those there are: prod, eu, dev\n");
         expect_fault("services: {a: {command: x}}", NAMES("p"), "error: there is no profile `p`: there are no `profiles` in what was read\n");
         /* In force or not. */
         expect_fault("services: {a: {command: x, profiles: {p: {instancs: 1}}}}", NULL,

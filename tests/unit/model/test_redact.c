@@ -19,7 +19,7 @@ static void test_names(void **state) {
         };
         static const char *const open[] = {
                 "PATH", "HOME", "PWD", "OLDPWD", "NODE_ENV", "PORT", "KEYBOARD", "KEYMAP", "TOKENIZERS_PARALLELISM", "PASSENGER_POOL", "DB_PASSWORD_FILE",
-                "SSL_KEY_PATH", "SSH_PUBLIC_KEY", "PUBLIC_KEY", "HOST_KEY_DIR", "DATABASE_URL", "COMPASSION", "MONKEYS_AROUND", "SSH_AUTH_SOCK", "",
+                "SSL_KEY_PATH", "SSH_PUBLIC_KEY", "PUBLIC_KEY", "HOST_KEY_DIR", "CREDENTIALS_DIRECTORY", "DATABASE_URL", "COMPASSION", "MONKEYS_AROUND", "SSH_AUTH_SOCK", "",
         };
         const Redactor more = { .names = (char *[]) { "DSN", "STRIPE_*", NULL } };
 
