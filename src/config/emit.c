@@ -6,7 +6,7 @@
 #include "config/json_build.h"
 #include "model/credential.h"
 
-static const void *field_of(const SpecKey *k, const ServiceSpec *s) {
+static const void *field_of(const SpecKey *k, const void *s) {
         return (const char *) s + k->offset;
 }
 
@@ -61,18 +61,19 @@ static json_object *strings(char *const *l) {
         return TAKE_PTR(list);
 }
 
-static json_object *list_of_strings(const SpecKey *k, const ServiceSpec *s) {
+static json_object *list_of_strings(const SpecKey *k, const void *s) {
         return strings(*(char *const *const *) field_of(k, s));
 }
 
 /* The line for `shell: true`, which became the third word of argv; else the words. */
-static json_object *command(const SpecKey *k, const ServiceSpec *s) {
+static json_object *command(const SpecKey *k, const void *s) {
         char *const *argv = *(char *const *const *) field_of(k, s);
+        const ServiceSpec *spec = s;
 
-        return s->shell && strv_length(argv) == 3 ? json_object_new_string(argv[2]) : strings(argv);
+        return spec->shell && strv_length(argv) == 3 ? json_object_new_string(argv[2]) : strings(argv);
 }
 
-static json_object *env(const SpecKey *k, const ServiceSpec *s) {
+static json_object *env(const SpecKey *k, const void *s) {
         _cleanup_json_ json_object *map = json_object_new_object();
 
         if (!map)
@@ -96,7 +97,7 @@ static json_object *credential(const Credential *c) {
         return json_add(o, "text", json_object_new_string(c->text)) == 0 ? TAKE_PTR(o) : NULL;
 }
 
-static json_object *credentials(const SpecKey *k, const ServiceSpec *s) {
+static json_object *credentials(const SpecKey *k, const void *s) {
         _cleanup_json_ json_object *map = json_object_new_object();
 
         STRV_FOREACH(entry, *(char *const *const *) field_of(k, s)) {
@@ -112,7 +113,7 @@ static json_object *credentials(const SpecKey *k, const ServiceSpec *s) {
         return TAKE_PTR(map);
 }
 
-static json_object *depends(const SpecKey *k, const ServiceSpec *s) {
+static json_object *depends(const SpecKey *k, const void *s) {
         _cleanup_json_ json_object *map = json_object_new_object();
         const DependencyList *l = field_of(k, s);
 
@@ -122,7 +123,7 @@ static json_object *depends(const SpecKey *k, const ServiceSpec *s) {
         return TAKE_PTR(map);
 }
 
-static json_object *devices(const SpecKey *k, const ServiceSpec *s) {
+static json_object *devices(const SpecKey *k, const void *s) {
         _cleanup_json_ json_object *map = json_object_new_object();
         const DeviceLimitList *l = field_of(k, s);
         char text[FORMAT_MAX];
@@ -136,7 +137,7 @@ static json_object *devices(const SpecKey *k, const ServiceSpec *s) {
         return TAKE_PTR(map);
 }
 
-static json_object *codes(const SpecKey *k, const ServiceSpec *s) {
+static json_object *codes(const SpecKey *k, const void *s) {
         _cleanup_json_ json_object *list = json_object_new_array();
         const CodeList *l = field_of(k, s);
 
@@ -144,6 +145,20 @@ static json_object *codes(const SpecKey *k, const ServiceSpec *s) {
                 if (json_append(list, json_object_new_int(l->items[i])) < 0)
                         return NULL;
         return TAKE_PTR(list);
+}
+
+/* "Name: value" lines as a map. */
+static json_object *headers(const SpecKey *k, const void *s) {
+        _cleanup_json_ json_object *map = json_object_new_object();
+
+        STRV_FOREACH(h, *(char *const *const *) field_of(k, s)) {
+                const char *colon = strchr(*h, ':');
+                _cleanup_free_ char *name = strndup(*h, (size_t) (colon - *h));
+
+                if (!map || !name || json_add(map, name, json_object_new_string(colon + 2)) < 0)
+                        return NULL;
+        }
+        return TAKE_PTR(map);
 }
 
 static json_object *socket_entry(const SocketSpec *s) {
@@ -158,7 +173,7 @@ static json_object *socket_entry(const SocketSpec *s) {
         return TAKE_PTR(map);
 }
 
-static json_object *sockets(const SpecKey *k, const ServiceSpec *s) {
+static json_object *sockets(const SpecKey *k, const void *s) {
         _cleanup_json_ json_object *list = json_object_new_array();
         const SocketList *l = field_of(k, s);
 
@@ -168,18 +183,29 @@ static json_object *sockets(const SpecKey *k, const ServiceSpec *s) {
         return TAKE_PTR(list);
 }
 
-static int collection(const SpecKey *k, const ServiceSpec *s, json_object **ret) {
-        static json_object *(*const emitters[_KEY_TYPE_MAX])(const SpecKey *, const ServiceSpec *) = {
+typedef enum EmitFor { EMIT_API, EMIT_FULL, EMIT_FILE } EmitFor;
+
+static int emit_keys(const SpecKey *keys, const void *s, EmitFor whom, json_object *root);
+
+static json_object *probe(const SpecKey *k, const void *s) {
+        _cleanup_json_ json_object *map = json_object_new_object();
+        const ProbeSpec *p = *(ProbeSpec *const *) field_of(k, s);
+
+        return map && emit_keys(spec_probe_keys, p, EMIT_API, map) >= 0 ? TAKE_PTR(map) : NULL;
+}
+
+static int collection(const SpecKey *k, const void *s, json_object **ret) {
+        static json_object *(*const emitters[_KEY_TYPE_MAX])(const SpecKey *, const void *) = {
                 [KEY_PATHS] = list_of_strings, [KEY_STRINGS] = list_of_strings, [KEY_COMMAND] = command,       [KEY_ENV] = env, [KEY_CREDENTIALS] = credentials,     [KEY_DEPENDS] = depends,
                 [KEY_DEVICES_SIZE] = devices,  [KEY_DEVICES_COUNT] = devices, [KEY_CODES] = codes, [KEY_CAPABILITIES] = list_of_strings,
-                [KEY_WORDS] = list_of_strings, [KEY_SOCKETS] = sockets,
+                [KEY_WORDS] = list_of_strings, [KEY_SOCKETS] = sockets,       [KEY_HEADERS] = headers, [KEY_PROBE] = probe,
         };
 
-        /* No list of capabilities is not the empty list, which takes them all away; and no command is not one without words. */
+        /* No list of capabilities is not the empty list, which takes them all away; and no command or probe is not an empty one. */
         *ret = NULL;
-        if (k->type == KEY_WORDS && !*(char *const *const *) field_of(k, s))
+        if ((k->type == KEY_WORDS || k->type == KEY_PROBE) && !*(void *const *) field_of(k, s))
                 return 0;
-        if (k->type == KEY_CAPABILITIES && !s->capabilities_set)
+        if (k->type == KEY_CAPABILITIES && !((const ServiceSpec *) s)->capabilities_set)
                 return 0;
         *ret = emitters[k->type](k, s);
         return *ret ? 0 : -ENOMEM;
@@ -205,7 +231,17 @@ static int add_at(json_object *root, const char *path, json_object *v) {
         return 0;
 }
 
-typedef enum EmitFor { EMIT_API, EMIT_FULL, EMIT_FILE } EmitFor;
+static int emit_keys(const SpecKey *keys, const void *s, EmitFor whom, json_object *root) {
+        for (const SpecKey *k = keys; k->path; k++) {
+                json_object *v = NULL;
+
+                if ((whom != EMIT_FULL && spec_key_is_default(k, s)) || (whom == EMIT_FILE && k->applied))
+                        continue;
+                if ((key_type_is_scalar(k->type) ? scalar(k, s, &v) : collection(k, s, &v)) < 0 || add_at(root, k->path, v) < 0)
+                        return -ENOMEM;
+        }
+        return 0;
+}
 
 static json_object *emit(const ServiceSpec *s, EmitFor whom) {
         _cleanup_json_ json_object *root = json_object_new_object();
@@ -213,15 +249,7 @@ static json_object *emit(const ServiceSpec *s, EmitFor whom) {
         if (!root || (whom != EMIT_FILE && (json_add(root, "name", json_object_new_string(s->name)) < 0 ||
                                             json_add(root, "namespace", json_object_new_string(s->ns)) < 0)))
                 return NULL;
-        for (const SpecKey *k = spec_keys; k->path; k++) {
-                json_object *v = NULL;
-
-                if ((whom != EMIT_FULL && spec_key_is_default(k, s)) || (whom == EMIT_FILE && k->applied))
-                        continue;
-                if ((key_type_is_scalar(k->type) ? scalar(k, s, &v) : collection(k, s, &v)) < 0 || add_at(root, k->path, v) < 0)
-                        return NULL;
-        }
-        return TAKE_PTR(root);
+        return emit_keys(spec_keys, s, whom, root) < 0 ? NULL : TAKE_PTR(root);
 }
 
 json_object *config_spec_to_json(const ServiceSpec *s) {

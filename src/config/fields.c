@@ -9,7 +9,7 @@
 #include "base/text.h"
 
 void *field_of(const FieldReader *f, const SpecKey *k) {
-        return (char *) f->spec + k->offset;
+        return (f->part ? (char *) f->part : (char *) f->spec) + k->offset;
 }
 
 int field_wrong(const FieldReader *f, const SpecKey *k, const Node *n) {
@@ -21,12 +21,12 @@ int field_wrong(const FieldReader *f, const SpecKey *k, const Node *n) {
         if (n->broken)
                 return 0;
         /* A variable that is not written as one is often a secret all the same. */
-        return diagnostics_add(f->diagnostics, f->file, n->line, n->column, false, "%s: expected %s, not %s", k->path, expects,
+        return diagnostics_add(f->diagnostics, f->file, n->line, n->column, false, "%s%s: expected %s, not %s", f->within ?: "", k->path, expects,
                                k->type == KEY_ENV && n->kind == NODE_SCALAR && n->n > 0 ? "a plain text" : node_words(n, words));
 }
 
 int field_wrong_because(const FieldReader *f, const SpecKey *k, const Node *n, const char *why) {
-        return diagnostics_add(f->diagnostics, f->file, n->line, n->column, false, "%s: %s", k->path, why);
+        return diagnostics_add(f->diagnostics, f->file, n->line, n->column, false, "%s%s: %s", f->within ?: "", k->path, why);
 }
 
 char **field_strings_new(size_t n) {
@@ -82,7 +82,7 @@ static int read_scalar(const FieldReader *f, const SpecKey *k, const Node *n) {
         }
         if (k->type == KEY_BOOL)
                 text = field_boolean(text);
-        r = spec_scalar_parse(k, f->spec, text, &e);
+        r = spec_scalar_parse(k, f->part ?: f->spec, text, &e);
         if (r != -EINVAL)
                 return r;
         if (!e.message)
@@ -91,7 +91,8 @@ static int read_scalar(const FieldReader *f, const SpecKey *k, const Node *n) {
                 return 0;
         if (n->secret)
                 return field_wrong(f, k, n);
-        return diagnostics_add(f->diagnostics, f->file, n->line, n->column, false, e.hint ? "%s (%s)" : "%s", e.message, e.hint);
+        return diagnostics_add(f->diagnostics, f->file, n->line, n->column, false, e.hint ? "%s%s (%s)" : "%s%s", f->within ?: "", e.message,
+                               e.hint);
 }
 
 int field_read(const FieldReader *f, const SpecKey *k, const Node *value) {
@@ -100,10 +101,11 @@ int field_read(const FieldReader *f, const SpecKey *k, const Node *value) {
                 [KEY_WORDS] = field_read_words,     [KEY_ENV] = field_read_env,            [KEY_CREDENTIALS] = field_read_credentials,
                 [KEY_DEPENDS] = field_read_depends, [KEY_DEVICES_SIZE] = field_read_devices,      [KEY_DEVICES_COUNT] = field_read_devices,
                 [KEY_SOCKETS] = field_read_sockets,
-                [KEY_CODES] = field_read_codes,     [KEY_CAPABILITIES] = field_read_capabilities,
+                [KEY_CODES] = field_read_codes,     [KEY_CAPABILITIES] = field_read_capabilities, [KEY_HEADERS] = field_read_headers,
+                [KEY_PROBE] = field_read_probe,
         };
 
         if (node_is_null(value))
-                return spec_key_reset(k, f->spec);
+                return spec_key_reset(k, f->part ?: f->spec);
         return key_type_is_scalar(k->type) ? read_scalar(f, k, value) : collections[k->type](f, k, value);
 }

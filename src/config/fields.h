@@ -8,6 +8,8 @@ typedef struct FieldReader {
         const char *directory; /* absolute: what relative paths are relative to; NULL: relative paths are errors */
         Diagnostics *diagnostics;
         ServiceSpec *spec;
+        void *part;            /* what the keys at hand are in, where that is not the spec itself: a ProbeSpec; or NULL */
+        const char *within;    /* for messages, with `part`: "probes.readiness." */
 } FieldReader;
 
 /* Reads the value of key `k`. `shell` and what `defaults:` gave must be in the spec already when KEY_COMMAND and KEY_ENV are read. Null
@@ -39,5 +41,7 @@ int field_read_strings(const FieldReader *f, const SpecKey *k, const Node *n);
 int field_read_depends(const FieldReader *f, const SpecKey *k, const Node *n);
 int field_read_devices(const FieldReader *f, const SpecKey *k, const Node *n);
 int field_read_sockets(const FieldReader *f, const SpecKey *k, const Node *n);
+int field_read_headers(const FieldReader *f, const SpecKey *k, const Node *n);
+int field_read_probe(const FieldReader *f, const SpecKey *k, const Node *n);
 int field_read_codes(const FieldReader *f, const SpecKey *k, const Node *n);
 int field_read_capabilities(const FieldReader *f, const SpecKey *k, const Node *n);

@@ -121,11 +121,10 @@ static int append_example(Buffer *b, const SpecKey *k) {
         return line ? append_macro(b, "Dl", line, "") : -ENOMEM;
 }
 
-static int append_key(Buffer *b, const SpecKey *k) {
-        const char *dot = strchr(k->path, '.');
+static int append_key(Buffer *b, const SpecKey *k, const char *name) {
         int r;
 
-        r = buffer_printf(b, ".It Ic %s\n", dot ? dot + 1 : k->path);
+        r = buffer_printf(b, ".It Ic %s\n", name);
         if (r >= 0)
                 r = append_text(b, k->help);
         if (r >= 0)
@@ -159,7 +158,7 @@ static int append_group(Buffer *b, const SpecKey *first) {
         r = append_heading(b, first->path);
         for (const SpecKey *k = first; k->path && r >= 0; k++)
                 if (group_length(k->path) == n && strncmp(k->path, first->path, n) == 0 && !k->applied)
-                        r = append_key(b, k);
+                        r = append_key(b, k, k->path + n + (n > 0));
         return r < 0 ? r : buffer_printf(b, ".El\n");
 }
 
@@ -177,7 +176,16 @@ static int append_entries(Buffer *b, const SpecKey *table) {
         int r = buffer_printf(b, ".Ss Keys of an entry of %.*s\n.Bl -tag -width Ds\n", (int) group_length(table->path), table->path);
 
         for (const SpecKey *k = table; k->path && r >= 0; k++)
-                r = append_key(b, k);
+                r = append_key(b, k, strchr(k->path, '.') + 1);
+        return r < 0 ? r : buffer_printf(b, ".El\n");
+}
+
+/* What stands in each of the three. */
+static int append_probe_keys(Buffer *b) {
+        int r = buffer_printf(b, ".Ss Keys of a probe\nOne of\n.Cm exec , http , tcp , unix\nor\n.Cm grpc\nsays what is asked.\n.Bl -tag -width Ds\n");
+
+        for (const SpecKey *k = spec_probe_keys; k->path && r >= 0; k++)
+                r = append_key(b, k, k->path);
         return r < 0 ? r : buffer_printf(b, ".El\n");
 }
 
@@ -185,9 +193,13 @@ int config_manual(char **ret) {
         _cleanup_buffer_ Buffer b = {};
         int r = 0;
 
-        for (const SpecKey *k = spec_keys; k->path && r >= 0; k++)
-                if (is_first_of_group(k))
-                        r = append_group(&b, k);
+        for (const SpecKey *k = spec_keys; k->path && r >= 0; k++) {
+                if (!is_first_of_group(k))
+                        continue;
+                r = append_group(&b, k);
+                if (r >= 0 && k->type == KEY_PROBE)
+                        r = append_probe_keys(&b);
+        }
         if (r >= 0)
                 r = append_entries(&b, socket_keys);
         if (r < 0)

@@ -2,27 +2,10 @@
 #include "base/span.h"
 #include "base/strv.h"
 #include "base/text.h"
-#include "config/foreign_builder.h"
+#include "config/process_compose.h"
 #include "model/calendar.h"
 
-typedef struct Process {
-        const Foreign *f;
-        const Node *root, *map;
-        const char *name;
-        json_object *service;
-} Process;
-
 typedef int (*KeyRead)(Process *p, const Node *v, const char *key);
-
-static const char *text_of(const Node *n) {
-        return n && n->kind == NODE_SCALAR ? n->text : NULL;
-}
-
-static const Node *find(const Node *map, const char *key) {
-        const Pair *p = map && map->kind == NODE_MAP ? node_find(map, key) : NULL;
-
-        return p && !node_is_null(p->value) ? p->value : NULL;
-}
 
 static bool truth(const Node *n) {
         return text_of(n) && (streq(n->text, "true") || streq(n->text, "yes") || streq(n->text, "1"));
@@ -298,9 +281,9 @@ static const Key process_keys[] = {
         { "shutdown", read_shutdown },
         { "namespace", read_nothing },
         { "disable_ansi_colors", read_nothing },
-        { "readiness_probe", note_unavailable },
-        { "liveness_probe", note_unavailable },
-        { "ready_log_line", note_unavailable },
+        { "readiness_probe", process_compose_probe },
+        { "liveness_probe", process_compose_probe },
+        { "ready_log_line", process_compose_ready_line },
         { "schedule", read_schedule },
         { "watch", note_unavailable },
         {},

@@ -43,8 +43,10 @@ static const char *const type_schemas[_KEY_TYPE_MAX] = {
         [KEY_DEVICES_SIZE] = "{\"type\":\"object\",\"additionalProperties\":{\"type\":[\"string\",\"integer\"]}}",
         [KEY_DEVICES_COUNT] = "{\"type\":\"object\",\"additionalProperties\":{\"type\":\"integer\",\"minimum\":1}}",
         [KEY_SOCKETS] = "{}",
-        [KEY_CODES] = "{\"type\":\"array\",\"items\":{\"type\":\"integer\",\"minimum\":0,\"maximum\":255}}",
+        [KEY_CODES] = "{\"type\":\"array\",\"items\":{\"type\":\"integer\"}}",
         [KEY_CAPABILITIES] = "{\"type\":\"array\",\"items\":" PATTERN("^(CAP|cap)_[A-Za-z_]+$") "}",
+        [KEY_HEADERS] = "{\"type\":\"object\",\"additionalProperties\":" TEXT "}",
+        [KEY_PROBE] = "{\"$ref\":\"#/$defs/probe\"}",
 };
 
 static int add_text(json_object *o, const char *key, const char *text) {
@@ -147,6 +149,7 @@ static bool is_plain_number(KeyType t) {
 
 static json_object *type_schema(const SpecKey *k) {
         _cleanup_json_ json_object *o = NULL;
+        json_object *bounded;
 
         if (k->type == KEY_DEPENDS)
                 return depends(k);
@@ -157,8 +160,9 @@ static json_object *type_schema(const SpecKey *k) {
         o = json_tokener_parse(type_schemas[k->type]);
         if (!o)
                 return NULL;
-        if (is_plain_number(k->type) && (k->min != 0 || k->max != 0) &&
-            (json_add(o, "minimum", json_object_new_int64(k->min)) < 0 || json_add(o, "maximum", json_object_new_int64(k->max)) < 0))
+        bounded = k->type == KEY_CODES ? json_object_object_get(o, "items") : is_plain_number(k->type) ? o : NULL;
+        if (bounded && (k->min != 0 || k->max != 0) &&
+            (json_add(bounded, "minimum", json_object_new_int64(k->min)) < 0 || json_add(bounded, "maximum", json_object_new_int64(k->max)) < 0))
                 return NULL;
         return TAKE_PTR(o);
 }
@@ -227,6 +231,16 @@ static json_object *profiles(const char *definition) {
         return text ? json_tokener_parse(text) : NULL;
 }
 
+static json_object *probe_schema(void) {
+        json_object *properties;
+        _cleanup_json_ json_object *o = closed_object(&properties);
+
+        for (const SpecKey *k = spec_probe_keys; o && k->path; k++)
+                if (add_key(properties, k) < 0)
+                        return NULL;
+        return TAKE_PTR(o);
+}
+
 static json_object *service_schema(bool with_command, bool with_profiles) {
         json_object *properties;
         _cleanup_json_ json_object *o = closed_object(&properties);
@@ -243,7 +257,7 @@ static json_object *definitions(void) {
         _cleanup_json_ json_object *o = json_object_new_object();
 
         if (!o || json_add(o, "service", service_schema(true, true)) < 0 || json_add(o, "profile", service_schema(true, false)) < 0 ||
-            json_add(o, "defaults", service_schema(false, false)) < 0)
+            json_add(o, "defaults", service_schema(false, false)) < 0 || json_add(o, "probe", probe_schema()) < 0)
                 return NULL;
         return json_add(o, "variable", json_tokener_parse(PATTERN("\\\\$\\\\{"))) == 0 ? TAKE_PTR(o) : NULL;
 }

@@ -165,6 +165,9 @@ int service_read(const FieldReader *f, ServiceOrigin origin, const Node *const *
         }
         if (places[spec_key_find("log.exec") - spec_keys] && !places[spec_key_find("log.to") - spec_keys])
                 f->spec->log.to = LOG_TO_EXEC;
+        /* A startup probe that nobody waits for would be a contradiction. */
+        if (f->spec->probes[PROBE_STARTUP] && !places[spec_key_find("ready.by") - spec_keys] && f->spec->ready_by == READY_START)
+                f->spec->ready_by = READY_PROBE;
         /* What the command means depends on `shell`, wherever that stands. */
         return command ? field_read(f, command, places[command - spec_keys]) : 0;
 }

@@ -81,6 +81,20 @@ static int emit_env_file(Exporter *x, const SpecKey *k) {
         return r;
 }
 
+/* Whether the one depended on is known to have a probe, which becomes its health check. */
+static bool probed(const Exporter *x, const Dependency *d) {
+        const char *slash = strchr(d->name, '/'), *name = slash ? slash + 1 : d->name;
+
+        for (size_t i = 0; x->options->all && i < x->options->all->n; i++) {
+                const ServiceSpec *s = x->options->all->items[i];
+                bool same_ns = slash ? strncmp(d->name, s->ns, strlen(s->ns)) == 0 && d->name[strlen(s->ns)] == '/' : streq(s->ns, x->spec->ns);
+
+                if (same_ns && streq(s->name, name))
+                        return s->probes[PROBE_STARTUP] || s->probes[PROBE_READINESS] || s->probes[PROBE_LIVENESS];
+        }
+        return false;
+}
+
 static int add_dependency(Exporter *x, const Dependency *d, json_object *depends) {
         static const char *const conditions[] = {
                 [DEPEND_STARTED] = "service_started", [DEPEND_READY] = "service_healthy", [DEPEND_COMPLETED] = "service_completed_successfully",
@@ -92,7 +106,7 @@ static int add_dependency(Exporter *x, const Dependency *d, json_object *depends
                 json_object_put(o);
                 return -ENOMEM;
         }
-        return d->kind == DEPEND_READY ? export_note(x, "depends_on: %s: ready needs a healthcheck of that service", d->name) : 0;
+        return d->kind == DEPEND_READY && !probed(x, d) ? export_note(x, "depends_on: %s: ready needs a healthcheck of that service", d->name) : 0;
 }
 
 static int emit_depends(Exporter *x, const SpecKey *k) {
@@ -139,6 +153,11 @@ static int emit_cpus(Exporter *x, const SpecKey *k) {
         return list ? export_set_text(x->document, "cpuset", list) : -ENOMEM;
 }
 
+/* Readiness there is the health check. */
+static int emit_ready(Exporter *x, const SpecKey *k) {
+        return x->spec->ready_by == READY_PROBE ? 0 : export_note_key(x, k);
+}
+
 static const ExportRow rows[] = {
         { "description", "labels.description", NULL },
         { "type", NULL, NULL },
@@ -170,12 +189,15 @@ static const ExportRow rows[] = {
         { "group", NULL, emit_user },
         { "capabilities", NULL, emit_capabilities },
         { "no_new_privileges", NULL, emit_privileges },
+        { "ready.by", NULL, emit_ready },
+        { "probes.startup", NULL, export_probe_compose },
+        { "probes.readiness", NULL, export_probe_compose },
+        { "probes.liveness", NULL, export_probe_compose },
         { "log.to", NULL, emit_log },
         {},
 };
 
-/* Compose replaces $NAME; "$$" is a dollar. malloc'ed. */
-static char *escape(const char *text) {
+char *export_escape_compose(const char *text) {
         Buffer b = {};
         int r = 0;
 
@@ -191,7 +213,7 @@ static int set_command(Exporter *x) {
         int r = 0;
 
         for (char *const *w = x->spec->command; w && *w && r >= 0; w++) {
-                _cleanup_free_ char *word = escape(*w);
+                _cleanup_free_ char *word = export_escape_compose(*w);
 
                 r = word ? export_push(x->document, "command", json_object_new_string(word)) : -ENOMEM;
         }
@@ -203,7 +225,7 @@ static int set_environment(Exporter *x) {
 
         for (char *const *e = x->spec->env; e && *e && r >= 0; e++) {
                 const char *equals = strchr(*e, '=');
-                _cleanup_free_ char *path = text_printf("environment.%.*s", (int) (equals - *e), *e), *value = escape(equals + 1);
+                _cleanup_free_ char *path = text_printf("environment.%.*s", (int) (equals - *e), *e), *value = export_escape_compose(equals + 1);
 
                 r = path && value ? export_set_text(x->document, path, value) : -ENOMEM;
         }

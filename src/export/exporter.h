@@ -47,6 +47,16 @@ int export_set_text(json_object *o, const char *path, const char *text);
 int export_push(json_object *o, const char *path, json_object *value);
 json_object *export_strv(char *const *l);
 
+/* Compose replaces $NAME; "$$" is a dollar. malloc'ed. */
+char *export_escape_compose(const char *text);
+
+/* ---- probes ---- */
+
+int export_probe_kubernetes(Exporter *x, const SpecKey *k);
+int export_probe_compose(Exporter *x, const SpecKey *k);
+int export_probe_quadlet(Exporter *x, const SpecKey *k);
+int export_probe_systemd(Exporter *x, const SpecKey *k);
+
 /* ---- units ---- */
 
 int unit_line(Exporter *x, UnitSection s, const char *name, const char *value);

@@ -95,6 +95,11 @@ static int emit_tmp(Exporter *x, const SpecKey *k) {
         return read_only ? export_note(x, "sandbox.private_tmp: mount an emptyDir at /tmp") : export_note_container(x, k);
 }
 
+/* Readiness there is what the probes say. */
+static int emit_ready(Exporter *x, const SpecKey *k) {
+        return x->spec->ready_by == READY_PROBE ? 0 : export_note_key(x, k);
+}
+
 static const ExportRow rows[] = {
         { "description", NULL, NULL },
         { "type", NULL, NULL },
@@ -124,6 +129,10 @@ static const ExportRow rows[] = {
         { "sandbox.system", NULL, emit_read_only },
         { "sandbox.private_tmp", NULL, emit_tmp },
         { "sandbox.private_devices", NULL, export_note_container },
+        { "ready.by", NULL, emit_ready },
+        { "probes.startup", NULL, export_probe_kubernetes },
+        { "probes.readiness", NULL, export_probe_kubernetes },
+        { "probes.liveness", NULL, export_probe_kubernetes },
         {},
 };
 

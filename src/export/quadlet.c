@@ -59,6 +59,9 @@ static const ExportRow rows[] = {
         { "secrets", NULL, NULL },
         { "depends_on", NULL, NULL },
         { "ready.by", NULL, NULL },
+        { "probes.startup", NULL, export_probe_quadlet },
+        { "probes.readiness", NULL, export_probe_quadlet },
+        { "probes.liveness", NULL, export_probe_quadlet },
         { "user", NULL, in_container },
         { "group", NULL, in_container },
         { "no_new_privileges", NULL, in_container },
@@ -83,8 +86,10 @@ int export_quadlet(Exporter *x) {
                 return r;
         if (s->ready_by == READY_NOTIFY)
                 r = unit_line(x, SECTION_CONTAINER, "Notify", "true");
-        else if (s->ready_by == READY_FD)
-                r = export_note(x, "ready.by: fd: it is taken for ready once it executes");
+        else if (s->ready_by == READY_PROBE)
+                r = unit_line(x, SECTION_CONTAINER, "Notify", "healthy");
+        else if (s->ready_by != READY_START)
+                r = export_note(x, "ready.by: it is taken for ready once it executes");
         if (r >= 0 && s->type == SERVICE_ONESHOT)
                 r = unit_line(x, SECTION_SERVICE, "Type", "oneshot");
         if (r >= 0)

@@ -26,7 +26,7 @@ static int emit_capabilities(Exporter *x, const SpecKey *k) {
 }
 
 static int emit_ready(Exporter *x, const SpecKey *k) {
-        return x->spec->ready_by == READY_FD ? export_note(x, "ready.by: fd: systemd takes it for ready once it executes") : 0;
+        return x->spec->ready_by == READY_NOTIFY ? 0 : export_note(x, "ready.by: systemd takes it for ready once it executes");
 }
 
 static int emit_log(Exporter *x, const SpecKey *k) {
@@ -74,6 +74,9 @@ static const ExportRow rows[] = {
         { "on_demand", NULL, NULL },
         { "idle_timeout", NULL, note_idle },
         { "ready.by", NULL, emit_ready },
+        { "probes.startup", NULL, export_probe_systemd },
+        { "probes.readiness", NULL, export_probe_systemd },
+        { "probes.liveness", NULL, export_probe_systemd },
         { "user", NULL, emit_user },
         { "group", NULL, emit_user },
         { "umask", "UMask", NULL },

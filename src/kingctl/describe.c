@@ -171,9 +171,33 @@ static void print_hook(Ctl *ctl, json_object *hook, const InstanceView *v) {
                 kl_error_done(&ctl->error);    /* a service without a log */
 }
 
+static void print_answer(const char *title, json_object *answer) {
+        char when[FORMAT_MAX];
+        _cleanup_free_ char *line = answer ? text_printf("%s, %s", format_local_time(when, (usec_t) field_number(answer, "time_usec", 0)),
+                                                         field_text(answer, "text")) : NULL;
+
+        if (line)
+                print_field("      ", title, line);
+}
+
+/* "readiness probe by tcp: bad, 3 failures in a row", what it met last, and what when it was last found bad. */
+static void print_probes(json_object *probes) {
+        for (size_t i = 0; i < array_length(probes); i++) {
+                json_object *p = json_object_array_get_idx(probes, i), *last = field_object(p, "last"), *bad = field_object(p, "found_bad");
+                int64_t failures = field_number(p, "failures", 0);
+
+                printf("    %s probe by %s: %s", field_text(p, "kind"), field_text(p, "by"), field_text(p, "verdict"));
+                if (failures > 0)
+                        printf(", %" PRIi64 " %s in a row", failures, plural(failures, "failure", "failures"));
+                fputc('\n', stdout);
+                print_answer("last answer", last);
+                print_answer("found bad", bad);
+        }
+}
+
 static void print_instance(Ctl *ctl, json_object *detail) {
         InstanceView v = instance_view(field_object(detail, "instance"));
-        _cleanup_free_ char *name = instance_name(NULL, v.name, v.instance, false), *exit = exit_text(v.exit);
+        _cleanup_free_ char *name = instance_name(NULL, v.name, v.instance, false), *exit = exit_text(v.exit), *trouble = trouble_text(&v);
         int64_t next = field_number(detail, "next_usec", -1);
         char buf[FORMAT_MAX];
 
@@ -194,6 +218,7 @@ static void print_instance(Ctl *ctl, json_object *detail) {
         print_field("    ", "last exit", exit);
         if (field_object(detail, "hook"))
                 print_hook(ctl, field_object(detail, "hook"), &v);
+        print_field("    ", "trouble", trouble);
         if (next > 0)
                 print_field("    ", "next attempt", format_local_time(buf, (usec_t) next));
         if (v.next_run > 0) {
@@ -209,6 +234,7 @@ static void print_instance(Ctl *ctl, json_object *detail) {
         print_field("    ", "cgroup", field_text(detail, "cgroup"));
         print_field("    ", "invocation", field_text(detail, "invocation_id"));
         print_field("    ", "log", field_text(detail, "log"));
+        print_probes(field_array(detail, "probes"));
         print_usage(field_object(detail, "usage"));
         print_processes(field_array(detail, "processes"));
 }

@@ -1,6 +1,7 @@
 /* Owns the reading of replies. What must stay true: nothing here trusts that a field is there or has its type. */
 #include "base/map.h"
 #include "base/text.h"
+#include "kingctl/output.h"
 #include "kingctl/reply.h"
 
 static json_object *field_of(json_object *o, const char *field, json_type type) {
@@ -70,6 +71,7 @@ InstanceView instance_view(json_object *o) {
                 .unit = field_text(o, "unit"),
                 .status = field_text(o, "status"),
                 .hint = field_text(o, "hint"),
+                .trouble = field_text(o, "trouble"),
                 .instance = field_number(o, "instance", 0),
                 .pid = field_number(o, "pid", 0),
                 .restarts = field_number(o, "restarts", 0),
@@ -90,6 +92,12 @@ InstanceView instance_view(json_object *o) {
 
 bool state_lives(const char *state) {
         return streq(state, "running") || streq(state, "starting") || streq(state, "reloading") || streq(state, "stopping");
+}
+
+char *trouble_text(const InstanceView *i) {
+        if (streq(i->trouble, "never-ready"))
+                return text_printf("not once ready in %" PRIi64 " %s: look at what was changed last", i->attempts, plural(i->attempts, "attempt", "attempts"));
+        return streq(i->trouble, "crash-loop") ? text_printf("a crash loop: it gets ready, but has ended %" PRIi64 " times in a row soon after", i->attempts) : NULL;
 }
 
 /* What waits for its schedule, or for somebody to connect to its open sockets, is as it should be. */

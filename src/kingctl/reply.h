@@ -14,7 +14,7 @@ size_t array_length(json_object *l);                          /* NULL: 0 */
 char *joined_text(json_object *l); /* its texts, "a, b"; malloc'ed, NULL for none and on OOM */
 
 typedef struct InstanceView {
-        const char *name, *ns, *state, *isolation, *unit, *status, *hint;
+        const char *name, *ns, *state, *isolation, *unit, *status, *hint, *trouble;
         int64_t instance, pid, restarts, attempts, memory, tasks; /* pid 0, memory and tasks -1: not known */
         usec_t since, next_run, last_run, next_start; /* runs: of its schedule; start: after a failure; 0: none */
         const char *role; /* in a rolling reload: "new", not in its place yet; "old", not in it any more; else "" */
@@ -34,6 +34,8 @@ const char *entry_label(json_object *entry);
 char *instance_name(const char *ns, const char *name, int64_t instance, bool only);
 /* "exit status 3: …", "SIGKILL: …"; malloc'ed, "" when there was no exit. */
 char *exit_text(json_object *exit);
+/* "not once ready in 4 attempts …", for an instance that is in trouble; malloc'ed, NULL for others. */
+char *trouble_text(const InstanceView *i);
 
 /* How many instances of each service a list of objects with name and namespace holds, and how many namespaces. */
 typedef struct Census Census;

@@ -63,7 +63,7 @@ static size_t services_in(const Troubles *t) {
 /* The exit of an earlier run says nothing of a start that did not come about. */
 void trouble_print_cause(const InstanceView *v) {
         bool started = !streq(field_text(v->exit, "reason"), "start") && !streq(field_text(v->exit, "reason"), "dependency");
-        _cleanup_free_ char *exit = exit_text(v->exit);
+        _cleanup_free_ char *exit = exit_text(v->exit), *trouble = trouble_text(v);
         const char *separator = ": ";
         char due[FORMAT_MAX];
 
@@ -75,6 +75,10 @@ void trouble_print_cause(const InstanceView *v) {
         if (*v->status) {
                 fputs(separator, stdout);
                 print_text(stdout, v->status);
+                separator = "; ";
+        }
+        if (trouble) {
+                printf("%s%s", separator, trouble);
                 separator = "; ";
         }
         if (v->next_start > 0)

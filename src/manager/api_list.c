@@ -15,6 +15,7 @@
 #include "manager/rolling.h"
 #include "manager/sockets.h"
 #include "manager/schedule.h"
+#include "manager/probes.h"
 #include "manager/spawn.h"
 
 #define FRESH_USEC (500 * USEC_PER_MSEC)
@@ -88,6 +89,7 @@ static json_object *instance_json(Instance *i) {
         bool alive = lifecycle_alive(&i->lc);
         json_object *o = json_object_new_object();
         const char *unit = i->cell ? cell_unit(i->cell) : NULL;
+        _cleanup_free_ char *complaint = probes_complaint(i);
 
         if (!o)
                 return NULL;
@@ -99,17 +101,18 @@ static json_object *instance_json(Instance *i) {
         json_set(o, "number", json_u64(i->number, NUMBER_NONE));
         json_set(o, "pid", i->lc.main_alive && i->main.pid > 0 ? json_object_new_int(i->main.pid) : NULL);
         json_set(o, "state", json_object_new_string(instance_public_state(i)));
-        json_set(o, "ready", json_object_new_boolean(i->lc.state == LC_RUNNING || i->lc.state == LC_RELOADING || i->lc.state == LC_WAIT_DEMAND));
+        json_set(o, "ready", json_object_new_boolean(lifecycle_ready(&i->lc, s) || i->lc.state == LC_WAIT_DEMAND));
         json_set(o, "since_usec", json_object_new_int64((int64_t) i->since_realtime));
         json_set(o, "restarts", json_object_new_int64(i->lc.restarts));
         json_set(o, "attempts", json_object_new_int64(i->lc.attempts));
+        json_set(o, "trouble", json_text(lifecycle_trouble_name(lifecycle_trouble(&i->lc, s))));
         json_set(o, "cpu_percent", alive && i->sample.usage.cpu_usec != USAGE_UNKNOWN ? percent_json(i->sample.percent) : NULL);
         json_set(o, "memory_bytes", alive ? json_u64(i->sample.usage.memory, USAGE_UNKNOWN) : NULL);
         json_set(o, "tasks", alive ? json_u64(i->sample.usage.tasks, USAGE_UNKNOWN) : NULL);
         json_set(o, "isolation", json_object_new_string(isolate_kind_name(isolate_kind(i->service->manager->isolate))));
         json_set(o, "unit", json_text(unit));
         json_set(o, "exit", exit_json(&i->lc));
-        json_set(o, "status", json_text(i->status));
+        json_set(o, "status", json_text(complaint ?: i->status));
         json_set(o, "hint", json_text(i->hint));
         if (s->profile)
                 json_set(o, "profile", strv_json(s->profile));
@@ -252,6 +255,7 @@ static json_object *detail_json(Instance *i, bool brief) {
         json_set(o, "log", log_json(i));
         json_set(o, "hook", hooks_failure_json(i));
         json_set(o, "processes", brief ? json_object_new_array() : processes_json(i));
+        json_set(o, "probes", probes_json(i));
         return o;
 }
 

@@ -157,7 +157,8 @@ static void event_failed(Instance *i) {
         json_object *data = json_object_new_object();
 
         if (limit > 0 && i->lc.attempts > limit)
-                event_emit(m, i, NULL, EVENT_GAVE_UP, "gave up after %u attempts in a row (restart.limit)", limit);
+                event_emit(m, i, NULL, EVENT_GAVE_UP, "gave up after %u attempts in a row%s (restart.limit)", limit,
+                           lifecycle_trouble(&i->lc, i->service->spec) == TROUBLE_NEVER_READY ? ", not once ready" : "");
         json_set(data, "reason", json_object_new_string(reason));
         event_emit(m, i, data, EVENT_FAILED, "failed: %s%s%s", reason, i->status ? ": " : "", i->status ?: "");
 }
@@ -167,7 +168,8 @@ void event_transition(Instance *i, LcState from, LcState to) {
 
         switch (to) {
         case LC_RUNNING:
-                if (from == LC_STARTING)
+                /* Else its readiness probe will tell. */
+                if (from == LC_STARTING && lifecycle_ready(&i->lc, i->service->spec))
                         event_emit(m, i, NULL, EVENT_READY, "ready");
                 else if (from == LC_RELOADING)
                         event_emit(m, i, NULL, EVENT_RELOADED, "reloaded");

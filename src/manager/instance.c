@@ -17,6 +17,8 @@
 #include "manager/link.h"
 #include "manager/memory.h"
 #include "manager/notify.h"
+#include "manager/probes.h"
+#include "manager/ready_log.h"
 #include "manager/number.h"
 #include "manager/schedule.h"
 #include "manager/rolling.h"
@@ -56,6 +58,8 @@ Instance *instance_free(Instance *i) {
                 return NULL;
         wait_freed(i);
         hooks_free(i);
+        probes_free(i);
+        ready_log_free(i);
         control_cancel_all(i);
         untrack(i);
         sd_event_source_disable_unref(i->deadline);
@@ -343,6 +347,7 @@ static void act_changed(Instance *i, LcInput *next) {
         memory_attend(i);
         sockets_attend(i);
         rolling_attend(i);
+        probes_update(i);
         wait_changed(i);
         service_tell_dependents(i->service);
         if (i->removing || i->service->deleting || m->shutdown == SHUTDOWN_STOP_ALL || m->stops_deferred ||
@@ -389,8 +394,12 @@ void instance_feed(Instance *i, const LcInput *in) {
                         rolling_drain(i);
                 if (todo || deadline != i->lc.deadline)
                         books_mark_instance(i);
-                if (from != i->lc.state)
+                if (from != i->lc.state) {
                         event_transition(i, from, i->lc.state);
+                        /* Before it is asked whether anything lives: a probe's command is not what was meant. */
+                        probes_update(i);
+                        ready_log_update(i);
+                }
                 for (size_t k = 0; k < ARRAY_SIZE(actions); k++)
                         if (todo & actions[k].bit)
                                 actions[k].perform(i, &next);
@@ -410,6 +419,8 @@ void instance_resume(Instance *i) {
         arm(i, &i->deadline, i->lc.deadline, on_deadline);
         if (i->watchdog_interval && (i->lc.state == LC_RUNNING || i->lc.state == LC_RELOADING))
                 arm(i, &i->watchdog, usec_add(now_usec(CLOCK_MONOTONIC), i->watchdog_interval), on_watchdog);
+        probes_update(i);
+        ready_log_update(i);
         if (i->lc.rest_alive && !i->lc.main_alive)
                 act_check_empty(i, &next);
         if (i->lc.state == LC_WAIT_DEMAND)

@@ -30,6 +30,7 @@
 #include "manager/notify.h"
 #include "manager/reexec.h"
 #include "manager/sandbox.h"
+#include "manager/probes.h"
 #include "manager/number.h"
 #include "manager/schedule.h"
 #include "manager/service.h"
@@ -128,6 +129,7 @@ Manager *manager_free(Manager *m) {
         m->shutdown = SHUTDOWN_LEAVE;
         while (m->n_order)
                 service_free(m->order[m->n_order - 1]);
+        probes_free_all(m);
         control_free_all(m);
         books_done(m);
         schedules_done(m);

@@ -41,6 +41,9 @@ typedef struct Schedule Schedule;
 typedef struct ScheduleClock ScheduleClock;
 typedef struct HeldExit HeldExit;
 typedef struct Reexec Reexec;
+typedef struct Probe Probe;
+typedef struct ProbeSet ProbeSet;
+typedef struct ReadyLog ReadyLog;
 typedef struct ControlRemains ControlRemains;
 typedef struct Sockets Sockets;
 typedef struct InstanceHooks InstanceHooks;
@@ -76,6 +79,8 @@ struct Instance {
         struct { int read, write; } input;  /* of a collector: our ends of its pipe, or -EBADF */
         InstanceHooks *hooks;              /* NULL: it has had none */
         HeldExit *held;                    /* its end is known, the reason is asked for */
+        ReadyLog *ready_log;               /* while its log is read for ready.pattern */
+        Probe *probes;                     /* NULL: it has had none */
         struct { uint64_t lines, rate; usec_t at, told; } flood;   /* of this run: what journald dropped; rate a second; when last (realtime), told */
         bool child : 1;                    /* the keeper's child (it reaps); otherwise watched by pidfd */
         bool queued : 1;                   /* in manager->queue */
@@ -194,6 +199,7 @@ struct Manager {
         bool goodbye;                      /* the end is meant: the keeper ends too */
         bool journal;                      /* a journald listens */
         Reexec *reexec;                    /* NULL until there was one */
+        ProbeSet *probes;                  /* NULL: no instance has had one */
         FloodWatch *flood;                 /* NULL until something writes to the journal */
         JournalSender journal_sender;      /* for our own events */
         bool lavish;                       /* a start or an apply has used memory that can be given back when it is done */

@@ -8,6 +8,7 @@
 #include "manager/collector.h"
 #include "manager/instance.h"
 #include "manager/schedule.h"
+#include "manager/probes.h"
 #include "manager/service.h"
 #include "manager/number.h"
 #include "manager/rolling.h"
@@ -196,6 +197,8 @@ int service_replace_spec(Service *s, ServiceSpec *spec) {
 
         (void) rolling_cancel(s, "the service was changed meanwhile");
         s->spec = spec;
+        for (size_t k = 0; k < s->n_instances; k++)
+                probes_update(s->instances[k]);
         s->manager->set_changed = true;
         sockets_update(s);
         watch_update(s);
@@ -279,8 +282,7 @@ static int instance_meets(const Instance *i, DependKind kind) {
         case DEPEND_STARTED:
                 return l->state == LC_STARTING || l->state == LC_RUNNING || l->state == LC_RELOADING || l->state == LC_EXITED;
         case DEPEND_READY:
-                return l->state == LC_RUNNING || l->state == LC_RELOADING ||
-                        (i->service->spec->type == SERVICE_ONESHOT && l->state == LC_EXITED);
+                return lifecycle_ready(l, i->service->spec) || (i->service->spec->type == SERVICE_ONESHOT && l->state == LC_EXITED);
         default:
                 return l->state == LC_EXITED;
         }

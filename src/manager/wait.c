@@ -47,7 +47,8 @@ char *wait_why_down(const Instance *i) {
         const Lifecycle *l = &i->lc;
         const char *reason = lifecycle_reason_name(l->reason);
 
-        if (i->status && (l->reason == REASON_SPAWN || l->reason == REASON_DEPENDENCY || l->reason == REASON_ISOLATION || l->reason == REASON_HOOK))
+        if (i->status && (l->reason == REASON_SPAWN || l->reason == REASON_DEPENDENCY || l->reason == REASON_ISOLATION || l->reason == REASON_HOOK ||
+                          l->reason == REASON_PROBE))
                 return strdup(i->status);
         if (l->reason == REASON_READY_TIMEOUT) {
                 char span[FORMAT_MAX];

@@ -9,7 +9,7 @@ static const EventInfo kinds[_EVENT_KIND_MAX] = {
         [EVENT_STARTED] = { "started", "4d83fe5ec6e14f4fbaabcf9ba334826d", LOG_INFO, SERVICE "has been started",
                 "The command executes. Whether it serves already is said by the entry of kind \"ready\"." },
         [EVENT_READY] = { "ready", "49e6008ff3b84927afead73a6dc5aba1", LOG_INFO, SERVICE "is ready",
-                "The service serves, by the way that ready.by names. Those that depend on it may start." },
+                "The service serves, by the way that ready.by names, or as its readiness probe says. Those that depend on it may start." },
         [EVENT_RELOADING] = { "reloading", "ea9549301d6442bb9856603b43489987", LOG_INFO, SERVICE "reads its configuration again",
                 "The service said RELOADING=1. It goes on serving meanwhile." },
         [EVENT_RELOADED] = { "reloaded", "b9894c05e36f4f5d93f298e683ca3397", LOG_INFO, SERVICE "has read its configuration again",
@@ -58,6 +58,12 @@ static const EventInfo kinds[_EVENT_KIND_MAX] = {
         [EVENT_ROLLING_FAILED] = { "rolling-failed", "b144a73b7a374bb383d039984ee0e393", LOG_ERR, SERVICE "could not be replaced",
                 "A new instance did not come up, or the reload was cancelled. Instances that had not been replaced by then are the old ones and run "
                 "on. kingctl logs @KINGLY_SERVICE@ shows the new one's last words. When the cause is removed: kingctl reload @KINGLY_SERVICE@." },
+        [EVENT_PROBE_FAILED] = { "probe-failed", "29e3d72e49e543bd8eeb6e3aa0fb486b", LOG_WARNING, SERVICE "was found bad by a probe",
+                "Its startup or liveness probe failed as often in a row as probes.KIND.failure says. It is stopped, and what becomes of it is decided by "
+                "restart.when. The message says what the last try met." },
+        [EVENT_UNREADY] = { "unready", "0b1025596f1e4a989b714074ddcd1f27", LOG_WARNING, SERVICE "is not ready any more",
+                "Its readiness probe failed as often in a row as probes.readiness.failure says. It runs on; who depends on its readiness waits until the "
+                "probe succeeds again. The message says what the last try met." },
         [EVENT_LOST] = { "lost", "a266ced9e87c435bb60dfec1bc931ee2", LOG_WARNING, SERVICE "ended while nobody looked",
                 "It ended while no kingd lived. Its status is not known to anybody, which counts as a failure." },
         [EVENT_COMPLETED] = { "completed", "5b3b5e91466e456cba73d46d37d3316c", LOG_INFO, SERVICE "has done its work",

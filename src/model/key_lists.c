@@ -37,7 +37,7 @@ static int append_word(Buffer *b, const char *word) {
         return r < 0 ? r : buffer_append(b, "'", 1);
 }
 
-char *key_strv_show(const SpecKey *k, const ServiceSpec *s) {
+char *key_strv_show(const SpecKey *k, const void *s) {
         _cleanup_buffer_ Buffer b = {};
 
         STRV_FOREACH(word, *(char ***) key_field(k, s))
@@ -47,8 +47,16 @@ char *key_strv_show(const SpecKey *k, const ServiceSpec *s) {
 }
 
 /* With `shell: true` the line is what was written in the file; the shell around it is ours. */
-char *key_command_show(const SpecKey *k, const ServiceSpec *s) {
-        return s->shell && strv_length(s->command) == 3 ? strdup(s->command[2]) : key_strv_show(k, s);
+char *key_command_show(const SpecKey *k, const void *s) {
+        const ServiceSpec *spec = s;
+
+        return spec->shell && strv_length(spec->command) == 3 ? strdup(spec->command[2]) : key_strv_show(k, s);
+}
+
+char *key_headers_show(const SpecKey *k, const void *s) {
+        _cleanup_free_ char *lines = strv_join(*(char ***) key_field(k, s), ", ");
+
+        return lines ? text_printf("{%s}", lines) : NULL;
 }
 
 /* ---- dependencies ---- */
@@ -89,7 +97,7 @@ int key_depends_copy(void *to, const void *from) {
         return 0;
 }
 
-char *key_depends_show(const SpecKey *k, const ServiceSpec *s) {
+char *key_depends_show(const SpecKey *k, const void *s) {
         const DependencyList *l = key_field(k, s);
         _cleanup_buffer_ Buffer b = {};
 
@@ -137,7 +145,7 @@ int key_devices_copy(void *to, const void *from) {
         return 0;
 }
 
-char *key_devices_show(const SpecKey *k, const ServiceSpec *s) {
+char *key_devices_show(const SpecKey *k, const void *s) {
         const DeviceLimitList *l = key_field(k, s);
         _cleanup_buffer_ Buffer b = {};
         char buf[FORMAT_MAX];
@@ -180,7 +188,7 @@ int key_codes_copy(void *to, const void *from) {
         return 0;
 }
 
-char *key_codes_show(const SpecKey *k, const ServiceSpec *s) {
+char *key_codes_show(const SpecKey *k, const void *s) {
         const CodeList *l = key_field(k, s);
         _cleanup_buffer_ Buffer b = {};
 

@@ -46,6 +46,9 @@ const KeyOps key_ops[_KEY_TYPE_MAX] = {
                           .done = key_sockets_done },
         [KEY_CODES] = { "an exit code from 0 to 255, or a list of them", sizeof(CodeList), .show = key_codes_show, .equal = key_codes_equal,
                         .copy = key_codes_copy, .done = key_codes_done },
+        [KEY_HEADERS] = { "headers as NAME: value", WORDS, .show = key_headers_show },
+        [KEY_PROBE] = { "a probe such as {tcp: {port: 80}}", sizeof(ProbeSpec *), .show = key_probe_show, .equal = key_probe_equal,
+                        .copy = key_probe_copy, .done = key_probe_done },
 };
 
 /* ---- messages ---- */
@@ -61,6 +64,7 @@ static char *expects_names(const SpecKey *k) {
 
 /* The ends of the range, as one would write them; an end that only the type sets is not worth naming. */
 static char *expects_range(const SpecKey *k, const char *noun) {
+        char least[FORMAT_MAX], most[FORMAT_MAX];
         bool whole = k->type == KEY_INT32 || k->type == KEY_UINT32 || k->type == KEY_UINT64;
 
         if (whole && k->max != 0 && k->max != INT64_MAX)
@@ -71,6 +75,10 @@ static char *expects_range(const SpecKey *k, const char *noun) {
                 return strdup("a percentage from 0% to 100%");
         if (k->type == KEY_FACTOR && k->max != 0)
                 return text_printf("%s, from %" PRIi64 " to %" PRIi64, noun, k->min / 100, k->max / 100);
+        if (k->type == KEY_SPAN && k->min > 0)
+                return text_printf("a time span from %s to %s", format_span(least, (usec_t) k->min, true), format_span(most, (usec_t) k->max, true));
+        if (k->type == KEY_CODES && k->min > 0)
+                return text_printf("a status from %" PRIi64 " to %" PRIi64 ", or a list of them", k->min, k->max);
         return strdup(noun);
 }
 
@@ -96,7 +104,7 @@ static int wrong_scalar(const SpecKey *k, const char *text, int error, KlError *
 
 /* ---- one key ---- */
 
-int spec_scalar_parse(const SpecKey *k, ServiceSpec *s, const char *text, KlError *reterr) {
+int spec_scalar_parse(const SpecKey *k, void *s, const char *text, KlError *reterr) {
         if (!key_type_is_scalar(k->type))
                 return kl_error_set(reterr, -EINVAL, KL_E_INVALID, "%s: expected %s", k->path, key_ops[k->type].expects);
         return entry_scalar_parse(k, s, text, reterr);
@@ -118,19 +126,20 @@ bool entry_key_is_default(const SpecKey *k, const void *entry) {
         return entry_scalar_format(k, entry, &text) >= 0 && streq(text, k->fallback);
 }
 
-int spec_scalar_format(const SpecKey *k, const ServiceSpec *s, char **ret) {
+int spec_scalar_format(const SpecKey *k, const void *s, char **ret) {
         return key_type_is_scalar(k->type) ? key_ops[k->type].format(k, key_field(k, s), ret) : -EINVAL;
 }
 
-bool spec_key_equal(const SpecKey *k, const ServiceSpec *a, const ServiceSpec *b) {
+bool spec_key_equal(const SpecKey *k, const void *a, const void *b) {
         const KeyOps *ops = &key_ops[k->type];
+        const ServiceSpec *x = a, *y = b;
 
-        if (k->type == KEY_CAPABILITIES && a->capabilities_set != b->capabilities_set)
+        if (k->type == KEY_CAPABILITIES && x->capabilities_set != y->capabilities_set)
                 return false;
         return ops->equal ? ops->equal(key_field(k, a), key_field(k, b)) : memcmp(key_field(k, a), key_field(k, b), ops->size) == 0;
 }
 
-static void key_clear(const SpecKey *k, ServiceSpec *s) {
+static void key_clear(const SpecKey *k, void *s) {
         const KeyOps *ops = &key_ops[k->type];
 
         if (ops->done)
@@ -140,22 +149,22 @@ static void key_clear(const SpecKey *k, ServiceSpec *s) {
         else
                 memset(key_field(k, s), 0, ops->size);
         if (k->type == KEY_CAPABILITIES)
-                s->capabilities_set = false;
+                ((ServiceSpec *) s)->capabilities_set = false;
 }
 
-int spec_key_reset(const SpecKey *k, ServiceSpec *s) {
+int spec_key_reset(const SpecKey *k, void *s) {
         key_clear(k, s);
         return k->fallback ? spec_scalar_parse(k, s, k->fallback, NULL) : 0;
 }
 
-bool spec_key_is_default(const SpecKey *k, const ServiceSpec *s) {
+bool spec_key_is_default(const SpecKey *k, const void *s) {
         ServiceSpec fresh = {};
 
         /* Only text and collections allocate, and those start empty. */
         return spec_key_reset(k, &fresh) >= 0 && spec_key_equal(k, s, &fresh);
 }
 
-int spec_key_copy(const SpecKey *k, ServiceSpec *to, const ServiceSpec *from) {
+int spec_key_copy(const SpecKey *k, void *to, const void *from) {
         const KeyOps *ops = &key_ops[k->type];
         _Alignas(max_align_t) char copy[sizeof(DependencyList)]; /* no field is larger */
         int r;
@@ -169,11 +178,12 @@ int spec_key_copy(const SpecKey *k, ServiceSpec *to, const ServiceSpec *from) {
         key_clear(k, to);
         memcpy(key_field(k, to), copy, ops->size);
         if (k->type == KEY_CAPABILITIES)
-                to->capabilities_set = from->capabilities_set;
+                ((ServiceSpec *) to)->capabilities_set = ((const ServiceSpec *) from)->capabilities_set;
         return 0;
 }
 
-char *spec_key_format(const SpecKey *k, const ServiceSpec *s) {
+char *spec_key_format(const SpecKey *k, const void *s) {
+        const ServiceSpec *spec = s;
         ServiceSpec unset = {};
         char *text;
 
@@ -182,8 +192,10 @@ char *spec_key_format(const SpecKey *k, const ServiceSpec *s) {
                         return NULL;
                 return text ?: strdup("-");
         }
-        if (k->type == KEY_CAPABILITIES && s->capabilities_set && strv_length(s->capabilities) == 0)
-                return strdup("none");
-        unset.capabilities_set = s->capabilities_set;
+        if (k->type == KEY_CAPABILITIES) {
+                if (spec->capabilities_set && strv_length(spec->capabilities) == 0)
+                        return strdup("none");
+                unset.capabilities_set = spec->capabilities_set;
+        }
         return spec_key_equal(k, s, &unset) ? strdup("-") : key_ops[k->type].show(k, s);
 }

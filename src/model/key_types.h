@@ -11,7 +11,7 @@ typedef struct KeyOps {
         int (*parse)(const SpecKey *k, void *field, const char *text);
         int (*format)(const SpecKey *k, const void *field, char **ret);
         /* Collections: text for people, NULL on OOM; not called for empty ones. */
-        char *(*show)(const SpecKey *k, const ServiceSpec *s);
+        char *(*show)(const SpecKey *k, const void *s);
         /* Fields that own memory; the others are plain bytes. */
         bool (*equal)(const void *a, const void *b);
         int (*copy)(void *to, const void *from);     /* `to` owns nothing yet, and still does not on -ENOMEM */
@@ -20,7 +20,7 @@ typedef struct KeyOps {
 
 extern const KeyOps key_ops[_KEY_TYPE_MAX];
 
-static inline void *key_field(const SpecKey *k, const ServiceSpec *s) {
+static inline void *key_field(const SpecKey *k, const void *s) {
         return (char *) s + k->offset;
 }
 
@@ -57,16 +57,23 @@ bool key_string_equal(const void *a, const void *b);
 int key_string_copy(void *to, const void *from);
 void key_string_done(void *field);
 
+/* key_probe.c */
+char *key_probe_show(const SpecKey *k, const void *s);
+bool key_probe_equal(const void *a, const void *b);
+int key_probe_copy(void *to, const void *from);
+void key_probe_done(void *field);
+
 /* redact.c */
-char *key_credentials_show(const SpecKey *k, const ServiceSpec *s);
+char *key_credentials_show(const SpecKey *k, const void *s);
 
 /* key_lists.c */
-char *key_strv_show(const SpecKey *k, const ServiceSpec *s);
-char *key_command_show(const SpecKey *k, const ServiceSpec *s);
-char *key_depends_show(const SpecKey *k, const ServiceSpec *s);
-char *key_devices_show(const SpecKey *k, const ServiceSpec *s);
-char *key_codes_show(const SpecKey *k, const ServiceSpec *s);
-char *key_sockets_show(const SpecKey *k, const ServiceSpec *s);
+char *key_headers_show(const SpecKey *k, const void *s);
+char *key_strv_show(const SpecKey *k, const void *s);
+char *key_command_show(const SpecKey *k, const void *s);
+char *key_depends_show(const SpecKey *k, const void *s);
+char *key_devices_show(const SpecKey *k, const void *s);
+char *key_codes_show(const SpecKey *k, const void *s);
+char *key_sockets_show(const SpecKey *k, const void *s);
 bool key_strv_equal(const void *a, const void *b);
 bool key_depends_equal(const void *a, const void *b);
 bool key_devices_equal(const void *a, const void *b);

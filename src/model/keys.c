@@ -8,7 +8,7 @@
 
 static const char *const service_types[] = { "simple", "oneshot", NULL };
 static const char *const depend_kinds[] = { "started", "ready", "completed", NULL };
-static const char *const ready_ways[] = { "start", "notify", "fd", NULL };
+static const char *const ready_ways[] = { "start", "notify", "fd", "probe", "log", NULL };
 static const char *const schedule_overlaps[] = { "skip", "queue", "replace", NULL };
 static const char *const schedule_missed[] = { "skip", "once", "all", NULL };
 static const char *const io_classes[] = { "none", "realtime", "best-effort", "idle", NULL };
@@ -116,8 +116,14 @@ const SpecKey spec_keys[] = {
 
         { "ready.by", KEY_ENUM, FIELD(ready_by), ready_ways, .fallback = "start", .effect = EFFECT_RESTART,
           .help = "What tells that a simple service is ready. start: its command executes. notify: it sends READY=1 to NOTIFY_SOCKET (see "
-                  "sd_notify(3)). fd: it writes a newline to the descriptor whose number is in READY_FD.",
+                  "sd_notify(3)). fd: it writes a newline to the descriptor whose number is in READY_FD. probe: its startup probe has succeeded, or "
+                  "where it has none its readiness probe; this is the default for a service with a startup probe. log: it writes a line that "
+                  "ready.pattern matches.",
           .example = "notify" },
+        { "ready.pattern", KEY_STRING, FIELD(ready_pattern), .effect = EFFECT_RESTART,
+          .help = "With ready.by: log: a regular expression (POSIX extended, see regex(7)) that some part of a line of its output matches when it is "
+                  "ready. It is looked for from the start of each run until it is seen, in the log file or the journal.",
+          .example = "\"listening on port [0-9]+\"" },
         { "ready.timeout", KEY_SPAN, FIELD(ready_timeout), .fallback = "30s", .effect = EFFECT_NONE,
           .help = "A simple service that is not ready after this time is stopped, and the start has failed. The service may ask for more "
                   "with EXTEND_TIMEOUT_USEC. infinity waits for ever. Does not concern oneshots.",
@@ -127,6 +133,19 @@ const SpecKey spec_keys[] = {
           .help = "Once ready, the service must send WATCHDOG=1 to NOTIFY_SOCKET at least this often (twice as often is wise), else it "
                   "gets SIGABRT and has failed. 0 turns this off.",
           .example = "10s" },
+
+        { "probes.startup", KEY_PROBE, FIELD(probes[PROBE_STARTUP]), .effect = EFFECT_NONE,
+          .help = "Asks whether the service has come up. Until it has succeeded the other probes wait; when it has failed as often as its failure says, "
+                  "the start has failed. After its first success it asks no more.",
+          .example = "{http: {port: 8080, path: /health}, period: 1s, failure: 30}" },
+        { "probes.readiness", KEY_PROBE, FIELD(probes[PROBE_READINESS]), .effect = EFFECT_NONE,
+          .help = "Asks whether the service can serve now. One that cannot runs on, but is not ready: whoever depends on its readiness waits. It is "
+                  "not ready before the first success.",
+          .example = "{tcp: {port: 8080}, period: 5s}" },
+        { "probes.liveness", KEY_PROBE, FIELD(probes[PROBE_LIVENESS]), .effect = EFFECT_NONE,
+          .help = "Asks whether the service is still of use. When it has failed as often as its failure says, the service is stopped, has failed with "
+                  "the reason probe, and is started again as restart.when says.",
+          .example = "{exec: [./alive], timeout: 1s}" },
 
         { "limits.memory_max", KEY_SIZE, FIELD(limits.memory_max), .min = 1, .max = INT64_MAX, .effect = EFFECT_LIVE,
           .help = "Memory of all its processes together, page cache included. Beyond it the kernel reclaims, and when that does not help "
@@ -471,12 +490,20 @@ const SpecKey spec_keys[] = {
 };
 
 const char *const spec_reserved_keys[] = {
-        "probes", NULL,
+        NULL,
 };
 
-const SpecKey *spec_key_find(const char *path) {
-        for (const SpecKey *k = spec_keys; k->path; k++)
+static const SpecKey *find(const SpecKey *k, const char *path) {
+        for (; k->path; k++)
                 if (streq(k->path, path))
                         return k;
         return NULL;
+}
+
+const SpecKey *spec_key_find(const char *path) {
+        return find(spec_keys, path);
+}
+
+const SpecKey *spec_probe_key_find(const char *path) {
+        return find(spec_probe_keys, path);
 }

@@ -84,6 +84,8 @@ static const Handler table[_LC_STATE_MAX][_LC_EVENT_MAX] = {
                 [EV_OVERSIZE] = lc_oversize,
                 [EV_FAIL] = lc_fail_living,
                 [EV_DEADLINE] = lc_ready_timeout,
+                [EV_PROBE_PASSED] = lc_probe_passed,
+                [EV_PROBE_FAILED] = lc_probe_failed,
         },
         [LC_RUNNING] = {
                 [EV_STOP] = lc_stop_living,
@@ -98,6 +100,8 @@ static const Handler table[_LC_STATE_MAX][_LC_EVENT_MAX] = {
                 [EV_WATCHDOG] = lc_watchdog,
                 [EV_OVERSIZE] = lc_oversize,
                 [EV_FAIL] = lc_fail_living,
+                [EV_PROBE_PASSED] = lc_probe_passed,
+                [EV_PROBE_FAILED] = lc_probe_failed,
         },
         [LC_RELOADING] = {
                 [EV_STOP] = lc_stop_living,
@@ -115,6 +119,8 @@ static const Handler table[_LC_STATE_MAX][_LC_EVENT_MAX] = {
                 [EV_OVERSIZE] = lc_oversize,
                 [EV_FAIL] = lc_fail_living,
                 [EV_DEADLINE] = lc_reload_late,
+                [EV_PROBE_PASSED] = lc_probe_passed,
+                [EV_PROBE_FAILED] = lc_probe_failed,
         },
         [LC_PRE_STOP] = {
                 [EV_START] = lc_start_after_stop,
@@ -206,6 +212,20 @@ unsigned lifecycle_step(Lifecycle *l, const ServiceSpec *spec, const LcInput *in
                 l->hooks &= (uint8_t) ~(1 << in->hook);
         todo = lc_dispatch(&s);
         return todo | (l->hooks != hooks ? ACT_HOOKS : 0);
+}
+
+LcTrouble lifecycle_trouble(const Lifecycle *l, const ServiceSpec *spec) {
+        bool settled = l->state == LC_RUNNING || l->state == LC_RELOADING || l->state == LC_STOPPED || l->state == LC_EXITED;
+
+        if (settled || l->attempts == 0 || spec->type != SERVICE_SIMPLE)
+                return TROUBLE_NONE;
+        if (!l->was_ready && !l->ready_once)
+                return TROUBLE_NEVER_READY;
+        return l->attempts > 1 ? TROUBLE_CRASH_LOOP : TROUBLE_NONE;
+}
+
+bool lifecycle_ready(const Lifecycle *l, const ServiceSpec *spec) {
+        return (l->state == LC_RUNNING || l->state == LC_RELOADING) && !(l->unready && spec->probes[PROBE_READINESS]);
 }
 
 bool lifecycle_settled(const Lifecycle *l) {

@@ -10,7 +10,8 @@
  * says, with at least 100 ms between, unless the fault is permanent · a reload that is not reported as done ends in RUNNING · an end of unknown
  * status (EV_GONE) counts as a failure · one that grew too big is started again whatever `when` says and counts for no limit, except a oneshot,
  * whose work it ended · what the service sends before EV_EXECED was heard implies it · a hook that is waited for has a state of its own, the
- * others are bits beside it, and every change of the bits is told by ACT_HOOKS. */
+ * others are bits beside it, and every change of the bits is told by ACT_HOOKS · a failed readiness probe changes no state: the instance runs, but is
+ * not ready. */
 #pragma once
 
 #include "base/span.h"
@@ -61,6 +62,8 @@ typedef enum LcEvent {
         EV_RELOAD,         /* operator: read your configuration again */
         EV_HOOK_DONE,      /* input.hook has ended (one of Lifecycle.hooks); input.ok, and input.permanent when it would fail again */
         EV_GONE,           /* adopted process gone, status unknowable */
+        EV_PROBE_PASSED,   /* input.probe is good, for the first time in this run or again */
+        EV_PROBE_FAILED,   /* input.probe has failed as often as its spec says */
         _LC_EVENT_MAX
 } LcEvent;
 
@@ -70,6 +73,7 @@ typedef enum LcReason {
         REASON_WATCHDOG, REASON_OOM, REASON_STOP_TIMEOUT, REASON_DEPENDENCY, REASON_LIMIT, REASON_ISOLATION, REASON_UNKNOWN,
         REASON_MEMORY,
         REASON_HOOK,         /* hooks.pre_start failed: there was no run */
+        REASON_PROBE,
         _LC_REASON_MAX
 } LcReason;
 
@@ -89,6 +93,7 @@ typedef struct LcInput {
         bool was_ready;      /* EV_ADOPT */
         bool oom;            /* EV_MAIN_EXIT: oom_kill counter went up */
         usec_t until;        /* EV_EXTEND, EV_RELOADING, CLOCK_MONOTONIC */
+        ProbeKind probe;     /* EV_PROBE_PASSED, EV_PROBE_FAILED */
 } LcInput;
 
 /* In the order in which the shell performs them. */
@@ -125,6 +130,9 @@ typedef struct Lifecycle {
         bool was_ready;           /* in this run */
         bool failing;             /* the stop under way was caused by a failure (reason holds it) */
         bool stop_sent;           /* in this stop: the stop signal went to all that remains */
+        bool started_up;          /* in this run: its startup probe has succeeded */
+        bool unready;             /* in this run: its readiness probe has failed, or not succeeded yet */
+        bool ready_once;          /* since the attempts are counted, some run was ready */
         LcReason reason;          /* of the run that ends or ended */
         LcExit exit;              /* of the last run */
         bool exit_known;
@@ -160,6 +168,13 @@ const char *lifecycle_reason_name(LcReason r);   /* "exited" "signal" "core-dump
 /* The hook that the state waits for, or _HOOK_MAX. */
 HookKind lifecycle_awaits(LcState s);
 #define LC_HOOK_GRACE (5 * USEC_PER_SEC)   /* the shell ends a hook at its timeout; the deadline of a state that waits for one is so much later */
+/* What its attempts in a row look like: a deployment that does not work, or a service that works and crashes. A service that was ready for
+ * restart.reset_after and ends once is in neither trouble. */
+typedef enum LcTrouble { TROUBLE_NONE, TROUBLE_NEVER_READY, TROUBLE_CRASH_LOOP } LcTrouble;
+LcTrouble lifecycle_trouble(const Lifecycle *l, const ServiceSpec *spec);
+const char *lifecycle_trouble_name(LcTrouble t);   /* "never-ready" "crash-loop"; NULL for none */
+/* It serves, as far as is known: what `ready` in a list says, and what those wait for that depend on its readiness. */
+bool lifecycle_ready(const Lifecycle *l, const ServiceSpec *spec);
 static inline bool lifecycle_alive(const Lifecycle *l) { return l->main_alive || l->rest_alive; }
 /* Settled: no transition is under way that a waiting client should wait for. RUNNING counts; WAIT_BACKOFF does not. */
 bool lifecycle_settled(const Lifecycle *l);

@@ -41,6 +41,8 @@ static const char *const events[_LC_EVENT_MAX] = {
         [EV_RELOAD] = "RELOAD",
         [EV_HOOK_DONE] = "HOOK_DONE",
         [EV_GONE] = "GONE",
+        [EV_PROBE_PASSED] = "PROBE_PASSED",
+        [EV_PROBE_FAILED] = "PROBE_FAILED",
 };
 
 static const char *const reasons[_LC_REASON_MAX] = {
@@ -60,7 +62,12 @@ static const char *const reasons[_LC_REASON_MAX] = {
         [REASON_UNKNOWN] = "unknown",
         [REASON_MEMORY] = "memory",
         [REASON_HOOK] = "pre-start",
+        [REASON_PROBE] = "probe",
 };
+
+const char *lifecycle_trouble_name(LcTrouble t) {
+        return t == TROUBLE_NEVER_READY ? "never-ready" : t == TROUBLE_CRASH_LOOP ? "crash-loop" : NULL;
+}
 
 const char *lifecycle_public_state(LcState s) {
         return states[s].public;

@@ -37,6 +37,7 @@ static bool ordered(const Lifecycle *l) {
 
 static void forget_counters(Lifecycle *l) {
         l->attempts = l->restarts = l->oversized = 0;
+        l->ready_once = false;
 }
 
 void lc_forget_end(Lifecycle *l) {
@@ -58,7 +59,8 @@ unsigned lc_place(const Step *s) {
         Lifecycle *l = s->l;
 
         l->main_alive = true;
-        l->was_ready = l->failing = l->stop_sent = false;
+        l->was_ready = l->failing = l->stop_sent = l->started_up = false;
+        l->unready = s->spec->probes[PROBE_READINESS] != NULL;
         l->run_since = l->ready_since = 0;
         return lc_enter(s, LC_PLACING, usec_add(s->now, PLACING_TIMEOUT)) | ACT_SPAWN;
 }
@@ -66,15 +68,24 @@ unsigned lc_place(const Step *s) {
 static unsigned become_ready(const Step *s) {
         if (!s->l->was_ready)
                 (void) lc_hook(s, HOOK_POST_START);
-        s->l->was_ready = true;
+        s->l->was_ready = s->l->ready_once = true;
         s->l->ready_since = s->now;
         return lc_enter(s, LC_RUNNING, USEC_INFINITY) | (s->spec->watchdog > 0 ? ACT_ARM_WATCHDOG : 0);
 }
 
-static unsigned become_starting(const Step *s) {
-        bool oneshot = s->spec->type == SERVICE_ONESHOT;
+/* A startup probe has its own measure, which ready.timeout does not cut short. */
+static usec_t start_bound(const ServiceSpec *spec) {
+        const ProbeSpec *p = spec->probes[PROBE_STARTUP];
 
-        return lc_enter(s, LC_STARTING, oneshot ? USEC_INFINITY : usec_add(s->now, s->spec->ready_timeout));
+        if (spec->type == SERVICE_ONESHOT)
+                return USEC_INFINITY;
+        if (spec->ready_by != READY_PROBE || !p)
+                return spec->ready_timeout;
+        return MAX(spec->ready_timeout, p->initial_delay + p->period * p->failure + p->timeout);
+}
+
+static unsigned become_starting(const Step *s) {
+        return lc_enter(s, LC_STARTING, usec_add(s->now, start_bound(s->spec)));
 }
 
 static bool ready_by_itself(const ServiceSpec *spec) {
@@ -87,8 +98,10 @@ static bool ready_by_itself(const ServiceSpec *spec) {
 static void leave_service(const Step *s) {
         Lifecycle *l = s->l;
 
-        if (l->ready_since > 0 && s->now - l->ready_since >= s->spec->restart.reset_after)
+        if (l->ready_since > 0 && s->now - l->ready_since >= s->spec->restart.reset_after) {
                 l->attempts = l->oversized = 0;
+                l->ready_once = false;
+        }
         l->ready_since = 0;
         lc_hook_end(l, HOOK_POST_START);
 }
@@ -99,12 +112,21 @@ static unsigned begin_kill(const Step *s) {
         return lc_enter(s, LC_KILLING, usec_add(s->now, KILL_REPEAT)) | ACT_KILL | ACT_DISARM_WATCHDOG | check;
 }
 
+/* A probe that found it bad may grant it less. */
+static usec_t stop_timeout(const Step *s) {
+        const ServiceSpec *spec = s->spec;
+        bool up = s->l->started_up || !spec->probes[PROBE_STARTUP];
+        const ProbeSpec *p = s->l->failing && s->l->reason == REASON_PROBE ? spec->probes[up ? PROBE_LIVENESS : PROBE_STARTUP] : NULL;
+
+        return p ? MIN(p->grace, spec->stop.timeout) : spec->stop.timeout;
+}
+
 /* A timeout of 0 leaves no time to tell anybody anything. */
 static unsigned begin_stop(const Step *s, LcAction how) {
         unsigned hook;
 
         leave_service(s);
-        if (s->spec->stop.timeout == 0)
+        if (stop_timeout(s) == 0)
                 return begin_kill(s);
         hook = how == ACT_SIGNAL_STOP ? lc_await(s, LC_PRE_STOP) : 0;
         return hook ? hook | ACT_DISARM_WATCHDOG : lc_tell_to_stop(s, how);
@@ -113,7 +135,7 @@ static unsigned begin_stop(const Step *s, LcAction how) {
 /* To STOPPING, with how its members are told. */
 unsigned lc_tell_to_stop(const Step *s, LcAction how) {
         s->l->stop_sent = how == ACT_SIGNAL_STOP && s->spec->stop.scope == STOP_ALL;
-        return lc_enter(s, LC_STOPPING, usec_add(s->now, s->spec->stop.timeout)) | how | ACT_DISARM_WATCHDOG;
+        return lc_enter(s, LC_STOPPING, usec_add(s->now, stop_timeout(s))) | how | ACT_DISARM_WATCHDOG;
 }
 
 /* The first reason counts, and what the operator ordered cannot fail. */
@@ -425,6 +447,8 @@ unsigned lc_adopt(const Step *s) {
 
         l->wanted = l->main_alive = true;
         l->failing = l->stop_sent = l->was_ready = false;
+        l->started_up = s->in->was_ready;
+        l->unready = s->spec->probes[PROBE_READINESS] && !s->in->was_ready;
         l->attempts = 0;
         l->run_since = s->now;
         l->ready_since = 0;
@@ -459,6 +483,36 @@ unsigned lc_watchdog(const Step *s) {
 
 unsigned lc_oversize(const Step *s) {
         blame(s->l, REASON_MEMORY);
+        return begin_stop(s, ACT_SIGNAL_STOP);
+}
+
+/* The startup probe tells that the start has worked; without one the readiness probe does. */
+static bool decides_start(const ServiceSpec *spec, ProbeKind kind) {
+        return spec->type == SERVICE_SIMPLE && spec->ready_by == READY_PROBE &&
+               kind == (spec->probes[PROBE_STARTUP] ? PROBE_STARTUP : PROBE_READINESS);
+}
+
+unsigned lc_probe_passed(const Step *s) {
+        Lifecycle *l = s->l;
+        bool known = s->in->probe == PROBE_STARTUP ? l->started_up : s->in->probe == PROBE_READINESS ? !l->unready : true;
+
+        if (s->in->probe == PROBE_STARTUP)
+                l->started_up = true;
+        else if (s->in->probe == PROBE_READINESS)
+                l->unready = false;
+        if (l->state == LC_STARTING && decides_start(s->spec, s->in->probe))
+                return become_ready(s);
+        return known ? 0 : ACT_CHANGED;
+}
+
+unsigned lc_probe_failed(const Step *s) {
+        bool known = s->l->unready;
+
+        if (s->in->probe == PROBE_READINESS) {
+                s->l->unready = true;
+                return known ? 0 : ACT_CHANGED;
+        }
+        blame(s->l, REASON_PROBE);
         return begin_stop(s, ACT_SIGNAL_STOP);
 }
 

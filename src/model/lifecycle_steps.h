@@ -76,6 +76,8 @@ unsigned lc_extend(const Step *s);
 unsigned lc_watchdog(const Step *s);
 unsigned lc_oversize(const Step *s);
 unsigned lc_fail_living(const Step *s);
+unsigned lc_probe_passed(const Step *s);
+unsigned lc_probe_failed(const Step *s);
 unsigned lc_exit_living(const Step *s);
 unsigned lc_exit_starting(const Step *s);
 unsigned lc_exit_stopping(const Step *s);

@@ -286,7 +286,7 @@ const char *redact_marked(const ServiceSpec *s) {
 /* ---- keys ---- */
 
 /* "db_password: /etc/shop/db_password, token: <hidden>". */
-char *key_credentials_show(const SpecKey *k, const ServiceSpec *s) {
+char *key_credentials_show(const SpecKey *k, const void *s) {
         _cleanup_buffer_ Buffer b = {};
 
         STRV_FOREACH(entry, *(char ***) key_field(k, s)) {

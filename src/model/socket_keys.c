@@ -110,7 +110,7 @@ static int show_rest(Buffer *b, const SocketSpec *s) {
         return r < 0 || said == 0 ? r : buffer_append(b, ")", 1);
 }
 
-char *key_sockets_show(const SpecKey *k, const ServiceSpec *s) {
+char *key_sockets_show(const SpecKey *k, const void *s) {
         const SocketList *l = key_field(k, s);
         _cleanup_buffer_ Buffer b = {};
 

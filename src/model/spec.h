@@ -10,7 +10,7 @@
 #include "model/socket.h"
 
 typedef enum ServiceType { SERVICE_SIMPLE, SERVICE_ONESHOT } ServiceType;
-typedef enum ReadyBy { READY_START, READY_NOTIFY, READY_FD } ReadyBy;
+typedef enum ReadyBy { READY_START, READY_NOTIFY, READY_FD, READY_PROBE, READY_LOG } ReadyBy;
 typedef enum RestartWhen { RESTART_ALWAYS, RESTART_ON_FAILURE, RESTART_NEVER } RestartWhen;
 typedef enum StopScope { STOP_ALL, STOP_GROUP, STOP_MAIN } StopScope;
 typedef enum LogTarget { LOG_TO_AUTO, LOG_TO_JOURNAL, LOG_TO_FILE, LOG_TO_NONE, LOG_TO_EXEC } LogTarget;
@@ -42,6 +42,28 @@ typedef struct DeviceLimit { char *path; uint64_t value; } DeviceLimit;   /* val
 typedef struct DeviceLimitList { DeviceLimit *items; size_t n; } DeviceLimitList;
 
 typedef struct CodeList { int32_t *items; size_t n; } CodeList;
+
+/* A probe asks a living service how it is: the same in every respect for all three kinds, but for what its answers mean (probe.h). */
+typedef enum ProbeKind { PROBE_STARTUP, PROBE_READINESS, PROBE_LIVENESS, _PROBE_KIND_MAX } ProbeKind;
+typedef enum ProbeBy { PROBE_NONE, PROBE_EXEC, PROBE_HTTP, PROBE_TCP, PROBE_UNIX, PROBE_GRPC } ProbeBy;
+typedef enum HttpMethod { HTTP_GET, HTTP_HEAD, HTTP_POST, HTTP_OPTIONS } HttpMethod;
+
+typedef struct ProbeSpec {
+        char **exec;                    /* argv */
+        struct {
+                char *host, *path;      /* NULL: 127.0.0.1, / */
+                uint32_t port;          /* 0: this is no HTTP probe; likewise tcp and grpc */
+                int method;             /* HttpMethod */
+                char **headers;         /* "Name: value" */
+                CodeList codes;         /* none: 200 to 399 */
+                char *body;             /* text that the answer holds, or NULL */
+        } http;
+        struct { char *host; uint32_t port; } tcp;
+        char *unix_path;
+        struct { char *host, *service; uint32_t port; } grpc;
+        usec_t initial_delay, period, timeout, grace;
+        uint32_t success, failure;      /* in a row */
+} ProbeSpec;
 
 #define LIMIT_UNSET UINT64_MAX                 /* as the kernel has it; for cgroup limits that is also what "infinity" means */
 #define LIMIT_INFINITY (UINT64_MAX - 1)        /* limits.rlimit[] only: "infinity" asked for by name (RLIM_INFINITY) */
@@ -84,7 +106,9 @@ typedef struct ServiceSpec {
 
         int ready_by;                   /* ReadyBy */
         usec_t ready_timeout;           /* USEC_INFINITY: none */
+        char *ready_pattern;            /* READY_LOG: a POSIX extended regular expression */
         usec_t watchdog;                /* 0: off */
+        ProbeSpec *probes[_PROBE_KIND_MAX];   /* NULL: none */
 
         struct {
                 uint64_t memory_max, memory_high, swap_max;   /* bytes; LIMIT_UNSET */
@@ -192,6 +216,7 @@ typedef enum KeyType {
         KEY_ENUM, KEY_SIGNAL, KEY_INSTANCES, KEY_PATH, KEY_PATHS, KEY_STRINGS, KEY_COMMAND, KEY_WORDS, KEY_ENV, KEY_CREDENTIALS, KEY_DEPENDS,
         KEY_DEVICES_SIZE, KEY_DEVICES_COUNT, KEY_SOCKETS,
         KEY_CODES, KEY_CAPABILITIES,   /* KEY_NAME: a user or group, by name or number */
+        KEY_HEADERS, KEY_PROBE,        /* "Name: value" lines of HTTP; a ProbeSpec * */
         _KEY_TYPE_MAX
 } KeyType;
 
@@ -206,7 +231,7 @@ typedef enum KeyEffect {
 typedef struct SpecKey {
         const char *path;               /* "limits.memory_max"; at most two levels */
         KeyType type;
-        size_t offset;                  /* in ServiceSpec */
+        size_t offset;                  /* in ServiceSpec, or in ProbeSpec */
         const char *const *names;       /* KEY_ENUM: NULL-terminated, index is the value; KEY_DEPENDS: the words of DependKind */
         int64_t min, max;               /* integers, percent, codes; microseconds for KEY_SPAN; hundredths for KEY_FACTOR. Both 0: the type's range */
         const char *fallback;           /* default as it would be written in the file; NULL: unset */
@@ -217,10 +242,14 @@ typedef struct SpecKey {
 } SpecKey;
 
 extern const SpecKey spec_keys[];       /* in the order of the manual; ends with path == NULL */
+/* The keys within one probe, `http.port` for `probes.readiness: {http: {port: 80}}`. Whatever below takes a key takes these too, with the ProbeSpec
+ * where it has the ServiceSpec. */
+extern const SpecKey spec_probe_keys[];
 /* Keys of the documented file format that this version does not implement yet (probes, sockets …): named so that the message can say so. */
 extern const char *const spec_reserved_keys[];
 
 const SpecKey *spec_key_find(const char *path);
+const SpecKey *spec_probe_key_find(const char *path);
 
 /* The keys of an entry of `sockets`: paths begin with "sockets.", offsets are in SocketSpec. All are scalars. */
 extern const SpecKey socket_keys[];
@@ -237,9 +266,9 @@ static inline bool key_type_is_scalar(KeyType t) { return t <= KEY_PATH; }
 /* A scalar as text → the field. 0, -ENOMEM, or -EINVAL with *reterr complete with the key and what was expected ("limits.memory_max: expected a
  * size such as 64K, 512M or 2G, not "lots""), and a hint where a name is nearly right. The field is unchanged on failure. KEY_PATH is stored as
  * given. A collection gives -EINVAL. */
-int spec_scalar_parse(const SpecKey *k, ServiceSpec *s, const char *text, KlError *reterr);
+int spec_scalar_parse(const SpecKey *k, void *s, const char *text, KlError *reterr);
 /* The scalar as it would be written, malloc'ed; *ret is NULL where it is unset. 0, -ENOMEM, -EINVAL for a collection. */
-int spec_scalar_format(const SpecKey *k, const ServiceSpec *s, char **ret);
+int spec_scalar_format(const SpecKey *k, const void *s, char **ret);
 
 /* The words of a hook, "pre_start", and what the spec has for it: argv and time; NULL where it has none. */
 const char *hook_name(HookKind k);
@@ -252,14 +281,14 @@ int spec_new(const char *ns, const char *name, ServiceSpec **ret);  /* all defau
 ServiceSpec *spec_free(ServiceSpec *s);
 DEFINE_CLEANUP(ServiceSpec *, spec_free);
 int spec_copy(const ServiceSpec *s, ServiceSpec **ret);
-bool spec_key_equal(const SpecKey *k, const ServiceSpec *a, const ServiceSpec *b);
-bool spec_key_is_default(const SpecKey *k, const ServiceSpec *s);
+bool spec_key_equal(const SpecKey *k, const void *a, const void *b);
+bool spec_key_is_default(const SpecKey *k, const void *s);
 /* Back to the default of the table. */
-int spec_key_reset(const SpecKey *k, ServiceSpec *s);
+int spec_key_reset(const SpecKey *k, void *s);
 /* Copies one key's value (deeply) from one spec to another, for `defaults:`. On -ENOMEM the target is unchanged. */
-int spec_key_copy(const SpecKey *k, ServiceSpec *to, const ServiceSpec *from);
+int spec_key_copy(const SpecKey *k, void *to, const void *from);
 /* One key as short text for `--diff` and messages ("512M", "redis-server --port 6390", "db: ready"); "-" when unset. malloc'ed. */
-char *spec_key_format(const SpecKey *k, const ServiceSpec *s);   /* NULL on OOM */
+char *spec_key_format(const SpecKey *k, const void *s);   /* NULL on OOM */
 #define SPEC_STRINGS_MAX (128 * 1024)   /* bytes of command and env together; what is left of a spawn request is for env files and our own */
 /* Rules over several keys (command present, names valid, memory_high <= memory_max …). 0, or -EINVAL with the key's path in *ret_key
  * (static; "name" and "namespace" too) so that the caller can point at its line. The first fault in the order of the rules is told. */
@@ -269,6 +298,15 @@ uint64_t spec_memory_high(const ServiceSpec *s);
 /* It has times at which it runs (or, one that is meant to run on, is restarted). */
 static inline bool spec_scheduled(const ServiceSpec *s) { return s->schedule.cron || s->schedule.every > 0; }
 unsigned spec_instances(const ServiceSpec *s, unsigned n_cpus);    /* resolved, at least 1, at most INSTANCES_LIMIT */
+
+/* One probe. */
+int probe_spec_new(ProbeSpec **ret);               /* all defaults; asks for nothing yet */
+ProbeSpec *probe_spec_free(ProbeSpec *p);
+DEFINE_CLEANUP(ProbeSpec *, probe_spec_free);
+int probe_spec_copy(const ProbeSpec *p, ProbeSpec **ret);
+ProbeBy probe_spec_by(const ProbeSpec *p);         /* the first that it has; PROBE_NONE */
+const char *probe_kind_name(ProbeKind kind);       /* "startup" "readiness" "liveness" */
+const char *probe_by_name(ProbeBy by);             /* "exec" "http" … */
 
 int spec_list_append(SpecList *l, ServiceSpec *s);   /* takes s on success; 0 or -ENOMEM */
 void spec_list_done(SpecList *l);

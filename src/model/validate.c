@@ -1,5 +1,6 @@
 /* Rules that one key alone cannot check. Each rule is a small function that tells the key to point at; the list of them is the order in which
  * they are checked. */
+#include <regex.h>
 #include <strings.h>
 #include <sys/capability.h>
 
@@ -128,6 +129,28 @@ static int check_depends(const ServiceSpec *s, const char **ret_key, KlError *re
                         if (streq(s->depends.items[k].name, name))
                                 return FAULT("depends_on", "depends_on: %s is named twice", name);
         }
+        return 0;
+}
+
+static int check_ready_log(const ServiceSpec *s, const char **ret_key, KlError *reterr) {
+        regex_t pattern;
+        char why[200];
+        int r;
+
+        if (s->ready_by != READY_LOG)
+                return s->ready_pattern ? FAULT("ready.pattern", "ready.pattern: goes with ready.by: log") : 0;
+        if (!s->ready_pattern)
+                return FAULT("ready.by", "ready.by: log needs ready.pattern, which says what the line is like");
+        if (s->log.to == LOG_TO_NONE || s->log.to == LOG_TO_EXEC)
+                return FAULT("ready.by", "ready.by: log needs a log that can be read back; log.to is %s", s->log.to == LOG_TO_NONE ? "none" : "exec");
+        if (s->log.format == LOG_FORMAT_RAW)
+                return FAULT("ready.by", "ready.by: nothing in a raw log tells this run from the last; choose log.format: text or json");
+        r = regcomp(&pattern, s->ready_pattern, REG_EXTENDED | REG_NOSUB);
+        if (r != 0) {
+                (void) regerror(r, &pattern, why, sizeof why);
+                return FAULT("ready.pattern", "ready.pattern: \"%s\" is no regular expression: %s", s->ready_pattern, why);
+        }
+        regfree(&pattern);
         return 0;
 }
 
@@ -310,6 +333,7 @@ int spec_validate(const ServiceSpec *s, const char **ret_key, KlError *reterr) {
                 check_names, check_command, check_paths,  check_env,     check_depends,
                 check_type,  check_limits,  check_devices, check_restart, check_log,
                 check_collects, check_sockets, check_schedule, check_demand, check_rolling, check_reload, check_hooks,
+                check_probes, check_ready_log,
                 check_capabilities,
                 validate_priority, validate_syscalls, validate_sandbox,
         };

@@ -10,3 +10,6 @@
 int validate_priority(const ServiceSpec *s, const char **ret_key, KlError *reterr);
 int validate_syscalls(const ServiceSpec *s, const char **ret_key, KlError *reterr);
 int validate_sandbox(const ServiceSpec *s, const char **ret_key, KlError *reterr);
+
+/* validate_probes.c */
+int check_probes(const ServiceSpec *s, const char **ret_key, KlError *reterr);

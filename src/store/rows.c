@@ -89,6 +89,8 @@ static const size_t flag_fields[] = {
         offsetof(Lifecycle, wanted),    offsetof(Lifecycle, restart_pending), offsetof(Lifecycle, main_alive),
         offsetof(Lifecycle, rest_alive), offsetof(Lifecycle, was_ready),      offsetof(Lifecycle, failing),
         offsetof(Lifecycle, stop_sent), offsetof(Lifecycle, exit_known),      offsetof(Lifecycle, exit.core),
+        offsetof(Lifecycle, started_up), offsetof(Lifecycle, unready),
+        offsetof(Lifecycle, ready_once),
 };
 
 /* Above them: eight bits of Lifecycle.hooks, two of Lifecycle.reload. */

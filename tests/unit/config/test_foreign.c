@@ -279,14 +279,24 @@ static void test_pm2_refused(void **state) {
 static void test_process_compose(void **state) {
         expect("process-compose.yaml",
                "version: '0.5'\nenvironment: ['G=1']\nshell: {shell_command: sh}\nprocesses:\n"
-               "  db:\n    command: redis-server\n    availability: {restart: on_failure, backoff_seconds: 2, max_restarts: 3}\n    readiness_probe: {}\n"
+               "  db:\n    command: redis-server\n    availability: {restart: on_failure, backoff_seconds: 2, max_restarts: 3}\n    readiness_probe: {http_get: {host: 127.0.0.1, port: 6380, scheme: http, path: /, headers: {X: y}}, period_seconds: 2, success_threshold: 0, foo: 1}\n"
+               "    liveness_probe: {exec: {command: 'test -e x', working_dir: /tmp}, failure_threshold: 5, timeout_seconds: 3}\n    ready_log_line: 'a.b (c)'\n"
                "  api:\n    entrypoint: [node, x]\n    depends_on: {db: {condition: process_healthy}}\n    shutdown: {signal: 15, timeout_seconds: 3, parent_only: yes}\n"
                "    environment: ['A=b=c']\n    replicas: 2\n    disabled: true\n    namespace: shop\n    working_dir: sub\n",
-               "default/db {\"command\":[\"sh\",\"-c\",\"redis-server\"],\"cwd\":\"/srv/shop\",\"env\":{\"G\":\"1\"},\"restart\":{\"when\":\"on-failure\",\"delay\":\"2s\","
+               "default/db {\"command\":[\"sh\",\"-c\",\"redis-server\"],\"cwd\":\"/srv/shop\",\"env\":{\"G\":\"1\"},\"ready\":{\"by\":\"log\",\"pattern\":\"a\\\\.b \\\\(c\\\\)\"},"
+               "\"probes\":{\"readiness\":{\"http\":{\"port\":6380,\"host\":\"127.0.0.1\",\"path\":\"/\",\"headers\":{\"X\":\"y\"},\"codes\":[200]},\"period\":\"2s\"},"
+               "\"liveness\":{\"exec\":[\"sh\",\"-c\",\"test -e x\"],\"timeout\":\"3s\",\"failure\":5}},\"restart\":{\"when\":\"on-failure\",\"delay\":\"2s\","
                "\"factor\":1,\"max_delay\":\"2s\",\"limit\":3},\"stop\":{\"timeout\":\"10s\"}}\n"
                "shop/api {\"command\":[\"node\",\"x\"],\"cwd\":\"/srv/shop/sub\",\"instances\":2,\"autostart\":false,\"env\":{\"A\":\"b=c\",\"G\":\"1\"},"
                "\"depends_on\":{\"db\":\"ready\"},\"restart\":{\"when\":\"never\",\"delay\":\"1s\",\"limit\":0},\"stop\":{\"timeout\":\"3s\",\"scope\":\"main\"}}\n",
-               "process-compose.yaml:8:22: warning: db: readiness_probe is not available in this version\n");
+               "process-compose.yaml:8:145: warning: db: readiness_probe: foo has no counterpart\n"
+               "process-compose.yaml:9:28: warning: db: liveness_probe: working_dir: it runs in the directory of the service\n");
+        expect("process-compose.yaml", "processes:\n  a: {command: x, readiness_probe: {http_get: {scheme: HTTPS, port: 1}}}\n  b: {command: x, liveness_probe: {}}\n"
+               "  c: {command: x, liveness_probe: {http_get: {port: x}}}\n  d: {command: x, liveness_probe: {exec: {command: x}, period_seconds: soon}}\n", NULL,
+               "process-compose.yaml:2:47: warning: a: readiness_probe: http_get: TLS: let a command ask, such as curl\n"
+               "process-compose.yaml:3:35: error: b: liveness_probe: expected exec or http_get\n"
+               "process-compose.yaml:4:46: error: c: liveness_probe: http_get: expected a port\n"
+               "process-compose.yaml:5:72: error: d: liveness_probe: period_seconds: expected a number\n");
         expect("process-compose.yaml", "processes: {}\n", "", "process-compose.yaml:1:1: error: the file has no processes\n");
         expect("process-compose.yaml", "processes:\n  a: 1\n  b: {}\n  c: {command: x, depends_on: {d: {condition: soon}}}\n", NULL,
                "process-compose.yaml:2:3: error: a: expected keys such as command\n"

@@ -61,7 +61,7 @@ static size_t occurrences(const char *text, const char *what) {
 
 /* Every line is text or one of the macros in use, and none is so long that a lint would mind. */
 static void test_manual(void **state) {
-        static const char *const macros[] = { ".Ss ", ".Bl ", ".It Ic ", ".El", ".Cm \"", ".Dl \"", NULL };
+        static const char *const macros[] = { ".Ss ", ".Bl ", ".It Ic ", ".El", ".Cm ", ".Dl \"", NULL };
         char *text = NULL;
         size_t keys = 0;
 
@@ -79,6 +79,13 @@ static void test_manual(void **state) {
                 keys++;
         assert_non_null(strstr(text, ".Ss Keys of an entry of sockets\n"));
         assert_non_null(strstr(text, ".Dl \"sockets: [{mode: "));
+        for (const SpecKey *k = spec_probe_keys; k->path; k++, keys++) {
+                char *item = text_printf(".It Ic %s\n", k->path);
+
+                if (!strstr(text, item))
+                        fail_msg("the manual has no %s", k->path);
+                free(item);
+        }
         assert_int_equal(occurrences(text, ".It Ic "), keys);
         assert_int_equal(occurrences(text, ".Bl "), occurrences(text, ".El\n"));
         for (char *line = strtok(text, "\n"); line; line = strtok(NULL, "\n")) {

@@ -60,6 +60,7 @@ static char *file_with(const SpecKey *k) {
         static const struct { const char *path, *with; } together[] = { /* mean nothing alone */
                 { "priority.io_level", ", io_class: realtime" }, { "priority.scheduler_priority", ", scheduler: fifo" },
                 { "reload.command", ", by: command" },           { "sandbox.syscall_action", ", syscalls: read" },
+                { "ready.pattern", ", by: log" },
         };
         const char *with = "";
 

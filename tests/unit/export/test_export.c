@@ -283,6 +283,80 @@ static void test_dependency_with_instances(void **state) {
         assert_non_null(strstr(unit, "Requires=db.target\nAfter=db.target\n"));
 }
 
+/* ---- probes ---- */
+
+static void probe(ServiceSpec *s, ProbeKind kind, uint32_t port) {
+        assert_int_equal(probe_spec_new(&s->probes[kind]), 0);
+        s->probes[kind]->http.port = port;
+}
+
+/* All three, where there are three. */
+static void test_probes_in_kubernetes(void **state) {
+        _cleanup_(spec_freep) ServiceSpec *s = make_spec("default", "web");
+        _cleanup_free_ char *text = NULL;
+
+        probe(s, PROBE_STARTUP, 80);
+        probe(s, PROBE_READINESS, 81);
+        probe(s, PROBE_LIVENESS, 0);
+        s->probes[PROBE_STARTUP]->failure = 30;
+        assert_int_equal(strv_append(&s->probes[PROBE_READINESS]->http.headers, "X: y"), 0);
+        s->probes[PROBE_READINESS]->http.host = strdup("10.0.0.1");
+        s->probes[PROBE_READINESS]->http.body = strdup("ok");
+        assert_int_equal(strv_append(&s->probes[PROBE_LIVENESS]->exec, "/alive"), 0);
+        s->probes[PROBE_LIVENESS]->grace = 1500 * USEC_PER_MSEC;
+        s->ready_by = READY_PROBE;
+        text = everything(EXPORT_KUBERNETES, s, &options);
+        assert_non_null(strstr(text, "\"startupProbe\":{\"httpGet\":{\"path\":\"/\",\"port\":80},\"periodSeconds\":10,\"timeoutSeconds\":1,\"failureThreshold\":30}"));
+        assert_non_null(strstr(text, "\"readinessProbe\":{\"httpGet\":{\"path\":\"/\",\"port\":81,\"host\":\"10.0.0.1\",\"httpHeaders\":[{\"name\":\"X\",\"value\":\"y\"}]},"));
+        assert_non_null(strstr(text, "\"livenessProbe\":{\"exec\":{\"command\":[\"/alive\"]},\"periodSeconds\":10,\"timeoutSeconds\":1,\"failureThreshold\":3,"
+                                     "\"terminationGracePeriodSeconds\":2}"));
+        assert_non_null(strstr(text, "! web: probes.readiness.http.body has no counterpart\n"));
+        assert_non_null(strstr(text, "! web: probes.startup: it is asked at the address of the pod"));
+        assert_null(strstr(text, "ready.by"));
+}
+
+/* One, where there is one: the readiness probe; what a startup probe would have allowed is the time before failures count. */
+static void test_probes_as_a_health_check(void **state) {
+        _cleanup_(spec_freep) ServiceSpec *s = make_spec("default", "web");
+        _cleanup_free_ char *compose = NULL, *quadlet = NULL;
+
+        probe(s, PROBE_STARTUP, 80);
+        probe(s, PROBE_READINESS, 81);
+        s->probes[PROBE_STARTUP]->failure = 6;
+        s->probes[PROBE_READINESS]->http.path = strdup("/a$b%");
+        compose = everything(EXPORT_COMPOSE, s, &options);
+        assert_non_null(strstr(compose, "\"healthcheck\":{\"test\":[\"CMD\",\"curl\",\"-fsS\",\"-o\",\"/dev/null\",\"http://127.0.0.1:81/a$$b%\"],\"interval\":\"10s\","
+                                        "\"timeout\":\"1s\",\"retries\":3,\"start_period\":\"1m\"}"));
+        assert_non_null(strstr(compose, "! web: probes.startup: there is one health check there, and another probe is it\n"));
+        assert_non_null(strstr(compose, "! web: probes.readiness: the image must have curl\n"));
+        s->ready_by = READY_PROBE;
+        quadlet = everything(EXPORT_QUADLET, s, &options);
+        assert_non_null(strstr(quadlet, "Notify=healthy\n"));
+        assert_non_null(strstr(quadlet, "HealthCmd=[\"curl\",\"-fsS\",\"-o\",\"/dev/null\",\"http://127.0.0.1:81/a$$b%%\"]\nHealthInterval=10s\nHealthTimeout=1s\n"
+                                        "HealthRetries=3\nHealthStartPeriod=1m\n"));
+}
+
+/* No probe is dropped in silence, in any format, whatever it asks. */
+static void test_no_probe_is_dropped_in_silence(void **state) {
+        for (ExportFormat format = 0; format < _EXPORT_FORMAT_MAX; format++)
+                for (ProbeKind kind = 0; kind < _PROBE_KIND_MAX; kind++)
+                        for (ProbeBy by = PROBE_EXEC; by <= PROBE_GRPC; by++) {
+                                _cleanup_(spec_freep) ServiceSpec *s = make_spec("default", "web"), *plain = make_spec("default", "web");
+                                _cleanup_free_ char *after = NULL, *before = everything(format, plain, &options);
+                                ProbeSpec *p;
+
+                                probe(s, kind, by == PROBE_HTTP ? 80 : 0);
+                                p = s->probes[kind];
+                                p->tcp.port = by == PROBE_TCP ? 80 : 0;
+                                p->grpc.port = by == PROBE_GRPC ? 80 : 0;
+                                p->unix_path = by == PROBE_UNIX ? strdup("/x") : NULL;
+                                p->exec = by == PROBE_EXEC ? strv_copy(s->command) : NULL;
+                                after = everything(format, s, &options);
+                                if (streq(before, after))
+                                        fail_msg("%s: the %s probe by %s is not named", export_format_name(format), probe_kind_name(kind), probe_by_name(by));
+                        }
+}
+
 static void test_image_is_needed(void **state) {
         _cleanup_(spec_freep) ServiceSpec *s = make_spec("default", "web");
 
@@ -303,6 +377,7 @@ int main(void) {
                 cmocka_unit_test(test_nothing_is_dropped_in_silence), cmocka_unit_test(test_oneshot), cmocka_unit_test(test_timers), cmocka_unit_test(test_cron_jobs), cmocka_unit_test(test_sockets), cmocka_unit_test(test_dependency_with_instances),
                 cmocka_unit_test(test_sandbox),
                 cmocka_unit_test(test_image_is_needed),
+                cmocka_unit_test(test_probes_in_kubernetes), cmocka_unit_test(test_probes_as_a_health_check), cmocka_unit_test(test_no_probe_is_dropped_in_silence),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

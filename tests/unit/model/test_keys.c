@@ -4,13 +4,13 @@
 #include <signal.h>
 #include <sys/resource.h>
 
-static void test_table_is_sound(void **state) {
-        for (const SpecKey *k = spec_keys; k->path; k++) {
+static void check_table(const SpecKey *keys, const SpecKey *(*find)(const char *), size_t size) {
+        for (const SpecKey *k = keys; k->path; k++) {
                 const char *dot = strchr(k->path, '.');
 
-                assert_ptr_equal(spec_key_find(k->path), k);          /* unique, too: the first of two would be found */
+                assert_ptr_equal(find(k->path), k);          /* unique, too: the first of two would be found */
                 assert_false(dot && strchr(dot + 1, '.'));
-                assert_true(k->type < _KEY_TYPE_MAX && k->offset < sizeof(ServiceSpec));
+                assert_true(k->type < _KEY_TYPE_MAX && k->offset < size);
                 if (!k->help || strlen(k->help) < 15 || k->help[strlen(k->help) - 1] != '.')
                         fail_msg("%s has no proper help", k->path);
                 assert_non_null(k->example);
@@ -22,6 +22,11 @@ static void test_table_is_sound(void **state) {
                         if (o->offset == k->offset)
                                 fail_msg("%s and %s share a field", k->path, o->path);
         }
+}
+
+static void test_table_is_sound(void **state) {
+        check_table(spec_keys, spec_key_find, sizeof(ServiceSpec));
+        check_table(spec_probe_keys, spec_probe_key_find, sizeof(ProbeSpec));
         assert_null(spec_key_find("limits"));
         assert_null(spec_key_find("probes"));
 }
@@ -173,7 +178,7 @@ static void test_hint_for_a_typo(void **state) {
         _cleanup_error_ KlError e = {};
 
         assert_int_equal(spec_scalar_parse(spec_key_find("ready.by"), s, "notifi", &e), -EINVAL);
-        assert_string_equal(e.message, "ready.by: expected start, notify or fd, not \"notifi\"");
+        assert_string_equal(e.message, "ready.by: expected start, notify, fd, probe or log, not \"notifi\"");
         assert_string_equal(e.hint, "did you mean notify?");
 }
 
@@ -193,7 +198,7 @@ static void test_message_is_safe(void **state) {
 
 static void test_expects(void **state) {
         static const struct { const char *path, *text; } rows[] = {
-                { "ready.by", "start, notify or fd" },
+                { "ready.by", "start, notify, fd, probe or log" },
                 { "limits.memory_max", "a size such as 64K, 512M or 2G" },
                 { "limits.tasks", "a whole number from 1 on" },
                 { "priority.io_level", "a whole number from 0 to 7" },

@@ -821,6 +821,8 @@ static const struct Pair { LcState state; LcEvent event; LcState next; unsigned 
         { LC_STARTING, EV_GONE, LC_STOPPING, CHECK | DISARM | TOLD },
         { LC_STARTING, EV_SPAWN_FAILED, LC_WAIT_BACKOFF, CLEAN | DISARM | TOLD },
         { LC_STARTING, EV_OVERSIZE, LC_STOPPING, SIGNAL | DISARM | TOLD },
+        { LC_STARTING, EV_PROBE_PASSED, LC_STARTING, TOLD },
+        { LC_STARTING, EV_PROBE_FAILED, LC_STOPPING, SIGNAL | DISARM | TOLD },
         { LC_STARTING, EV_FAIL, LC_KILLING, KILL | DISARM | TOLD },
         { LC_STARTING, EV_DEADLINE, LC_STOPPING, SIGNAL | DISARM | TOLD },
 
@@ -835,6 +837,8 @@ static const struct Pair { LcState state; LcEvent event; LcState next; unsigned 
         { LC_RUNNING, EV_SPAWN_FAILED, LC_WAIT_BACKOFF, CLEAN | DISARM | TOLD },
         { LC_RUNNING, EV_WATCHDOG, LC_STOPPING, ABORT | DISARM | TOLD },
         { LC_RUNNING, EV_OVERSIZE, LC_STOPPING, SIGNAL | DISARM | TOLD },
+        { LC_RUNNING, EV_PROBE_PASSED, LC_RUNNING, TOLD },
+        { LC_RUNNING, EV_PROBE_FAILED, LC_STOPPING, SIGNAL | DISARM | TOLD },
         { LC_RUNNING, EV_FAIL, LC_KILLING, KILL | DISARM | TOLD },
 
         { LC_RELOADING, EV_STOP, LC_STOPPING, SIGNAL | DISARM | TOLD },
@@ -848,6 +852,8 @@ static const struct Pair { LcState state; LcEvent event; LcState next; unsigned 
         { LC_RELOADING, EV_SPAWN_FAILED, LC_WAIT_BACKOFF, CLEAN | DISARM | TOLD },
         { LC_RELOADING, EV_WATCHDOG, LC_STOPPING, ABORT | DISARM | TOLD },
         { LC_RELOADING, EV_OVERSIZE, LC_STOPPING, SIGNAL | DISARM | TOLD },
+        { LC_RELOADING, EV_PROBE_PASSED, LC_RELOADING, TOLD },
+        { LC_RELOADING, EV_PROBE_FAILED, LC_STOPPING, SIGNAL | DISARM | TOLD },
         { LC_RELOADING, EV_FAIL, LC_KILLING, KILL | DISARM | TOLD },
         { LC_RELOADING, EV_DEADLINE, LC_RUNNING, TOLD },
 
@@ -910,6 +916,95 @@ static void check_pair(Fixture *f, LcState state, LcEvent event) {
                 fail_msg("%s in %s does not extend", lifecycle_event_name(event), lifecycle_state_name(state));
 }
 
+/* ---- deploy faults and crash loops ---- */
+
+static const char *trouble(const Fixture *f) {
+        return lifecycle_trouble_name(lifecycle_trouble(&f->l, f->spec)) ?: "none";
+}
+
+#define AGAIN(after)                                                                                    \
+        { after, DUE, LC_WAIT_DEPS, DEPS, NEVER }, { 0, ON(EV_DEPS_MET), LC_PLACING, SPAWN, 60 * SEC }, \
+        { 0, ON(EV_EXECED), LC_STARTING, 0, 30 * SEC }
+#define ENDS(delay) { MS, EXIT(1), LC_STOPPING, CHECK | DISARM, 5 * SEC }, { 0, ON(EV_EMPTY), LC_WAIT_BACKOFF, CLEAN, delay }
+
+/* What never got ready is told from what was ready and crashes, however often either happens. */
+TEST(never_ready_or_a_crash_loop, "ready.by=notify", {
+        PLAY(f, STARTING_UP, ENDS(100 * MS));
+        assert_string_equal(trouble(f), "never-ready");
+        PLAY(f, AGAIN(SEC), { 0, ON(EV_READY), LC_RUNNING, 0, NEVER });
+        assert_string_equal(trouble(f), "none");
+        PLAY(f, ENDS(200 * MS));
+        assert_string_equal(trouble(f), "crash-loop");
+        PLAY(f, AGAIN(SEC), ENDS(400 * MS));
+        assert_string_equal(trouble(f), "crash-loop");
+        PLAY(f, AGAIN(SEC), { 0, ON(EV_READY), LC_RUNNING, 0, NEVER }, { 60 * SEC, EXIT(1), LC_STOPPING, CHECK | DISARM, 5 * SEC },
+             { 0, ON(EV_EMPTY), LC_WAIT_BACKOFF, CLEAN, 100 * MS });
+        assert_string_equal(trouble(f), "none");
+        PLAY(f, AGAIN(SEC), ENDS(200 * MS));
+        assert_string_equal(trouble(f), "never-ready");
+        PLAY(f, { 0, ON(EV_RESET), LC_WAIT_BACKOFF, TOLD, SAME });
+        assert_string_equal(trouble(f), "none");
+});
+
+/* ---- probes ---- */
+
+static void give_probe(Fixture *f, ProbeKind kind) {
+        assert_int_equal(probe_spec_new(&f->spec->probes[kind]), 0);
+        f->spec->probes[kind]->tcp.port = 80;
+}
+
+#define PASSED(k) WITH(.event = EV_PROBE_PASSED, .probe = (k))
+#define BAD(k) WITH(.event = EV_PROBE_FAILED, .probe = (k))
+
+/* Its measure is failure times period; ready.timeout does not cut it short. */
+TEST(startup_probe_decides, "ready.by=probe", {
+        give_probe(f, PROBE_STARTUP);
+        give_probe(f, PROBE_READINESS);
+        PLAY(f, PLACED, { 0, ON(EV_EXECED), LC_STARTING, 0, 31 * SEC }, { 0, PASSED(PROBE_LIVENESS), LC_STARTING, 0, SAME },
+             { 0, PASSED(PROBE_STARTUP), LC_RUNNING, 0, NEVER });
+        assert_false(lifecycle_ready(&f->l, f->spec));
+        PLAY(f, { 0, PASSED(PROBE_READINESS), LC_RUNNING, TOLD, NEVER });
+        assert_true(lifecycle_ready(&f->l, f->spec));
+        PLAY(f, { 0, BAD(PROBE_READINESS), LC_RUNNING, TOLD, NEVER });
+        assert_false(lifecycle_ready(&f->l, f->spec));
+        PLAY(f, { 0, BAD(PROBE_READINESS), LC_RUNNING, 0, NEVER });
+});
+
+TEST(readiness_probe_decides_without_a_startup_probe, "ready.by=probe ready.timeout=10s", {
+        give_probe(f, PROBE_READINESS);
+        PLAY(f, PLACED, { 0, ON(EV_EXECED), LC_STARTING, 0, 10 * SEC }, { 0, BAD(PROBE_READINESS), LC_STARTING, 0, SAME },
+             { 0, PASSED(PROBE_READINESS), LC_RUNNING, 0, NEVER }, { SEC, ON(EV_RESTART), LC_STOPPING, SIGNAL | DISARM, 5 * SEC },
+             { 0, EXIT(0), LC_STOPPING, CHECK | TOLD, SAME }, { 0, ON(EV_EMPTY), LC_WAIT_DEPS, CLEAN | DEPS, NEVER },
+             { 0, ON(EV_DEPS_MET), LC_PLACING, SPAWN, 60 * SEC }, { 0, ON(EV_EXECED), LC_STARTING, 0, 10 * SEC });
+        assert_true(f->l.unready);
+        PLAY(f, { 10 * SEC, DUE, LC_STOPPING, SIGNAL | DISARM, 5 * SEC });
+        expect_end(f, REASON_READY_TIMEOUT, true, 0, 0);
+});
+
+/* Its grace shortens the stop, and the first reason counts. */
+TEST(liveness_probe_failed, "", {
+        give_probe(f, PROBE_LIVENESS);
+        f->spec->probes[PROBE_LIVENESS]->grace = SEC;
+        PLAY(f, UP, { SEC, BAD(PROBE_LIVENESS), LC_STOPPING, SIGNAL | DISARM, SEC }, { MS, DIED(SIGTERM), LC_STOPPING, CHECK | TOLD, SAME },
+             { 0, BAD(PROBE_LIVENESS), LC_STOPPING, 0, SAME }, { 0, ON(EV_EMPTY), LC_WAIT_BACKOFF, CLEAN, 100 * MS });
+        expect_end(f, REASON_PROBE, true, -1, SIGTERM);
+});
+
+TEST(startup_probe_failed, "ready.by=probe restart.when=never", {
+        give_probe(f, PROBE_STARTUP);
+        PLAY(f, PLACED, { 0, ON(EV_EXECED), LC_STARTING, 0, 31 * SEC }, { SEC, BAD(PROBE_STARTUP), LC_STOPPING, SIGNAL | DISARM, 5 * SEC },
+             { MS, EXIT(0), LC_STOPPING, CHECK | TOLD, SAME }, { 0, ON(EV_EMPTY), LC_FAILED, CLEAN, NEVER });
+        expect_end(f, REASON_PROBE, true, 0, 0);
+});
+
+/* What was ready is not made unready by a new manager, nor by a probe that is added while it runs. */
+TEST(adopted_with_probes, "", {
+        give_probe(f, PROBE_READINESS);
+        PLAY(f, { 0, WITH(.event = EV_ADOPT, .was_ready = true), LC_RUNNING, 0, NEVER });
+        assert_true(lifecycle_ready(&f->l, f->spec));
+        assert_true(f->l.started_up);
+});
+
 static void test_every_pair(void **state) {
         for (LcState s = 0; s < _LC_STATE_MAX; s++)
                 for (LcEvent e = 0; e < _LC_EVENT_MAX; e++) {
@@ -967,7 +1062,9 @@ int main(void) {
                 T(dependency_failed), T(watchdog_expires), T(too_big), T(too_big_does_not_spin), T(too_big_and_stopped), T(oneshot_too_big), T(watchdog_means_nothing_before_ready), T(stop_during_failure),
                 T(start_during_failure_skips_the_backoff), T(verdict_from_outside), T(verdict_does_not_change_an_order), T(reload),
                 T(verdict_after_the_end), T(slow_end_is_no_health),
-                T(except_codes_do_not_excuse_a_timeout), T(test_every_pair), T(stop_while_reloading), T(stopping_by_itself),
+                T(except_codes_do_not_excuse_a_timeout), T(test_every_pair), T(never_ready_or_a_crash_loop), T(startup_probe_decides),
+                T(readiness_probe_decides_without_a_startup_probe), T(liveness_probe_failed), T(startup_probe_failed), T(adopted_with_probes),
+                T(stop_while_reloading), T(stopping_by_itself),
                 T(stopping_by_itself_but_never_done), T(adopted), T(adopted_before_ready),
                 T(adopted_oneshot), T(adopted_but_never_executed), T(resumed_stop), T(resumed_backoff),
                 T(contradictions_are_refused), T(reset), T(reset_counters_only),

@@ -234,6 +234,7 @@ static void check_struct(const World *w, const Lifecycle *before, unsigned actio
         CHECK(w, !l->rest_alive || stopping);
         CHECK(w, l->wanted || ending || l->state == LC_STOPPED);
         CHECK(w, !l->wanted || l->state != LC_STOPPED);
+        CHECK(w, !lifecycle_ready(l, w->spec) || (l->was_ready && !l->unready));
         CHECK(w, !l->restart_pending || (ending && l->wanted));
         CHECK(w, l->since <= w->now && l->run_since <= w->now);
         CHECK(w, l->state != LC_RUNNING || (l->was_ready && l->ready_since > 0));
@@ -322,7 +323,10 @@ static void child_goes_on(World *w) {
 static void main_acts(World *w) {
         static const int codes[] = { 0, 0, 1, 3, 255 };
 
-        switch (below(&w->random, 10)) {
+        switch (below(&w->random, 11)) {
+        case 10:
+                feed(w, &(LcInput) { .event = chance(&w->random, 70) ? EV_PROBE_PASSED : EV_PROBE_FAILED, .probe = below(&w->random, _PROBE_KIND_MAX) });
+                break;
         case 0: case 1:
                 end_main(w, codes[below(&w->random, ARRAY_SIZE(codes))], chance(&w->random, 20) ? SIGSEGV : 0);
                 break;
@@ -428,7 +432,7 @@ static void random_spec(Random *r, ServiceSpec *s) {
         static char *command[] = { (char *) "hook", NULL };
 
         s->type = chance(r, 20) ? SERVICE_ONESHOT : SERVICE_SIMPLE;
-        s->ready_by = (int) below(r, 3);
+        s->ready_by = (int) below(r, 4);
         s->ready_timeout = chance(r, 10) ? USEC_INFINITY : timeouts[below(r, 4)];
         s->watchdog = chance(r, 30) ? 10 * SEC : 0;
         s->restart.when = (int) below(r, 3);
@@ -542,6 +546,8 @@ static ServiceSpec *shared_spec(void) {
 
         add_dependency(s, "db", DEPEND_READY);
         add_code(&s->restart.except_codes, 3);
+        for (ProbeKind kind = 0; kind < _PROBE_KIND_MAX; kind++)
+                assert_int_equal(probe_spec_new(&s->probes[kind]), 0);
         return s;
 }
 
@@ -596,7 +602,7 @@ static void test_noise(void **state) {
                                        
                                        .hook = (HookKind) below(&w.random, _HOOK_MAX), .ok = chance(&w.random, 80),
                                        .permanent = chance(&w.random, 20), .was_ready = chance(&w.random, 50), .oom = chance(&w.random, 10),
-                                       .until = w.now + below(&w.random, 100) * SEC };
+                                       .until = w.now + below(&w.random, 100) * SEC, .probe = below(&w.random, _PROBE_KIND_MAX) };
                         unsigned actions;
 
                         w.now += below(&w.random, 5000) * MS;

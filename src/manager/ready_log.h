@@ -1,0 +1,10 @@
+/* Readiness by a line of the log (`ready.by: log`): what the service writes is read back from where it went, file or journal, until the pattern is seen.
+ * Nothing is read before it starts or after it is ready, and nothing of anybody else's. */
+#pragma once
+
+#include "manager/manager.h"
+
+/* To be called when the state of the instance has changed: begins with a start, from then on or, for one that another manager began, from its beginning;
+ * ends with it. */
+void ready_log_update(Instance *i);
+void ready_log_free(Instance *i);

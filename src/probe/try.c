@@ -1,0 +1,281 @@
+/* What must stay true: nothing here waits, and whatever the other side sends or does not send, a try is over or has its callback armed. */
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include "base/fd.h"
+#include "probe/grpc.h"
+#include "probe/http.h"
+#include "probe/try.h"
+
+#define READ_SIZE 4096
+#define ANSWER_MAX (64 * 1024)         /* bytes that are read of one answer */
+
+struct ProbeTry {
+        const ProbeSpec *spec;
+        ProbeBy by;
+        ProbeDone done;
+        void *userdata;
+        int fd;
+        sd_event_source *io;
+        bool connected;
+        Buffer request;
+        size_t sent, received;
+        HttpResponse *http;
+        GrpcResponse *grpc;
+};
+
+ProbeTry *probe_try_free(ProbeTry *t) {
+        if (!t)
+                return NULL;
+        sd_event_source_disable_unref(t->io);
+        fd_close(t->fd);
+        buffer_done(&t->request);
+        http_response_free(t->http);
+        free(t->grpc);
+        free(t);
+        return NULL;
+}
+
+const char *probe_try_waits_for(const ProbeTry *t) {
+        return t->connected ? "no answer" : "no connection";
+}
+
+/* Every end of a try is told with one of these; 1 is "it is over". */
+static int over(ProbeAnswer *a, bool passed, const char *text) {
+        a->passed = passed;
+        snprintf(a->text, sizeof a->text, "%s", text);
+        return 1;
+}
+
+static int broken(ProbeAnswer *a, const char *what, int error) {
+        static const struct { int error; const char *words; } known[] = {
+                { ECONNREFUSED, "connection refused" }, { ENOENT, "there is no such socket" }, { EAGAIN, "its queue of connections is full" },
+                { ECONNRESET, "connection reset" },
+        };
+
+        for (size_t i = 0; i < ARRAY_SIZE(known); i++)
+                if (known[i].error == -error)
+                        return over(a, false, known[i].words);
+        a->passed = false;
+        snprintf(a->text, sizeof a->text, "%s: %s", what, strerror(-error));
+        return 1;
+}
+
+/* ---- where to ---- */
+
+typedef union Address {
+        struct sockaddr any;
+        struct sockaddr_in in;
+        struct sockaddr_in6 in6;
+        struct sockaddr_un un;
+} Address;
+
+static socklen_t address_ip(Address *a, const char *host, uint32_t port) {
+        if (host && inet_pton(AF_INET6, host, &a->in6.sin6_addr) == 1) {
+                a->in6.sin6_family = AF_INET6;
+                a->in6.sin6_port = htons((uint16_t) port);
+                return sizeof a->in6;
+        }
+        a->in.sin_family = AF_INET;
+        a->in.sin_port = htons((uint16_t) port);
+        if (!host || inet_pton(AF_INET, host, &a->in.sin_addr) != 1)
+                a->in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+        return sizeof a->in;
+}
+
+static const char *host_of(const ProbeSpec *p, ProbeBy by, uint32_t *ret_port) {
+        *ret_port = by == PROBE_HTTP ? p->http.port : by == PROBE_TCP ? p->tcp.port : p->grpc.port;
+        return by == PROBE_HTTP ? p->http.host : by == PROBE_TCP ? p->tcp.host : p->grpc.host;
+}
+
+/* 0 for what is no address, which the rules of the spec do not let through. */
+static socklen_t address_of(Address *a, const ProbeSpec *p, ProbeBy by) {
+        const char *host;
+        uint32_t port;
+
+        *a = (Address) {};
+        if (by == PROBE_UNIX) {
+                a->un.sun_family = AF_UNIX;
+                if (strlen(p->unix_path) >= sizeof a->un.sun_path)
+                        return 0;
+                strcpy(a->un.sun_path, p->unix_path);
+                return sizeof a->un;
+        }
+        host = host_of(p, by, &port);
+        return address_ip(a, host, port);
+}
+
+/* "127.0.0.1:8080", "[::1]:80", as Host and :authority have it. */
+static void authority_of(const ProbeSpec *p, ProbeBy by, char text[64]) {
+        uint32_t port;
+        const char *host = host_of(p, by, &port) ?: "127.0.0.1";
+
+        snprintf(text, 64, strchr(host, ':') ? "[%s]:%" PRIu32 : "%s:%" PRIu32, host, port);
+}
+
+/* ---- request and answer ---- */
+
+static int compose(ProbeTry *t, ProbeAnswer *a) {
+        char authority[64];
+        int r;
+
+        authority_of(t->spec, t->by, authority);
+        if (t->by == PROBE_HTTP) {
+                t->http = http_response_new(t->spec);
+                r = t->http ? http_request(&t->request, t->spec, authority) : -ENOMEM;
+        } else {
+                t->grpc = calloc(1, sizeof(GrpcResponse));
+                r = t->grpc ? grpc_request(&t->request, t->spec, authority) : -ENOMEM;
+        }
+        return r < 0 ? broken(a, "cannot ask", r) : 0;
+}
+
+static int judge(ProbeTry *t, ProbeAnswer *a) {
+        a->passed = t->http ? http_response_judge(t->http, a->text, sizeof a->text) : grpc_response_judge(t->grpc, a->text, sizeof a->text);
+        return 1;
+}
+
+static int on_end(ProbeTry *t, ProbeAnswer *a) {
+        if (t->grpc || http_response_end(t->http) > 0)
+                return judge(t, a);
+        return over(a, false, t->received == 0 ? "the connection was closed without an answer" : "the connection was closed in the middle of the answer");
+}
+
+/* It asks for its settings to be acknowledged; if that does not fit into an empty socket, nothing would. */
+static void acknowledge(ProbeTry *t) {
+        if (t->grpc && t->grpc->acknowledge)
+                (void) (send(t->fd, grpc_settings_ack, sizeof grpc_settings_ack, MSG_NOSIGNAL | MSG_DONTWAIT) < 0);
+        if (t->grpc)
+                t->grpc->acknowledge = false;
+}
+
+static int take_bytes(ProbeTry *t, const char *bytes, size_t n, ProbeAnswer *a) {
+        int r = t->http ? http_response_feed(t->http, bytes, n) : grpc_response_feed(t->grpc, (const uint8_t *) bytes, n);
+
+        acknowledge(t);
+        t->received += n;
+        if (r > 0)
+                return judge(t, a);
+        if (r == -EMSGSIZE || (r == 0 && t->received > ANSWER_MAX))
+                return over(a, false, "its answer is too long");
+        return r < 0 ? over(a, false, t->http ? "what answers there does not speak HTTP" : "what answers there does not speak gRPC") : 0;
+}
+
+static int receive(ProbeTry *t, ProbeAnswer *a) {
+        char bytes[READ_SIZE];
+        int r = 0;
+
+        while (r == 0) {
+                ssize_t n = recv(t->fd, bytes, sizeof bytes, MSG_DONTWAIT);
+
+                if (n < 0 && (errno == EAGAIN || errno == EINTR))
+                        return 0;
+                if (n < 0)
+                        return broken(a, "cannot read the answer", -errno);
+                r = n == 0 ? on_end(t, a) : take_bytes(t, bytes, (size_t) n, a);
+        }
+        return r;
+}
+
+static int transmit(ProbeTry *t, ProbeAnswer *a) {
+        while (t->sent < t->request.size) {
+                ssize_t n = send(t->fd, t->request.data + t->sent, t->request.size - t->sent, MSG_NOSIGNAL | MSG_DONTWAIT);
+
+                if (n < 0 && (errno == EAGAIN || errno == EINTR))
+                        return 0;
+                if (n < 0)
+                        return broken(a, "cannot ask", -errno);
+                t->sent += (size_t) n;
+        }
+        return receive(t, a);
+}
+
+/* ---- the connection ---- */
+
+/* 1: connected; 0: not yet; -errno. A second connect(2) asks how the first is getting on: to this machine it is mostly done by then, which saves
+ * the way through the loop. */
+static int join(ProbeTry *t) {
+        Address a;
+        socklen_t n = address_of(&a, t->spec, t->by);
+
+        if (n == 0)
+                return -ENAMETOOLONG;
+        for (unsigned tries = 0; tries < 2; tries++) {
+                if (connect(t->fd, &a.any, n) == 0 || errno == EISCONN)
+                        return 1;
+                if (errno == EALREADY || errno == EINTR)
+                        return 0;
+                if (errno != EINPROGRESS)
+                        return -errno;
+        }
+        return 0;
+}
+
+/* Whatever can be done now is done. 1: over; 0: the loop is waited for. */
+static int go_on(ProbeTry *t, ProbeAnswer *a) {
+        int r;
+
+        if (!t->connected) {
+                r = join(t);
+                if (r <= 0)
+                        return r < 0 ? broken(a, "cannot connect", r) : 0;
+                t->connected = true;
+                if (t->by == PROBE_TCP || t->by == PROBE_UNIX)
+                        return over(a, true, "connected");
+                r = compose(t, a);
+                if (r != 0)
+                        return r;
+        }
+        return transmit(t, a);
+}
+
+static uint32_t interest(const ProbeTry *t) {
+        return !t->connected || t->sent < t->request.size ? EPOLLOUT : EPOLLIN;
+}
+
+static int on_io(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
+        ProbeTry *t = userdata;
+        ProbeAnswer answer;
+
+        if (go_on(t, &answer) == 0)
+                return sd_event_source_set_io_events(s, interest(t));
+        t->io = sd_event_source_disable_unref(t->io);
+        t->done(t->userdata, &answer);
+        return 0;
+}
+
+/* ---- beginning ---- */
+
+static int begin(ProbeTry *t, sd_event *event, int64_t priority, ProbeAnswer *a) {
+        Address address;
+        int r;
+
+        (void) address_of(&address, t->spec, t->by);
+        t->fd = socket(address.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        if (t->fd < 0)
+                return broken(a, "cannot make a socket", -errno);
+        r = go_on(t, a);
+        if (r != 0)
+                return r;
+        r = sd_event_add_io(event, &t->io, t->fd, interest(t), on_io, t);
+        if (r >= 0)
+                r = sd_event_source_set_priority(t->io, priority);
+        return r < 0 ? broken(a, "cannot wait for it", r) : 0;
+}
+
+int probe_try_begin(sd_event *event, int64_t priority, const ProbeSpec *p, ProbeDone done, void *userdata, ProbeTry **ret, ProbeAnswer *ret_answer) {
+        _cleanup_(probe_try_freep) ProbeTry *t = malloc(sizeof(ProbeTry));
+        int r;
+
+        *ret = NULL;
+        if (!t)
+                return broken(ret_answer, "cannot ask", -ENOMEM);
+        *t = (ProbeTry) { .spec = p, .by = probe_spec_by(p), .done = done, .userdata = userdata, .fd = -EBADF };
+        r = begin(t, event, priority, ret_answer);
+        if (r == 0)
+                *ret = TAKE_PTR(t);
+        return r;
+}
