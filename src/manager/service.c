@@ -13,6 +13,7 @@
 #include "manager/number.h"
 #include "manager/rolling.h"
 #include "manager/sockets.h"
+#include "manager/wait.h"
 #include "manager/watch.h"
 #include "model/depend.h"
 
@@ -76,8 +77,11 @@ Service *service_free(Service *s) {
         if (!s)
                 return NULL;
         m = s->manager;
+        /* Who waits is told before any is gone: how an instance is called depends on how many there are. */
         for (size_t k = 0; k < s->n_instances; k++)
-                instance_free(s->instances[k]);
+                wait_freed(s->instances[k]);
+        while (s->n_instances > 0)
+                instance_free(s->instances[--s->n_instances]);
         map_remove(m->services, s->key);
         for (size_t k = 0; k < m->n_order; k++)
                 if (m->order[k] == s) {
