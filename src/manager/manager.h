@@ -116,7 +116,7 @@ struct Service {
         uint64_t generation;
         int64_t position;
         Instance **instances;
-        size_t n_instances;
+        size_t n_instances, n_extra;       /* extra: surge or retired, the last ones */
         Watch *watch;                      /* of files; NULL: none */
         Sockets *sockets;                  /* that are open; NULL: none */
         Rolling *rolling;                  /* a reload under way, or one that has ended and can be asked about; NULL: none */

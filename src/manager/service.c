@@ -108,11 +108,7 @@ Service *service_free(Service *s) {
 }
 
 unsigned service_count(const Service *s) {
-        unsigned n = 0;
-
-        while (n < s->n_instances && !s->instances[n]->surge && !s->instances[n]->retired)
-                n++;
-        return n;
+        return (unsigned) (s->n_instances - s->n_extra);
 }
 
 static void put(Service *s, unsigned place, Instance *i) {
@@ -177,6 +173,7 @@ int service_surge(Service *s, unsigned index, Instance **ret) {
                 return r;
         i->surge = true;
         number_return(i);
+        s->n_extra++;
         put(s, (unsigned) s->n_instances++, i);
         *ret = i;
         return 0;
@@ -226,6 +223,7 @@ bool service_collect(Service *s) {
         while (s->n_instances > 0 && s->instances[s->n_instances - 1]->removing && instance_down(s->instances[s->n_instances - 1])) {
                 Instance *i = s->instances[--s->n_instances];
 
+                s->n_extra -= i->surge || i->retired;
                 if (s->manager->store)
                         (void) store_delete_run(s->manager->store, s->spec->ns, s->spec->name, i->place);
                 collector_forget(i);

@@ -189,10 +189,10 @@ class Rolling(Scenario):
             self.touch("slow")
             self.ok("reload", "--no-wait", "web")
             wait_for("the new one", lambda: len(self.list("web")) == 3)
+            self.ok(*order, "--no-wait")
             os.unlink(f"{self.home}/slow")
-            self.ok(*order)
             self.ended()
-            self.assertEqual({r["state"] for r in self.rows()}, {expected})
+            wait_for(f"all to be {expected}", lambda: {r["state"] for r in self.rows()} == {expected})
             if order[0] == "scale":
                 self.assertEqual(self.pids()[:2], before)
                 self.assertEqual([r["instance"] for r in self.rows()], [0, 1, 2])
