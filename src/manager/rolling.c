@@ -57,7 +57,7 @@ static bool runs(const Instance *i) {
 }
 
 static bool ready(const Instance *i) {
-        return runs(i);
+        return lifecycle_ready(&i->lc, i->service->spec);
 }
 
 typedef enum Proof { PROOF_NOT_YET, PROOF_GOOD, PROOF_LATE } Proof;
@@ -342,7 +342,7 @@ int rolling_judge(const Instance *i, char **ret_error) {
                 return 1;
         if (r->active)
                 return 0;
-        if (is_new(i) && runs(i))
+        if (is_new(i) && ready(i))
                 return 1;
         *ret_error = strdup(r->error ?: "was stopped meanwhile");
         return -1;
