@@ -18,7 +18,7 @@ typedef struct SandboxParts {
 } SandboxParts;
 void sandbox_parts_done(SandboxParts *p);
 /* Only when sandbox_ready(). 0; -EOPNOTSUPP with reterr naming the key that cannot be kept here and why; other -errno. */
-int sandbox_parts(Manager *m, const ServiceSpec *s, bool notifies, SandboxParts *ret, KlError *reterr);
+int sandbox_parts(const Instance *i, SandboxParts *ret, KlError *reterr);
 
 /* What failed at STAGE_MOUNTS: "sandbox.hidden: /srv/data". malloc'ed; NULL at another stage, or where it cannot be told. */
 char *sandbox_failure(const Instance *i, const WireFailed *p);

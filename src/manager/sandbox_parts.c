@@ -2,6 +2,7 @@
 #include "base/fd.h"
 #include "base/strv.h"
 #include "base/text.h"
+#include "manager/credentials.h"
 #include "manager/sandbox_private.h"
 #include "sandbox/sandbox.h"
 
@@ -26,7 +27,18 @@ static int impossible(const Sandbox *s, const char *key, KlError *reterr) {
         return -EOPNOTSUPP;
 }
 
-static int add_namespaces(const Sandbox *s, const ServiceSpec *spec, const char *keep, SandboxParts *p, KlError *reterr) {
+/* What the service was promised stays reachable: where it tells that it is ready, and its credentials. */
+static int compose_mounts(const Instance *i, char ***ret) {
+        _cleanup_free_ char *credentials = i->credentials ? credentials_path(i) : NULL;
+
+        if (i->credentials && !credentials)
+                return -ENOMEM;
+        return sandbox_mounts(i->service->spec, i->notifies ? i->service->manager->notify.path : NULL, credentials, ret);
+}
+
+static int add_namespaces(const Sandbox *s, const Instance *i, SandboxParts *p, KlError *reterr) {
+        const ServiceSpec *spec = i->service->spec;
+
         if (s->means == MEANS_USER_NAMESPACE && spec->capabilities_set && spec->capabilities && *spec->capabilities)
                 return kl_error_set(reterr, -EOPNOTSUPP, KL_E_INVALID, "capabilities: within the user namespace that %s needs here they would mean nothing",
                                     sandbox_namespace_key(spec));
@@ -39,7 +51,7 @@ static int add_namespaces(const Sandbox *s, const ServiceSpec *spec, const char 
         if (!sandbox_wants_mounts(spec))
                 return 0;
         p->flags |= SPAWN_NEW_MOUNTS;
-        return sandbox_mounts(spec, keep, &p->mounts);
+        return compose_mounts(i, &p->mounts);
 }
 
 static int add_ruleset(const Sandbox *s, const ServiceSpec *spec, SandboxParts *p, KlError *reterr) {
@@ -81,18 +93,19 @@ static int add_filter(Sandbox *s, const ServiceSpec *spec, SandboxParts *p, KlEr
         return 0;
 }
 
-int sandbox_parts(Manager *m, const ServiceSpec *spec, bool notifies, SandboxParts *ret, KlError *reterr) {
+int sandbox_parts(const Instance *i, SandboxParts *ret, KlError *reterr) {
+        const ServiceSpec *spec = i->service->spec;
         Sandbox *s;
         int r = 0;
 
         *ret = (SandboxParts) { .ruleset = -EBADF, .filter = -EBADF };
         if (!wants_namespaces(spec) && !sandbox_wants_filter(spec))
                 return 0;
-        s = sandbox_of(m);
+        s = sandbox_of(i->service->manager);
         if (!s)
                 return -ENOMEM;
         if (wants_namespaces(spec))
-                r = s->means == MEANS_NONE ? add_ruleset(s, spec, ret, reterr) : add_namespaces(s, spec, notifies ? m->notify.path : NULL, ret, reterr);
+                r = s->means == MEANS_NONE ? add_ruleset(s, spec, ret, reterr) : add_namespaces(s, i, ret, reterr);
         if (r >= 0 && sandbox_wants_filter(spec))
                 r = add_filter(s, spec, ret, reterr);
         return r;
@@ -101,9 +114,7 @@ int sandbox_parts(Manager *m, const ServiceSpec *spec, bool notifies, SandboxPar
 char *sandbox_failure(const Instance *i, const WireFailed *p) {
         _cleanup_strv_ char **mounts = NULL;
 
-        const char *keep = i->notifies ? i->service->manager->notify.path : NULL;
-
-        if (p->stage != STAGE_MOUNTS || p->detail == 0 || sandbox_mounts(i->service->spec, keep, &mounts) < 0 || p->detail > strv_length(mounts))
+        if (p->stage != STAGE_MOUNTS || p->detail == 0 || compose_mounts(i, &mounts) < 0 || p->detail > strv_length(mounts))
                 return NULL;
         return text_printf("%s: %s", sandbox_mount_key(mounts[p->detail - 1]), mounts[p->detail - 1] + 1);
 }

@@ -263,8 +263,8 @@ static int set_up(const ServiceSpec *s, const Identity *id, const Cell *cell, bo
 }
 
 /* Its descriptors are the last. */
-static int add_sandbox(const Instance *i, bool notifies, Descriptors *d, KlError *reterr) {
-        int r = sandbox_parts(i->service->manager, i->service->spec, notifies, &d->sandbox, reterr);
+static int add_sandbox(const Instance *i, Descriptors *d, KlError *reterr) {
+        int r = sandbox_parts(i, &d->sandbox, reterr);
 
         builder.packet->flags |= d->sandbox.flags;
         add_descriptor(d, d->sandbox.ruleset);
@@ -336,7 +336,7 @@ static int compose(Instance *i, const Identity *id, Descriptors *d, const WireSp
                 builder.packet->flags |= SPAWN_READY_FD;
                 add_descriptor(d, d->ready);
         }
-        r = add_sandbox(i, i->notifies, d, reterr);
+        r = add_sandbox(i, d, reterr);
         if (r < 0)
                 return r;
         spawn_builder_strings(&builder, file, s->cwd ?: "/", instance_label(i, label), d->sandbox.mounts, s->command, env);
@@ -383,7 +383,7 @@ static int compose_control(const SpawnControl *c, const Identity *id, Descriptor
         label = text_printf("%s, %s", instance_label(c->instance, name), c->what);
         if (!label)
                 return -ENOMEM;
-        r = add_sandbox(c->instance, c->instance->notifies, d, reterr);
+        r = add_sandbox(c->instance, d, reterr);
         if (r < 0)
                 return r;
         spawn_builder_strings(&builder, file, s->cwd ?: "/", label, d->sandbox.mounts, c->command, env);

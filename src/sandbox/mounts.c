@@ -68,15 +68,15 @@ static bool has(char *const *l, const char *path) {
 }
 
 /* Unless something else was said of it. */
-static int keep_writable(char ***l, const char *path) {
-        return has(*l, path) ? 0 : add(l, 'w', true, path);
+static int retain(char ***l, char letter, const char *path) {
+        return !path || has(*l, path) ? 0 : add(l, letter, true, path);
 }
 
 static int by_path(const void *a, const void *b) {
         return strcmp(*(char *const *) a + 1, *(char *const *) b + 1);
 }
 
-static int fill(const ServiceSpec *s, const char *keep, char ***l) {
+static int fill(const ServiceSpec *s, char ***l) {
         static const char *const interfaces[] = { "/dev", "/proc", "/sys" };
         int r;
 
@@ -90,16 +90,16 @@ static int fill(const ServiceSpec *s, const char *keep, char ***l) {
         if (s->sandbox.system == SANDBOX_SYSTEM_READ_ONLY) {
                 r = add(l, 's', false, "/");
                 for (size_t k = 0; k < ARRAY_SIZE(interfaces) && r >= 0; k++)
-                        r = keep_writable(l, interfaces[k]);
+                        r = retain(l, 'w', interfaces[k]);
         }
-        return r < 0 || !keep ? r : keep_writable(l, keep);
+        return r;
 }
 
-int sandbox_mounts(const ServiceSpec *s, const char *keep, char ***ret) {
+int sandbox_mounts(const ServiceSpec *s, const char *keep, const char *keep_read_only, char ***ret) {
         _cleanup_strv_ char **l = NULL;
-        int r = fill(s, keep, &l);
+        int r;
 
-        if (r < 0)
+        if ((r = fill(s, &l)) < 0 || (r = retain(&l, 'w', keep)) < 0 || (r = retain(&l, 'r', keep_read_only)) < 0)
                 return r;
         qsort(l, strv_length(l), sizeof(char *), by_path);
         *ret = TAKE_PTR(l);

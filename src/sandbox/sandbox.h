@@ -15,8 +15,8 @@ bool sandbox_wants_mounts(const ServiceSpec *s);
 bool sandbox_wants_network(const ServiceSpec *s);
 bool sandbox_wants_filter(const ServiceSpec *s);
 /* The changes in order, as keeper/wire.h writes them: a letter and a path, parents first. `keep`: a path that must stay reachable whatever is hidden
- * (NOTIFY_SOCKET), or NULL. malloc'ed strv; 0 or -ENOMEM. */
-int sandbox_mounts(const ServiceSpec *s, const char *keep, char ***ret);
+ * (NOTIFY_SOCKET); `keep_read_only`: the same, not to be written to (credentials); or NULL. malloc'ed strv; 0 or -ENOMEM. */
+int sandbox_mounts(const ServiceSpec *s, const char *keep, const char *keep_read_only, char ***ret);
 /* The key that a change comes from, "sandbox.hidden"; "sandbox.system" for those that it brings along. */
 const char *sandbox_mount_key(const char *mount);
 

@@ -114,6 +114,13 @@ class Sandbox(Base):
         self.ok("restart", "n")                 # a new manager finds out anew
         self.assertNotEqual(self.until("n", state="running")["pid"], first)
 
+    def test_credentials_come_through_whatever_is_hidden(self):
+        self.apply({"c": {"type": "oneshot", "command": "cat $CREDENTIALS_DIRECTORY/note; touch $CREDENTIALS_DIRECTORY/new || echo no", "shell": True, "cwd": "/", "restart": {"when": "never"},
+                          "credentials": {"note": {"text": "from afar\n"}}, "log": {"to": "file", "format": "raw"},
+                          "sandbox": {"private_tmp": True, "private_devices": True, "hidden": ["/run", "-/dev/shm"]}}})
+        self.assertEqual(self.row("c")["state"], "exited", self.daemon_log())
+        wait_for("both", lambda: {"from afar", "no"} <= set(self.messages("c")))
+
     def test_devices(self):
         got = self.tries({"private_devices": True}, {"null": ["write", "/dev/null"], "mem": ["stat", "/dev/mem"], "kmsg": ["stat", "/dev/kmsg"], "new": ["write", "/dev/kingly-x"],
                                                      "node": ["mknod", self.dir + "/node", 0o20666, os.makedev(1, 3)], "fd": ["listdir", "/dev/fd"]})

@@ -37,7 +37,7 @@ static void expect_mounts(const char *keep, const char *expected) {
         _cleanup_strv_ char **l = NULL;
         _cleanup_free_ char *text = NULL;
 
-        assert_int_equal(sandbox_mounts(spec, keep, &l), 0);
+        assert_int_equal(sandbox_mounts(spec, keep, NULL, &l), 0);
         text = strv_join(l, " ");
         assert_string_equal(text, expected);
 }
@@ -62,6 +62,16 @@ static void test_parents_come_first(void **state) {
         expect_mounts("/run/kingly/notify", "s/ d/dev H/home w/home/me W/proc W/run/kingly/notify r/srv w/srv/data h/srv/data/secret W/sys t/tmp T/var/tmp");
         set(&spec->sandbox.hidden, "/proc");
         expect_mounts("/proc", "s/ d/dev H/home w/home/me h/proc r/srv w/srv/data h/srv/data/secret W/sys t/tmp T/var/tmp");
+}
+
+static void test_what_was_promised_stays(void **state) {
+        _cleanup_strv_ char **l = NULL;
+        _cleanup_free_ char *text = NULL;
+
+        set(&spec->sandbox.hidden, "/run");
+        assert_int_equal(sandbox_mounts(spec, "/run/kingly/notify", "/run/kingly/credentials/web", &l), 0);
+        text = strv_join(l, " ");
+        assert_string_equal(text, "h/run R/run/kingly/credentials/web W/run/kingly/notify");
 }
 
 static void test_what_only_namespaces_can_do_is_named_first(void **state) {
@@ -215,7 +225,7 @@ static void test_landlock(void **state) {
 #define T(name) cmocka_unit_test_setup_teardown(name, begin, end)
 int main(void) {
         const struct CMUnitTest tests[] = {
-                T(test_nothing_is_asked_for), T(test_parents_come_first), T(test_what_only_namespaces_can_do_is_named_first), T(test_only_what_is_named),
+                T(test_nothing_is_asked_for), T(test_parents_come_first), T(test_what_was_promised_stays), T(test_what_only_namespaces_can_do_is_named_first), T(test_only_what_is_named),
                 T(test_all_but_what_is_named), T(test_groups), T(test_every_group_compiles), T(test_landlock),
         };
 
