@@ -139,6 +139,7 @@ bench: deps all
 	@tests/bench/run $(abspath $(BUILD))
 	@tests/bench/log $(abspath $(BUILD)) 256
 	@tests/bench/logs_read $(abspath $(BUILD)) 1024
+	@tests/bench/probes $(abspath $(BUILD)) 1000 30
 	@tests/guest/run bookworm tests/bench/scopes
 
 # ---- faults and chaos ----

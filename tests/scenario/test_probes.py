@@ -275,6 +275,22 @@ class Probes(Scenario):
         self.apply({"web": dict(plain)})
         self.until("web", ready=True, pid=pid)
 
+    def test_a_rolling_reload_waits_for_readiness(self):
+        """A new one that runs but is not ready takes nobody's place."""
+        self.answer_here()
+        self.start_daemon()
+        self.apply({"web": {"command": "sleep 1000", "instances": 2, "ready": {"timeout": "1s"}, "reload": {"by": "rolling"}, "probes": {"readiness": self.http(failure=100000)}}})
+        for n in (0, 1):
+            self.until(f"web:{n}", ready=True)
+        old = {r["pid"] for r in self.list("web")}
+        self.ok("reload", "web")
+        new = {r["pid"] for r in self.list("web")}
+        self.assertFalse(old & new)
+        self.answer("500")
+        self.refused(1, "reload", "web")
+        wait_for("the new one to be gone", lambda: {r["pid"] for r in self.list("web")} == new)
+        self.assertEqual({r["ready"] for r in self.list("web")}, {True})
+
     def test_what_does_not_speak_http(self):
         self.start_daemon()
         with socket.create_server(("127.0.0.1", self.port), backlog=100) as listener:

@@ -41,7 +41,7 @@ class Real(Scenario):
             events {{ worker_connections 64; }}
             http {{ access_log off; {temp} server {{ listen 127.0.0.1:{port}; location / {{ return 200 "{text}"; }} }} }}""")
         return {"command": [self.program("nginx"), "-p", os.path.join(self.home, "nginx"), "-e", "stderr", "-c", conf], "stop": {"signal": "SIGQUIT", "timeout": "10s"},
-                "probes": {"startup": {"http": {"port": port}, "period": "500ms", "failure": 120},
+                "reload": {"by": "signal"}, "probes": {"startup": {"http": {"port": port}, "period": "500ms", "failure": 120},
                            "readiness": {"http": {"port": port, "path": "/", "body": text[0]}, "period": "200ms", "timeout": "5s"}}}
 
     def test_nginx_by_http_and_hup(self):
@@ -51,12 +51,12 @@ class Real(Scenario):
         row = self.until("nginx", state="running", ready=True)
         self.assertEqual(self.get(port), "one")
         self.nginx(port, "other")
-        self.ok("signal", "HUP", "nginx")
+        self.ok("reload", "nginx")
         wait_for("the other text", lambda: self.get(port) == "other")
         self.assertEqual(self.pid("nginx"), row["pid"], "the master lives on")
         self.until("nginx", ready=True)
         self.nginx(port, "bad")
-        self.ok("signal", "HUP", "nginx")
+        self.ok("reload", "nginx")
         self.until("nginx", ready=False, state="running", restarts=0)
         self.assertIn("does not hold", self.row("nginx")["status"])
         self.ok("stop", "nginx")
