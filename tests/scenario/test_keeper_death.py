@@ -1,5 +1,5 @@
 """The keeper dies, and nobody notices: the heir takes its place with everything that it held."""
-import json, os, signal, subprocess
+import collections, json, os, signal, subprocess
 from kingly import BIN, Scenario, alive, start_time, wait_for
 from test_sockets import SERVER, ask, free_port
 from test_survival import named
@@ -59,6 +59,33 @@ class KeeperDeath(Scenario):
             numbers = self.numbers("count", i)
             self.assertEqual(numbers, list(range(len(numbers))))
             self.assertGreater(len(numbers), 5)
+
+    def test_runs_that_share_a_file(self):
+        """Keeper and logger die, alone and together, while several runs write into one file: each line of each run is there once and whole."""
+        counter = self.script("count", "#!/bin/sh\nn=0\nwhile :; do echo $KINGLY_INSTANCE $n; echo $KINGLY_INSTANCE $n >&2; n=$((n+1)); sleep 0.005; done\n")
+        self.apply({"count": {"command": [counter], "instances": 4, "log": {"to": "file", "merge": True}}})
+        before = {r["instance"]: r["pid"] for r in self.list()}
+        path = f"{self.home}/logs/count.log"
+        lines = lambda: open(path).read().splitlines() if os.path.exists(path) else []
+        for turn in range(6):
+            so_far = len(lines())
+            wait_for("output", lambda: len(lines()) > so_far + 20)
+            logger = named(self.keeper(), "kingd-logger")
+            if turn % 3:
+                os.kill(logger[0], signal.SIGKILL)
+            if turn % 3 != 2:
+                self.kill_keeper()
+        self.assertEqual({r["instance"]: r["pid"] for r in self.list()}, before)
+        self.ok("stop", "count")
+        seen = collections.defaultdict(list)
+        for line in lines():
+            _, origin, instance, n = line.split()
+            self.assertEqual(origin.split("@")[1], instance)
+            seen[origin].append(int(n))
+        self.assertEqual(len(seen), 8)
+        for numbers in seen.values():
+            self.assertEqual(numbers, list(range(len(numbers))))
+            self.assertGreater(len(numbers), 10)
 
     def test_an_exit_that_nobody_recorded_is_not_lost(self):
         end = os.path.join(self.home, "end")
