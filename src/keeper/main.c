@@ -13,11 +13,12 @@
 static int arg_ready_fd = -EBADF;
 
 static int help(void) {
-        puts("kingd [--daemonize] [OPTION]…\n"
+        puts("kingd [--daemonize] [--no-heir] [OPTION]…\n"
              "\n"
              "The keeper of Kingly: parent of all services, starts kingd-manager, which decides about them.\n"
              "\n"
              "  --daemonize  go to the background; ends when the daemon is ready\n"
+             "  --no-heir    if it is killed, nobody takes its place: for whatever starts it again by itself\n"
              "  --help       show this\n"
              "  --version    show the version\n"
              "\n"
@@ -95,7 +96,7 @@ static const struct {
 
 int main(int argc, char **argv) {
         KeeperOptions options = { .argv = argc > 0 ? argv : NULL };
-        bool background = false;
+        bool background = false, heir = true;
         int r;
 
         log_open("kingd", LOG_INFO);
@@ -109,8 +110,9 @@ int main(int argc, char **argv) {
                         if (streq(argv[i], printers[n].option))
                                 return printers[n].print();
                 background = background || streq(argv[i], "--daemonize");
+                heir = heir && !streq(argv[i], "--no-heir");
         }
-        options.heir = background;
+        options.heir = heir;
         if (background && !getenv("KINGLY_HEIRLOOMS")) {
                 r = daemonize();
                 if (r < 0)

@@ -159,7 +159,7 @@ static int adopt_orphan(Instance *i, const StoredRun *v) {
 }
 
 /* Nobody is there. A run that never executed did not begin; whatever there may be of it all the same must not live beside the next. */
-static void adopt_nothing(Instance *i) {
+static void adopt_nothing(Instance *i, pid_t pid) {
         instance_resume(i);
         if (!i->lc.main_alive)
                 return;
@@ -169,7 +169,7 @@ static void adopt_nothing(Instance *i) {
                 instance_feed(i, &(LcInput) { .event = EV_SPAWN_FAILED, .reason = REASON_SPAWN });
                 return;
         }
-        event_emit(i->service->manager, i, NULL, EVENT_LOST, "ended while no keeper lived; its status is unknown");
+        event_unknown(i, pid, false);
         instance_event(i, EV_GONE);
 }
 
@@ -200,7 +200,7 @@ static int adopt_living(Instance *i, const StoredRun *stored) {
         if (c)
                 adopt_child(i, c);
         else if (!i->lc.main_alive || adopt_orphan(i, v) < 0)
-                adopt_nothing(i);
+                adopt_nothing(i, v->pid);
         if (lifecycle_alive(&i->lc))
                 collector_adopt(i);
         /* Ordered, and not begun. */

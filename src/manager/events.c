@@ -238,6 +238,18 @@ void event_exit(Instance *i, const WireExited *p) {
                            WCOREDUMP(p->status) ? " (core dumped)" : "");
 }
 
+void event_unknown(Instance *i, pid_t pid, bool seen) {
+        json_object *data = json_object_new_object();
+
+        json_set(data, "pid", json_object_new_int(pid));
+        json_set(data, "code", NULL);
+        json_set(data, "signal", NULL);
+        if (seen)
+                event_emit(i->service->manager, i, data, EVENT_EXITED, "ended; its status is unknown, no parent of ours lived to see it end");
+        else
+                event_emit(i->service->manager, i, data, EVENT_LOST, "ended while no keeper lived; its status is unknown");
+}
+
 void event_oom(Instance *i) {
         uint64_t max = i->service->spec->limits.memory_max;
         char size[FORMAT_MAX];

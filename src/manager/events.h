@@ -21,6 +21,7 @@ void event_emit(Manager *m, const Instance *i, json_object *data, EventKind kind
 void event_transition(Instance *i, LcState from, LcState to);
 /* The main process has ended; its figures are in i->last. */
 void event_exit(Instance *i, const WireExited *p);
+void event_unknown(Instance *i, pid_t pid, bool seen);   /* it has ended, and nobody knows how; seen: while we looked on */
 void event_oom(Instance *i);
 void event_limit(Instance *i, LimitHit hit, uint64_t count);   /* met, `count` times, by one that goes on */
 /* A change of the set of services, before it is made; a plan that changes nothing is no event. origin: the file, or NULL. */

@@ -17,12 +17,13 @@ typedef struct Arguments {
         bool background;
 } Arguments;
 
-enum { OPT_SYSTEM = 256, OPT_USER, OPT_ISOLATION, OPT_LOG_LEVEL, OPT_DAEMONIZE, OPT_PROFILE };
+enum { OPT_SYSTEM = 256, OPT_USER, OPT_ISOLATION, OPT_LOG_LEVEL, OPT_DAEMONIZE, OPT_NO_HEIR, OPT_PROFILE };
 
 static const struct option options[] = {
         { "config", required_argument, NULL, 'c' },     { "system", no_argument, NULL, OPT_SYSTEM },
         { "user", no_argument, NULL, OPT_USER },        { "isolation", required_argument, NULL, OPT_ISOLATION },
         { "log-level", required_argument, NULL, OPT_LOG_LEVEL }, { "daemonize", no_argument, NULL, OPT_DAEMONIZE },
+        { "no-heir", no_argument, NULL, OPT_NO_HEIR },
         { "profile", required_argument, NULL, OPT_PROFILE }, {},
 };
 
@@ -56,6 +57,8 @@ static int parse_option(int c, Arguments *a) {
         case OPT_LOG_LEVEL:
                 a->level = parse_level(optarg);
                 return a->level < 0 ? bad("--log-level is none of error, warning, notice, info, debug", optarg) : 0;
+        case OPT_NO_HEIR:      /* the keeper's */
+                return 0;
         case OPT_DAEMONIZE:
                 a->background = true;
                 return 0;

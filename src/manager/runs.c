@@ -298,7 +298,7 @@ static int on_adopted_gone(sd_event_source *s, int fd, uint32_t revents, void *u
         Instance *i = userdata;
 
         i->adopted = sd_event_source_disable_unref(i->adopted);
-        event_emit(i->service->manager, i, NULL, EVENT_EXITED, "ended; its status is unknown, no parent of ours lived to see it end");
+        event_unknown(i, i->main.pid, true);
         instance_event(i, EV_GONE);
         return 0;
 }

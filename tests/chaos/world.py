@@ -6,8 +6,8 @@ The rules, none of which knows an exception that is not written here:
              whose signal could not be sent may end in SIGKILL
   lines      each line that a run wrote is in its log once, in order; a line may be there that the run had no time to write down. For each
              kill of the logger one stretch may be missing that it had read and not written (docs/logs.md)
-  exits      each run's end is one event with its process and its status; where a keeper was killed, which was its parent, one that says that it
-             is unknown
+  exits      each run's end is one event with its process and its status. Of a run that a keeper had not reaped when it was killed nobody is the
+             parent any more, so nobody can know its status: there one event may say that it is unknown
   agrees     `list` names the processes that live, and none else
 """
 import collections, glob, json, os, shutil, signal, subprocess, sys, tempfile, time
@@ -45,19 +45,21 @@ def runs_of(path):
 
 
 class World:
-    def __init__(self, isolation="session", environment={}):
+    def __init__(self, isolation="session", environment={}, heir=False):
         self.home = tempfile.mkdtemp(prefix="kc", dir=os.environ.get("KINGLY_TMP", "/tmp"))
         os.chmod(self.home, 0o755)
         self.truth_dir = os.path.join(self.home, "truth")
         os.mkdir(self.truth_dir)
-        self.isolation, self.daemon = isolation, None
+        self.programs = BIN
+        self.isolation, self.daemon, self.heir = isolation, None, heir
         kept = {k: v for k, v in os.environ.items() if not k.startswith(("KINGLY_", "NOTIFY_", "LISTEN_")) and k != "LD_PRELOAD"}
         self.environment = kept | {"KINGLY_HOME": self.home, "LC_ALL": "C.UTF-8"} | environment
         self.log_path = os.path.join(self.home, "kingd.out")
         self.expected = {}           # "name.index": whether a process of it should live
         self.ordered = collections.Counter()         # "name.index": orders that end a run
         self.killed = set()          # pids of services that the test killed
-        self.orphaned = False        # a keeper was killed
+        self.orphans = set()         # runs that lived when a keeper was killed
+        self.orphaned = False        # likewise, at a moment that nobody knows: any run may be one
         self.stretches = 0           # how many may be missing, and in the end are
         self.log_to = "file"
         self.slow = 1                # lines come so many times slower: emulated machines
@@ -66,8 +68,32 @@ class World:
 
     def start(self):
         with open(self.log_path, "a") as log:
-            self.daemon = subprocess.Popen([os.path.join(BIN, "kingd"), "--isolation", self.isolation, "--log-level", "info"], env=self.environment,
+            self.daemon = subprocess.Popen([os.path.join(self.programs, "kingd"), "--isolation", self.isolation, "--log-level", "info",
+                                            *([] if self.heir else ["--no-heir"])], env=self.environment,
                                            stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
+
+    def keeper(self):
+        """Which may be the heir of the one that we started, or an heir's."""
+        try:
+            return int(open(os.path.join(self.home, "kingd.pid")).read()) if self.heir else self.daemon.pid
+        except (FileNotFoundError, ValueError):
+            return None
+
+    def kill_keeper(self, sig=signal.SIGKILL):
+        """The next one is its heir or, as systemd would do it, is started at once."""
+        old, ended = self.keeper(), {r.id for r in self.runs() if not os.path.exists(f"/proc/{r.pid}")}     # and reaped
+        os.kill(old, sig)
+        time.sleep(0.1)                              # until those that it had just executed have written down that they are there
+        self.orphans |= {r.id for r in self.runs()} - ended
+        if not self.heir:
+            self.daemon.wait()
+            self.start()
+            return
+        wait_for("the end of the keeper", lambda: not alive(old) or (old == self.daemon.pid and self.daemon.poll() is not None))
+        wait_for("the heir in its place", lambda: self.keeper() not in (None, old), 4 * PATIENCE)
+
+    def runs(self):
+        return [r for runs in self.truth().values() for r in runs]
 
     def log(self):
         return open(self.log_path, errors="replace").read()
@@ -176,20 +202,17 @@ class World:
         return found
 
     def judge_exits(self, truth):
-        ends, unknown = collections.defaultdict(list), collections.Counter()
+        ends = collections.defaultdict(list)
         for e in self.jsonl("events", "-n", "10000000"):
-            if e["kind"] == "exited" and e["data"]:
+            if e["kind"] in ("exited", "lost") and e["data"]:
                 ends[e["data"]["pid"]].append((e["data"]["code"], e["data"]["signal"]))
-            elif "unknown" in e["message"] and self.orphaned:
-                unknown[f"{e['name']}.{e['instance']}"] += 1
         for name, runs in truth.items():
             for r in runs:
                 if r is runs[-1] and alive(r.pid):
                     continue
                 wanted = {"exit": (STATUS, None), "term": (0, None)}.get(r.end, (None, "SIGKILL"))
-                if not ends[r.pid] and unknown[name]:
-                    unknown[name] -= 1
-                elif ends[r.pid] != [wanted]:
+                unknown = ends[r.pid] == [(None, None)] and (self.orphaned or r.id in self.orphans)
+                if ends[r.pid] != [wanted] and not unknown:
                     return f"{name}: process {r.pid} ended by {r.end or 'SIGKILL'}, events tell {ends[r.pid]}"
         return None
 
@@ -233,13 +256,13 @@ class World:
 
     def shut_down(self):
         """An orderly end that leaves nothing."""
-        if self.daemon.poll() is None:
+        if self.heir or self.daemon.poll() is None:
             self.insist("shutdown", unless=lambda r: r.code == 4)
         try:
             status = self.daemon.wait(PATIENCE)
         except subprocess.TimeoutExpired:
             raise Broken("kingd does not end after shutdown") from None
-        if status != 0:
+        if status != (-signal.SIGKILL if self.heir and self.orphans else 0):
             raise Broken(f"kingd ended with status {status} after shutdown")
         self.await_none("nothing left", lambda: (lambda left: f"processes {left} are left" if left else None)(self.ours()))
         if [l for l in self.log().splitlines() if any(s in l for s in SANITIZERS)]:

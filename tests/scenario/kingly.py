@@ -61,6 +61,7 @@ class Scenario(unittest.TestCase):
     arguments = []          # further arguments of kingd
     isolation = ISOLATION
     programs = BIN
+    heir = False            # nobody takes the place of a daemon that a test kills
     serial = False          # shares something with others of its kind: not to be run beside anything else
     daemon = None
 
@@ -78,7 +79,7 @@ class Scenario(unittest.TestCase):
 
     def start_daemon(self, *arguments):
         self.daemon = subprocess.Popen([os.path.join(BIN, "kingd"), "--isolation", self.isolation, "--log-level", "info",
-                                        *self.arguments, *arguments], env=self.environment, stdin=subprocess.DEVNULL, stdout=self.log,
+                                        *([] if self.heir else ["--no-heir"]), *self.arguments, *arguments], env=self.environment, stdin=subprocess.DEVNULL, stdout=self.log,
                                        stderr=self.log, start_new_session=True)
         wait_for("kingd to answer", lambda: self.kingctl("ping", "--no-autostart").code == 0 or self.daemon.poll() is not None)
         self.assertIsNone(self.daemon.poll(), self.daemon_log())

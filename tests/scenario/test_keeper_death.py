@@ -7,13 +7,16 @@ from test_survival import named
 COUNT = "#!/bin/sh\nn=0\nwhile :; do echo line $n; n=$((n+1)); sleep 0.005; done\n"
 
 
-class KeeperDeath(Scenario):
+class Deaths(Scenario):
     def setUp(self):
         super().setUp()
+        self.begin()
+        self.addCleanup(self.end)
+
+    def begin(self):
         r = subprocess.run([os.path.join(BIN, "kingd"), "--daemonize", "--isolation", self.isolation, "--log-level", "info"],
                            env=self.environment, stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log, timeout=120)
         self.assertEqual(r.returncode, 0, self.daemon_log())
-        self.addCleanup(self.end)
 
     def end(self):
         """Cleanups run last in, first out: before the one that looks for what is left."""
@@ -25,14 +28,14 @@ class KeeperDeath(Scenario):
 
     def kill_keeper(self, *also):
         """Kills it and waits until another one's manager answers. Returns the new keeper."""
-        old, heir = self.keeper(), self.heir()
+        old, heir = self.keeper(), self.await_heir()
         for pid in (old, *also):
             os.kill(pid, signal.SIGKILL)
         wait_for("the heir in its place", lambda: self.keeper() == heir)
         self.ok("list", "--no-autostart")
         return heir
 
-    def heir(self):
+    def await_heir(self):
         def found():
             for pid in named(self.keeper(), "kingd"):
                 if b"--heir" in open(f"/proc/{pid}/cmdline", "rb").read():
@@ -44,7 +47,7 @@ class KeeperDeath(Scenario):
         text = open(path).read() if os.path.exists(path) else ""
         return [int(l.rsplit(" ", 1)[1]) for l in text.splitlines() if l.startswith("2")]
 
-    def test_services_and_their_output_go_on(self):
+    def go_on(self):
         counter = self.script("count", COUNT)
         self.apply({"count": {"command": [counter], "instances": 3, "log": {"to": "file"}}})
         before = {r["instance"]: (r["pid"], start_time(r["pid"])) for r in self.list()}
@@ -59,6 +62,11 @@ class KeeperDeath(Scenario):
             numbers = self.numbers("count", i)
             self.assertEqual(numbers, list(range(len(numbers))))
             self.assertGreater(len(numbers), 5)
+
+
+class KeeperDeath(Deaths):
+    def test_services_and_their_output_go_on(self):
+        self.go_on()
 
     def test_runs_that_share_a_file(self):
         """Keeper and logger die, alone and together, while several runs write into one file: each line of each run is there once and whole."""
@@ -116,7 +124,7 @@ class KeeperDeath(Scenario):
 
     def test_clients_wait_and_are_answered(self):
         self.apply({"a": {"command": "sleep 1000"}})
-        heir, old = self.heir(), self.keeper()
+        heir, old = self.await_heir(), self.keeper()
         os.kill(old, signal.SIGKILL)
         for _ in range(20):
             self.ok("ping", "--no-autostart")
@@ -125,9 +133,9 @@ class KeeperDeath(Scenario):
     def test_a_dead_heir_has_a_successor(self):
         counter = self.script("count", COUNT)
         self.apply({"count": {"command": [counter], "log": {"to": "file"}}})
-        pid, heir = self.pid("count"), self.heir()
+        pid, heir = self.pid("count"), self.await_heir()
         os.kill(heir, signal.SIGKILL)
-        wait_for("another heir", lambda: self.heir() != heir)
+        wait_for("another heir", lambda: self.await_heir() != heir)
         self.kill_keeper()
         so_far = len(self.numbers("count"))
         wait_for("more output", lambda: len(self.numbers("count")) > so_far)
@@ -135,7 +143,7 @@ class KeeperDeath(Scenario):
 
     def test_the_end_is_the_end(self):
         self.apply({"a": {"command": "sleep 1000"}})
-        pids = [self.heir(), self.keeper(), self.pid("a")]
+        pids = [self.await_heir(), self.keeper(), self.pid("a")]
         self.ok("shutdown")
         wait_for("all of them to end", lambda: not any(map(alive, pids)))
         self.refused(4, "ping", "--no-autostart")
@@ -158,3 +166,33 @@ class KeeperDeath(Scenario):
         self.assertEqual([os.stat(p).st_ino for p in (path, f"{path}2")], inodes)
         self.ok("stop", "web")
         self.assertFalse(os.path.exists(path))
+
+class Foreground(Deaths):
+    heir = True
+
+    def begin(self):
+        self.start_daemon()
+        self.foreground, self.daemon = self.daemon, None      # it will not be the daemon for long
+        self.addCleanup(self.foreground.wait)
+
+    def test_the_heir_is_there_as_well(self):
+        self.go_on()
+        self.assertEqual(self.foreground.wait(), -signal.SIGKILL)
+
+
+class NoHeir(Deaths):
+    def begin(self):
+        self.start_daemon()
+
+    def end(self):
+        pass
+
+    def test_nobody_takes_the_place(self):
+        self.apply({"a": {"command": "sleep 1000", "log": {"to": "none"}}})
+        pid = self.pid("a")
+        self.assertFalse([p for p in named(self.daemon.pid, "kingd")])
+        self.daemon.kill()
+        self.daemon.wait()
+        self.refused(4, "ping", "--no-autostart")
+        self.start_daemon()
+        self.assertEqual(self.pid("a"), pid)
