@@ -241,7 +241,7 @@ void event_exit(Instance *i, const WireExited *p) {
 void event_unknown(Instance *i, pid_t pid, bool seen) {
         json_object *data = json_object_new_object();
 
-        json_set(data, "pid", json_object_new_int(pid));
+        json_set(data, "pid", pid > 0 ? json_object_new_int(pid) : NULL);
         json_set(data, "code", NULL);
         json_set(data, "signal", NULL);
         if (seen)

@@ -7,7 +7,8 @@ The rules, none of which knows an exception that is not written here:
   lines      each line that a run wrote is in its log once, in order; a line may be there that the run had no time to write down. For each
              kill of the logger one stretch may be missing that it had read and not written (docs/logs.md)
   exits      each run's end is one event with its process and its status. Of a run that a keeper had not reaped when it was killed nobody is the
-             parent any more, so nobody can know its status: there one event may say that it is unknown
+             parent any more, so nobody can know its status: there one event may say that it is unknown; where nothing outlives a keeper (no heir), of any run,
+             and not even which process it was
   agrees     `list` names the processes that live, and none else
 """
 import collections, glob, json, os, shutil, signal, subprocess, sys, tempfile, time
@@ -86,6 +87,7 @@ class World:
         time.sleep(0.1)                              # until those that it had just executed have written down that they are there
         self.orphans |= {r.id for r in self.runs()} - ended
         if not self.heir:
+            self.orphaned = True                     # what it had reaped and not told died with it, and which process the last one was
             self.daemon.wait()
             self.start()
             return
@@ -202,16 +204,20 @@ class World:
         return found
 
     def judge_exits(self, truth):
-        ends = collections.defaultdict(list)
+        ends, nameless = collections.defaultdict(list), collections.Counter()
         for e in self.jsonl("events", "-n", "10000000"):
             if e["kind"] in ("exited", "lost") and e["data"]:
                 ends[e["data"]["pid"]].append((e["data"]["code"], e["data"]["signal"]))
+                nameless[f"{e['name']}.{e['instance']}"] += e["data"]["pid"] is None
         for name, runs in truth.items():
             for r in runs:
                 if r is runs[-1] and alive(r.pid):
                     continue
                 wanted = {"exit": (STATUS, None), "term": (0, None)}.get(r.end, (None, "SIGKILL"))
                 unknown = ends[r.pid] == [(None, None)] and (self.orphaned or r.id in self.orphans)
+                if not ends[r.pid] and self.orphaned and nameless[name]:
+                    nameless[name] -= 1
+                    unknown = True
                 if ends[r.pid] != [wanted] and not unknown:
                     return f"{name}: process {r.pid} ended by {r.end or 'SIGKILL'}, events tell {ends[r.pid]}"
         return None
