@@ -209,6 +209,8 @@ class World:
             if e["kind"] in ("exited", "lost") and e["data"]:
                 ends[e["data"]["pid"]].append((e["data"]["code"], e["data"]["signal"]))
                 nameless[f"{e['name']}.{e['instance']}"] += e["data"]["pid"] is None
+            elif e["kind"] == "start-failed":        # for all that the next daemon can know
+                nameless[f"{e['name']}.{e['instance']}"] += 1
         for name, runs in truth.items():
             for r in runs:
                 if r is runs[-1] and alive(r.pid):

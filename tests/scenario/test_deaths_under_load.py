@@ -1,4 +1,4 @@
-"""The manager and the logger are killed again and again while services log numbered lines and others crash; afterwards the services' own books
+"""The manager and the logger are killed, or all of it executed anew, again and again while services log numbered lines and others crash; afterwards the services' own books
 tell whether a line, an exit or a process was lost. KINGLY_KILLS kills (a few by default, hundreds in tests/soak/deaths), KINGLY_SEED."""
 import json, os, random, signal, statistics, subprocess, time
 from kingly import BIN, Scenario, alive, named, wait_for
@@ -37,15 +37,21 @@ class DeathsUnderLoad(Scenario):
 
     def kill_again_and_again(self, victim):
         """Kills what victim() names; how long the daemon then took to answer."""
-        chance, times = random.Random(SEED), []
-        for n in range(KILLS):
-            time.sleep(0.02 if n % 10 == 9 else 1 + chance.random() * 0.3)      # sooner or later in its life
+        def kill():
             pid = victim()
             os.kill(pid, signal.SIGKILL)
             begun = time.monotonic()
             self.ok("list", "-q")
-            times.append(time.monotonic() - begun)
+            answered = time.monotonic() - begun
             wait_for("its end", lambda: not alive(pid))
+            return answered
+        return self.again_and_again(kill)
+
+    def again_and_again(self, act):
+        chance, times = random.Random(SEED), []
+        for n in range(KILLS):
+            time.sleep(0.02 if n % 10 == 9 else 1 + chance.random() * 0.3)      # sooner or later in its life
+            times.append(act())
         return times
 
     def last_line_is_there(self, name):
@@ -84,18 +90,26 @@ class DeathsUnderLoad(Scenario):
             runs, exits = runs + len(entered), exits + len(told)
         wait_for("the last lines", lambda: all(map(self.last_line_is_there, self.pids)))
         total, lost, doubled = self.lost_lines()
-        print(f"KINGLY_SEED={SEED} {what} killed {KILLS} times: {len(self.pids)} services logged {total} lines, lost {lost}, doubled {doubled}; changed PIDs 0; "
+        print(f"KINGLY_SEED={SEED} {what} {KILLS} times: {len(self.pids)} services logged {total} lines, lost {lost}, doubled {doubled}; changed PIDs 0; "
               f"{runs} runs of {CRASHING} services crashed, lost exits 0; list answered after {statistics.median(times) * 1000:.0f} ms (median), "
               f"{max(times) * 1000:.0f} ms (worst)", flush=True)
         return lost, doubled
 
     def test_manager(self):
         self.start_load()
-        self.assertEqual(self.check("manager", self.kill_again_and_again(self.manager)), (0, 0))
+        self.assertEqual(self.check("manager killed", self.kill_again_and_again(self.manager)), (0, 0))
+
+    def test_upgrade(self):
+        def upgrade():
+            begun = time.monotonic()
+            self.ok("reexec")
+            return time.monotonic() - begun
+        self.start_load()
+        self.assertEqual(self.check("executed anew", self.again_and_again(upgrade)), (0, 0))
 
     def logger(self):
         return wait_for("the logger", lambda: named(self.daemon.pid, "kingd-logger"))[0]
 
     def test_logger(self):
         self.start_load()
-        self.assertEqual(self.check("logger", self.kill_again_and_again(self.logger)), (0, 0))
+        self.assertEqual(self.check("logger killed", self.kill_again_and_again(self.logger)), (0, 0))
