@@ -41,6 +41,11 @@ void heirlooms_keep(const Held *items, size_t n) {
         (void) unsetenv(PACKED);
 }
 
+/* What another program wrote: a byte that is neither is no bool yet. */
+static bool is_item(const Held *item) {
+        return item->fd > STDERR_FILENO && memchr(item->name, '\0', sizeof(item->name)) && *(const uint8_t *) &item->stored <= 1;
+}
+
 static int unpack(int fd, Held **ret, size_t *ret_n) {
         struct stat st;
         Held *items;
@@ -58,7 +63,7 @@ static int unpack(int fd, Held **ret, size_t *ret_n) {
         }
         *ret_n = 0;
         for (size_t i = 0; i < n; i++)
-                if (memchr(items[i].name, '\0', sizeof(items[i].name)) && fcntl(items[i].fd, F_SETFD, FD_CLOEXEC) >= 0)
+                if (is_item(items + i) && fcntl(items[i].fd, F_SETFD, FD_CLOEXEC) >= 0)
                         items[(*ret_n)++] = items[i];
         *ret = items;
         return 0;

@@ -239,6 +239,11 @@ void table_dequeue(Table *t, ChildQueueKind kind) {
 }
 
 bool table_makes_sense(const Child *left) {
+        const bool *flags[] = { &left->acknowledged, &left->exec_near, &left->failed };
+
+        for (size_t i = 0; i < ARRAY_SIZE(flags); i++)
+                if (*(const uint8_t *) flags[i] > 1)
+                        return false;
         return left->state >= CHILD_GATED && left->state <= CHILD_FAILED && left->log_size <= WIRE_LOG_MAX;
 }
 

@@ -165,8 +165,57 @@ static void test_against_model(void **state) {
         table_done(&t);
 }
 
+/* As after execve(2): the same memory, and of what a process keeps to itself nothing. */
+static void test_adopt(void **state) {
+        const uint64_t start = 4711;
+        Table before, t;
+        Child *c;
+        int fd;
+
+        assert_int_equal(table_init(&before, 1024), 0);
+        before.header->keeper = getpid();
+        before.header->keeper_start = start;
+        for (uint64_t run = 1; run <= 100; run++) {
+                c = table_add(&before, run);
+                c->state = CHILD_EXECUTING;
+                table_set_pid(&before, c, (pid_t) (1000 + run));
+                c->process.fd = 7;
+                c->log_fds[0] = 8;
+                table_queue(&before, QUEUE_SAY, c);
+        }
+        memcpy(table_log(&before, table_by_run(&before, 50)), "fifty", 6);
+        while ((c = table_queue_first(&before, QUEUE_SAY)))
+                table_dequeue(&before, QUEUE_SAY);
+        table_remove(&before, table_by_run(&before, 10));
+        table_drop_pid(&before, table_by_run(&before, 20));
+        table_queue(&before, QUEUE_LOG, table_by_run(&before, 30));
+
+        fd = dup(before.fd);
+        assert_true(table_is_ours(fd, start));
+        assert_false(table_is_ours(fd, start + 1));
+        assert_int_equal(table_adopt(fd, &t), 0);
+        assert_int_equal(t.used, 99);
+        assert_int_equal(t.top, 100);
+        assert_null(table_by_run(&t, 10));
+        assert_null(table_queue_first(&t, QUEUE_LOG));
+        for (uint64_t run = 1; run <= 100; run++) {
+                c = table_by_run(&t, run);
+                if (!c)
+                        continue;
+                assert_true(c->process.fd < 0 && c->log_fds[0] < 0 && c->gate.fd < 0 && !c->owner && !c->queued[QUEUE_LOG]);
+                assert_ptr_equal(table_by_pid(&t, (pid_t) (1000 + run)), run == 20 ? NULL : c);
+        }
+        assert_string_equal(table_log(&t, table_by_run(&t, 50)), "fifty");
+        c = table_add(&t, 10); /* where it was */
+        assert_ptr_equal(c, t.children + 9);
+        c->state = CHILD_FAILED + 1;
+        assert_int_equal(table_adopt(before.fd, &before), -EBADMSG);
+        table_done(&t);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_adopt),
                 cmocka_unit_test(test_add_find_remove),
                 cmocka_unit_test(test_full_and_reused),
                 cmocka_unit_test(test_queues_keep_order),
