@@ -5,12 +5,15 @@
 #include <stdio.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/span.h"
 
 #define PACKED "KINGLY_HEIRLOOMS"
+#define UNPACK_TRIES 50
+#define UNPACK_PAUSE_NSEC 20000000
 
 int heirlooms_pack(const Held *items, size_t n) {
         int fd = memfd_create("kingly-heirlooms", 0), r;
@@ -46,12 +49,14 @@ static bool is_item(const Held *item) {
         return item->fd > STDERR_FILENO && memchr(item->name, '\0', sizeof(item->name)) && *(const uint8_t *) &item->stored <= 1;
 }
 
-static int unpack(int fd, Held **ret, size_t *ret_n) {
+static int unpack_once(int fd, Held **ret, size_t *ret_n) {
         struct stat st;
         Held *items;
         size_t n;
 
-        if (fstat(fd, &st) < 0 || st.st_size % sizeof(Held) != 0)
+        if (fstat(fd, &st) < 0)
+                return -errno;
+        if (st.st_size % sizeof(Held) != 0)
                 return -EBADMSG;
         n = (size_t) st.st_size / sizeof(Held);
         items = malloc((size_t) st.st_size + 1);
@@ -67,6 +72,17 @@ static int unpack(int fd, Held **ret, size_t *ret_n) {
                         items[(*ret_n)++] = items[i];
         *ret = items;
         return 0;
+}
+
+/* Everything hangs on it, and a shortage may be over in a moment. */
+static int unpack(int fd, Held **ret, size_t *ret_n) {
+        int r = unpack_once(fd, ret, ret_n);
+
+        for (unsigned i = 0; i < UNPACK_TRIES && r < 0 && r != -EBADMSG; i++) {
+                (void) nanosleep(&(struct timespec) { .tv_nsec = UNPACK_PAUSE_NSEC }, NULL);
+                r = unpack_once(fd, ret, ret_n);
+        }
+        return r;
 }
 
 /* Cuts the next name off a list separated by colons. */
