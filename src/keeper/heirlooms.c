@@ -64,7 +64,7 @@ static int unpack_once(int fd, Held **ret, size_t *ret_n) {
                 return -ENOMEM;
         if (pread(fd, items, (size_t) st.st_size, 0) != st.st_size) {
                 free(items);
-                return -EBADMSG;
+                return -EIO;
         }
         *ret_n = 0;
         for (size_t i = 0; i < n; i++)

@@ -206,13 +206,15 @@ static int find_helpers(Keeper *k, Held *items, size_t n) {
 }
 
 /* All that can fail; nothing of the items is used up by it but the programs and the table. */
-static int prepare(Keeper *k, Held *items, size_t n) {
+static int prepare(Keeper *k, Held *items, size_t n, bool limits) {
         int r;
 
-        r = find_helpers(k, items, n);
+        r = open_standard(&k->defaults.null_fd);
+        if (r >= 0)
+                r = find_helpers(k, items, n);
         if (r < 0)
                 return r;
-        r = resume_table(k, items, n);
+        r = resume_table(k, items, n, limits);
         if (r < 0)
                 return log_errno(LOG_ERR, r, "cannot map the table of processes");
         r = poller_init(&k->poller, EVENTS_A_TURN);
@@ -227,16 +229,13 @@ static int set_up(Keeper *k) {
         size_t n;
         int r;
 
-        r = open_standard(&k->defaults.null_fd);
-        if (r < 0)
-                return r;
         r = heirlooms_from_environment(&items, &n);
         if (r < 0)
                 return log_errno(LOG_ERR, r, "cannot take what was passed to us");
         limits = r > 0;
         /* What somebody leaked to us must not reach services. */
         (void) close_range(STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC);
-        r = prepare(k, items, n);
+        r = prepare(k, items, n, limits);
         if (r < 0) {
                 upgrade_cannot_begin(k, items, n);
                 return r;

@@ -1,5 +1,5 @@
-/* Must stay true: a process is taken for our child only when the table was written by this very process (its pid and start time, which execve(2)
- * does not change); of everybody else's only what they wrote, and what they said before they ended, is ours. */
+/* Must stay true: a process is taken for our child only when the table was written by this very process, before it executed itself anew
+ ; of everybody else's only what they wrote, and what they said before they ended, is ours. */
 #include "keeper/resume.h"
 
 #include <stdio.h>
@@ -38,12 +38,12 @@ static Held *newest_table(Held *items, size_t n) {
         return newest;
 }
 
-int resume_table(Keeper *k, Held *items, size_t n) {
+int resume_table(Keeper *k, Held *items, size_t n, bool limits) {
         Held *table = newest_table(items, n);
-        ProcessStat self;
         int r;
 
-        if (!table || !table_is_ours(table->fd, process_stat(getpid(), &self) >= 0 ? self.start_time : 0))
+        /* One that systemd kept may have been written by somebody whose number is ours by now; an heir was there beside its keeper. */
+        if (!table || !limits || !table_is_ours(table->fd))
                 return table_init(&k->table, TABLE_CAPACITY);
         r = table_adopt(table->fd, &k->table);
         if (r < 0)
@@ -69,6 +69,8 @@ static void restore_child(Keeper *k, const Table *old, const Child *left) {
         c->owner = k;
         c->process.fd = -EBADF;
         c->process.pid = 0;
+        /* Whether its command executes is known of one that was an orphan already, or had come so far. */
+        c->exec_near = left->state == CHILD_ORPHAN ? left->exec_near : left->state == CHILD_EXECUTING;
         c->state = alive ? CHILD_ORPHAN : CHILD_EXITED;
 }
 
@@ -101,10 +103,8 @@ static void restore_table(Keeper *k, int fd, bool limits) {
 /* What the next one shall find in ours. */
 static void write_header(Keeper *k) {
         TableHeader *h = k->table.header;
-        ProcessStat self;
 
         h->keeper = getpid();
-        h->keeper_start = process_stat(getpid(), &self) >= 0 ? self.start_time : 0;
         h->nofile_soft = k->nofile_soft;
         h->nofile_hard = k->defaults.nofile.rlim_max;
         h->nofile_raised = k->defaults.nofile_raised;

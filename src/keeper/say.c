@@ -137,7 +137,8 @@ static int flush_children(Keeper *k) {
 }
 
 static int list_child(Keeper *k, Child *c) {
-        WireChild p = { .h = { WIRE_CHILD, sizeof(p) }, .run = c->run, .pid = c->pid, .state = c->state, .start_time = c->process.start_time };
+        WireChild p = { .h = { WIRE_CHILD, sizeof(p) }, .run = c->run, .pid = c->pid, .state = c->state, .start_time = c->process.start_time,
+                        .executed = c->exec_near };
         int r;
 
         if (c->acknowledged)

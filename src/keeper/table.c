@@ -80,10 +80,19 @@ void table_done(Table *t) {
         *t = (Table) { .fd = -EBADF };
 }
 
+static bool pread_header(int fd, TableHeader *ret) {
+        ssize_t n;
+
+        do
+                n = pread(fd, ret, sizeof(*ret), 0);
+        while (n < 0 && errno == EINTR);
+        return n == sizeof(*ret) && ret->magic == TABLE_MAGIC;
+}
+
 static int read_header(int fd, TableHeader *ret) {
         struct stat st;
 
-        if (pread(fd, ret, sizeof(*ret), 0) != sizeof(*ret) || ret->magic != TABLE_MAGIC || fstat(fd, &st) < 0)
+        if (!pread_header(fd, ret) || fstat(fd, &st) < 0)
                 return -EBADMSG;
         if (ret->version != TABLE_VERSION)
                 return -EPROTO;
@@ -92,10 +101,10 @@ static int read_header(int fd, TableHeader *ret) {
         return 0;
 }
 
-bool table_is_ours(int fd, uint64_t our_start_time) {
+bool table_is_ours(int fd) {
         TableHeader h;
 
-        return pread(fd, &h, sizeof(h), 0) == sizeof(h) && h.magic == TABLE_MAGIC && h.keeper == getpid() && h.keeper_start == our_start_time;
+        return pread_header(fd, &h) && h.keeper == getpid();
 }
 
 int table_view(int fd, Table *ret) {

@@ -26,7 +26,7 @@ struct Child {
         int32_t pid;                    /* kept for the messages */
         uint8_t state;                  /* CHILD_* */
         bool acknowledged;              /* only its log is still of interest */
-        bool exec_near;                 /* the set-up is done, the end of the gate means that the command executes */
+        bool exec_near;                 /* the set-up is done, the end of the gate means that the command executes; of an orphan: it did */
         bool failed;                    /* error and stage are set */
         int32_t error;
         uint32_t stage;
@@ -57,8 +57,7 @@ typedef struct TableHeader {
         uint64_t magic;
         uint32_t version;
         uint32_t capacity, top;
-        int32_t keeper;                 /* whose children these are: pid and start time of the process, which outlives execve(2) */
-        uint64_t keeper_start;
+        int32_t keeper;                 /* whose children these are: the number of the process, which outlives execve(2) */
         /* What children get that the keeper changed for itself: the next one must not take it for what it found. */
         uint64_t nofile_soft, nofile_hard;
         uint32_t nofile_raised;
@@ -90,7 +89,7 @@ void table_done(Table *t);              /* descriptors of the entries are left a
  * no queue, no callback. Whose it is: table_is_ours(). 0, -EPROTO, -EBADMSG, -ENOMEM; the descriptor is taken on success. */
 int table_adopt(int fd, Table *ret);
 bool table_makes_sense(const Child *left);     /* an entry of a table that another program wrote */
-bool table_is_ours(int fd, uint64_t our_start_time);
+bool table_is_ours(int fd);             /* of this very process: its number is its own, whatever it executes */
 
 /* Maps what table_init() of another keeper made, to be read and nothing else. -EPROTO: another version; -EBADMSG: no table. Undone by table_unview(). */
 int table_view(int fd, Table *ret);

@@ -87,7 +87,7 @@ void upgrade_ask_candidate(Keeper *k) {
                 return;
         }
         helper_done(h);
-        r = helper_init(h, program_names[PROGRAM_KINGD], k->vault.keeper_of.path);
+        r = helper_init(h, program_names[PROGRAM_KINGD], *k->vault.keeper_of.path ? k->vault.keeper_of.path : NULL);
         h->wire = (PollSource) { .fd = -EBADF, .priority = PRIORITY_LOGGER, .ready = candidate_ready };
         h->extra = k->table.fd;
         h->curious = h->mortal = true;

@@ -70,7 +70,8 @@ int upgrade_execute(Keeper *k) {
         k->table.header->within = k->upgrade.within;
         k->table.header->heir = k->vault.kind == VAULT_HEIR ? k->vault.keeper_of.pid : 0;
         r = pack_all(k, &p);
-        argv[0] = k->vault.keeper_of.path;
+        if (*k->vault.keeper_of.path)
+                argv[0] = k->vault.keeper_of.path;
         if (r >= 0) {
                 (void) execveat(program, "", argv, environ, AT_EMPTY_PATH);
                 r = -errno;

@@ -201,6 +201,7 @@ typedef struct WireChild {
         int32_t pid;
         uint32_t state;                /* CHILD_* */
         uint64_t start_time;
+        uint32_t executed, pad;        /* of an orphan: its command did execute */
 } WireChild;
 
 /* How often this keeper, with all that it was executed as, was asked to execute itself anew, and what came of it the last time. */

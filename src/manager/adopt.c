@@ -66,7 +66,7 @@ static void take_orphan(Manager *m, LinkChild *c, StoredRun *v) {
                 v->pid = c->pid;
                 v->start_time = c->start_time;
         }
-        (void) link_ack(m->link, c->run);
+        (void) books_ack(m, c->run);
 }
 
 static int adopt_cell(Manager *m, const StoredRun *v, Instance *i, Cell **ret) {
@@ -159,10 +159,12 @@ static int adopt_orphan(Instance *i, const StoredRun *v) {
 }
 
 /* Nobody is there. A run that never executed did not begin; whatever there may be of it all the same must not live beside the next. */
-static void adopt_nothing(Instance *i, pid_t pid) {
+static void adopt_nothing(Instance *i, pid_t pid, bool executed) {
         instance_resume(i);
         if (!i->lc.main_alive)
                 return;
+        if (executed && i->lc.state == LC_PLACING)
+                instance_execed(i->service->manager, i->run);
         if (i->lc.run_since == 0) {
                 if (i->cell)
                         (void) cell_kill(i->cell);
@@ -178,10 +180,14 @@ static int adopt_living(Instance *i, const StoredRun *stored) {
         Service *s = i->service;
         StoredRun seen = *stored, *v = &seen;
         LinkChild *c = keeper_child(m, v);
+        bool executed = false;
         int r;
 
-        if (c && c->state == CHILD_ORPHAN)
+        if (c && c->state == CHILD_ORPHAN) {
+                executed = c->executed;
+                i->dirty = true;
                 take_orphan(m, TAKE_PTR(c), v);
+        }
         i->run = v->run;
         i->notifies = s->spec->ready_by == READY_NOTIFY || s->spec->watchdog;
         i->journal = spawn_to_journal(i);
@@ -200,7 +206,7 @@ static int adopt_living(Instance *i, const StoredRun *stored) {
         if (c)
                 adopt_child(i, c);
         else if (!i->lc.main_alive || adopt_orphan(i, v) < 0)
-                adopt_nothing(i, v->pid);
+                adopt_nothing(i, v->pid, executed);
         if (lifecycle_alive(&i->lc))
                 collector_adopt(i);
         /* Ordered, and not begun. */

@@ -36,6 +36,7 @@ typedef struct LinkChild {
         pid_t pid;
         uint32_t state;
         uint64_t start_time;
+        bool executed;           /* of an orphan: its command did */
         bool exited;
         WireExited exit;
         bool taken;              /* adopt.c found its instance */

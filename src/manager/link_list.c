@@ -12,7 +12,8 @@ int link_list_add(Link *l, const WireChild *p) {
                 l->children = c;
                 l->allocated = n;
         }
-        l->children[l->n_children] = (LinkChild) { .run = p->run, .pid = p->pid, .state = p->state, .start_time = p->start_time };
+        l->children[l->n_children] = (LinkChild) { .run = p->run, .pid = p->pid, .state = p->state, .start_time = p->start_time,
+                                                         .executed = p->executed };
         memcpy(l->children[l->n_children].invocation, p->invocation, 16);
         l->n_children++;
         return 0;

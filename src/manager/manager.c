@@ -332,6 +332,7 @@ int manager_start(Manager *m, KlError *reterr) {
         }
         instance_pump(m);
         m->loading = false;
+        books_mark(m);      /* what was learned meanwhile */
         tell_beginning(m);
         reexec_begun(m);
         if (m->options.background)

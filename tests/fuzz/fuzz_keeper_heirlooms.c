@@ -58,7 +58,7 @@ static void try_table(const uint8_t *data, size_t size) {
 
         if (ftruncate(fd, TABLE_MAX) < 0)
                 abort();
-        (void) table_is_ours(fd, 0);
+        (void) table_is_ours(fd);
         if (table_view(fd, &t) >= 0)
                 table_unview(&t);
         if (table_adopt(fd, &t) < 0) {
