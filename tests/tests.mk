@@ -53,9 +53,11 @@ endef
 $(UPGRADE)/next/%.o: src/%.c $(MAKEFILE_LIST)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) $(NEXT_VERSION) $(CFLAGS) -MMD -MP -c -o $@ $<
-$(UPGRADE)/table/%.o: src/keeper/%.c src/keeper/table.h $(MAKEFILE_LIST)
-	@mkdir -p $(@D)/keeper
-	@sed 's/define TABLE_VERSION .*/define TABLE_VERSION 99/' src/keeper/table.h >$(@D)/keeper/table.h
+$(UPGRADE)/table/keeper/table.h: src/keeper/table.h
+	@mkdir -p $(@D)
+	@sed 's/define TABLE_VERSION .*/define TABLE_VERSION 99/' $< >$@
+$(UPGRADE)/table/%.o: src/keeper/%.c $(UPGRADE)/table/keeper/table.h $(MAKEFILE_LIST)
+	@mkdir -p $(@D)
 	$(Q)$(CC) -I$(@D) $(CPPFLAGS) $(NEXT_VERSION) $(CFLAGS) -MMD -MP -c -o $@ $<
 $(UPGRADE)/schema/schema.o: src/store/schema.c $(MAKEFILE_LIST)
 	@mkdir -p $(@D)

@@ -1,7 +1,7 @@
 /* witness DIR EVERY_MSEC LINES STATUS [BYTES]: a service that writes down itself what became of it, so that a test has the truth to compare with
  * Kingly's word. DIR/SERVICE.INSTANCE gets, each in one write(2) to a file opened with O_APPEND:
  *
- *      start PID RUN           RUN: the last 8 digits of INVOCATION_ID
+ *      start PID RUN BEGAN     RUN: the last 8 digits of INVOCATION_ID; BEGAN: clock ticks from boot to the birth of this process
  *      double PID RUN          another process of this instance lives: the one thing that must never happen
  *      line RUN N              after "RUN N" went to standard output, by itself
  *      broken RUN N errno      standard output is gone
@@ -34,6 +34,22 @@ __attribute__((format(printf, 1, 2))) static void tell(const char *format, ...) 
         va_end(ap);
         if (write(truth, text, (size_t) n) != n)
                 _exit(99);
+}
+
+static unsigned long began(void) {
+        unsigned long ticks = 0;
+        char text[1024], *p;
+        int fd = open("/proc/self/stat", O_RDONLY | O_CLOEXEC);
+        ssize_t n = read(fd, text, sizeof(text) - 1);
+
+        (void) close(fd);
+        text[n > 0 ? n : 0] = '\0';
+        p = strrchr(text, ')');
+        for (int field = 3; p && field <= 22; field++)
+                p = strchr(p + 1, ' ');
+        if (p)
+                ticks = strtoul(p, NULL, 10);
+        return ticks;
 }
 
 /* Held until the process is gone, by the kernel's own count. */
@@ -97,7 +113,7 @@ int main(int argc, char *argv[]) {
                 return 98;
         stop = (struct pollfd) { .fd = stop_signals(), .events = POLLIN };
         lock_instance(path, run);
-        tell("start %d %s\n", getpid(), run);
+        tell("start %d %s %lu\n", getpid(), run, began());
         for (;;) {
                 r = write_line(run, ++n, argc > 5 ? strtoul(argv[5], NULL, 10) : 0);
                 if (r < 0)

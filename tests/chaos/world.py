@@ -18,7 +18,7 @@ from kingly import BIN, PATIENCE, Result, SANITIZERS, alive, wait_for
 
 WITNESS = os.environ.get("KINGLY_WITNESS") or os.path.join(BIN, "../tests/chaos/witness")
 STATUS = 3      # of a witness that has written its lines
-Run = collections.namedtuple("Run", "name pid id lines end")     # end: None while it lives, "exit", "term", or "" when it says nothing
+Run = collections.namedtuple("Run", "name pid id lines end began")     # end: None while it lives, "exit", "term", or "" when it says nothing; began: seconds from boot
 
 
 class Broken(Exception):
@@ -33,7 +33,7 @@ def runs_of(path):
         if word == "double":
             raise Broken(f"{name}: two processes at once: {line}")
         if word == "start":
-            runs.append([int(rest[0]), rest[1], 0, None])
+            runs.append([int(rest[0]), rest[1], 0, None, int(rest[2]) / os.sysconf("SC_CLK_TCK")])
             continue
         run = next(r for r in reversed(runs) if r[1] == rest[0])
         if word == "broken":
@@ -42,7 +42,7 @@ def runs_of(path):
             run[2] = int(rest[1])
         else:
             run[3] = word
-    return [Run(name, pid, id, lines, end) for pid, id, lines, end in runs]
+    return [Run(name, *run) for run in runs]
 
 
 class World:
@@ -59,7 +59,7 @@ class World:
         self.expected = {}           # "name.index": whether a process of it should live
         self.ordered = collections.Counter()         # "name.index": orders that end a run
         self.killed = set()          # pids of services that the test killed
-        self.orphans = set()         # runs that lived when a keeper was killed
+        self.deaths_of_keepers = []  # when, in seconds from boot, and the runs that it had reaped before
         self.orphaned = False        # likewise, at a moment that nobody knows: any run may be one
         self.stretches = 0           # how many may be missing, and in the end are
         self.log_to = "file"
@@ -82,16 +82,15 @@ class World:
 
     def kill_keeper(self, sig=signal.SIGKILL):
         """The next one is its heir or, as systemd would do it, is started at once."""
-        old, ended = self.keeper(), {r.id for r in self.runs() if not os.path.exists(f"/proc/{r.pid}")}     # and reaped
+        old, reaped = self.keeper(), {r.id for r in self.runs() if not os.path.exists(f"/proc/{r.pid}")}
         os.kill(old, sig)
-        time.sleep(0.1)                              # until those that it had just executed have written down that they are there
-        self.orphans |= {r.id for r in self.runs()} - ended
+        wait_for("the end of the keeper", lambda: not alive(old))
+        self.deaths_of_keepers.append((time.clock_gettime(time.CLOCK_BOOTTIME), reaped))
         if not self.heir:
             self.orphaned = True                     # what it had reaped and not told died with it, and which process the last one was
             self.daemon.wait()
             self.start()
             return
-        wait_for("the end of the keeper", lambda: not alive(old) or (old == self.daemon.pid and self.daemon.poll() is not None))
         wait_for("the heir in its place", lambda: self.keeper() not in (None, old), 4 * PATIENCE)
 
     def runs(self):
@@ -203,6 +202,9 @@ class World:
                 found[name][words[2]].append(int(words[3]))
         return found
 
+    def is_orphan(self, run):
+        return any(run.began <= when and run.id not in reaped for when, reaped in self.deaths_of_keepers)
+
     def judge_exits(self, truth):
         ends, nameless = collections.defaultdict(list), collections.Counter()
         for e in self.jsonl("events", "-n", "10000000"):
@@ -216,7 +218,7 @@ class World:
                 if r is runs[-1] and alive(r.pid):
                     continue
                 wanted = {"exit": (STATUS, None), "term": (0, None)}.get(r.end, (None, "SIGKILL"))
-                unknown = ends[r.pid] == [(None, None)] and (self.orphaned or r.id in self.orphans)
+                unknown = ends[r.pid] == [(None, None)] and (self.orphaned or self.is_orphan(r))
                 if not ends[r.pid] and self.orphaned and nameless[name]:
                     nameless[name] -= 1
                     unknown = True
@@ -270,7 +272,7 @@ class World:
             status = self.daemon.wait(PATIENCE)
         except subprocess.TimeoutExpired:
             raise Broken("kingd does not end after shutdown") from None
-        if status != (-signal.SIGKILL if self.heir and self.orphans else 0):
+        if status != (-signal.SIGKILL if self.heir and self.deaths_of_keepers else 0):
             raise Broken(f"kingd ended with status {status} after shutdown")
         self.await_none("nothing left", lambda: (lambda left: f"processes {left} are left" if left else None)(self.ours()))
         if [l for l in self.log().splitlines() if any(s in l for s in SANITIZERS)]:
