@@ -216,7 +216,7 @@ class GoesBack(Upgrade):
         before = self.count()
         self.install()
         real = os.path.join(OTHERS, "next/kingd-manager")
-        self.install_text("kingd-manager", f'#!/bin/sh\n(sleep 0.3; kill -SEGV $$) &\nexec "{real}" "$@"\n')
+        self.install_text("kingd-manager", f'#!/bin/sh\n(sleep 0.3; kill -KILL $$) &\nexec "{real}" "$@"\n')
         self.assertEqual(self.ok("reexec").out, f"kingd {self.version} → 9.9.9\n")
         wait_for("the old ones", lambda: (lambda s: s["version"] == self.version and s["upgrade"]["outcome"] == "went-back")(self.status()))
         self.assertIn("again and again", self.status()["upgrade"]["message"])
