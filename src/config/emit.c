@@ -113,12 +113,25 @@ static json_object *credentials(const SpecKey *k, const void *s) {
         return TAKE_PTR(map);
 }
 
+static json_object *dependency(const SpecKey *k, const Dependency *d) {
+        _cleanup_json_ json_object *o = NULL;
+
+        if (!d->restart && !d->stop)
+                return json_object_new_string(k->names[d->kind]);
+        o = json_object_new_object();
+        if (!o || json_add(o, "condition", json_object_new_string(k->names[d->kind])) < 0 ||
+            (d->restart && json_add(o, "restart", json_object_new_boolean(true)) < 0) ||
+            (d->stop && json_add(o, "stop", json_object_new_boolean(true)) < 0))
+                return NULL;
+        return TAKE_PTR(o);
+}
+
 static json_object *depends(const SpecKey *k, const void *s) {
         _cleanup_json_ json_object *map = json_object_new_object();
         const DependencyList *l = field_of(k, s);
 
         for (size_t i = 0; map && i < l->n; i++)
-                if (json_add(map, l->items[i].name, json_object_new_string(k->names[l->items[i].kind])) < 0)
+                if (json_add(map, l->items[i].name, dependency(k, l->items + i)) < 0)
                         return NULL;
         return TAKE_PTR(map);
 }

@@ -45,6 +45,40 @@ static int dependency_add(const FieldReader *f, const SpecKey *k, DependencyList
         return 0;
 }
 
+/* One key of the long form. */
+static int dependency_option(const FieldReader *f, const SpecKey *k, Dependency *d, const Pair *p) {
+        static const char *const keys[] = { "condition", "restart", "stop", NULL };
+        bool *flag = streq(p->key->text, "restart") ? &d->restart : streq(p->key->text, "stop") ? &d->stop : NULL;
+        const char *text = p->value->kind == NODE_SCALAR ? p->value->text : "", *nearest = text_nearest(p->key->text, keys);
+
+        if (flag && (streq(text, "true") || streq(text, "false"))) {
+                *flag = streq(text, "true");
+                return 0;
+        }
+        if (flag)
+                return diagnostics_add(f->diagnostics, f->file, p->value->line, p->value->column, false, "%s.%s.%s: expected true or false", k->path,
+                                       d->name, p->key->text);
+        for (int i = 0; streq(p->key->text, "condition") && k->names[i]; i++)
+                if (streq(text, k->names[i])) {
+                        d->kind = (DependKind) i;
+                        return 0;
+                }
+        if (streq(p->key->text, "condition"))
+                return diagnostics_add(f->diagnostics, f->file, p->value->line, p->value->column, false,
+                                       "%s.%s.condition: expected one of started, ready, completed", k->path, d->name);
+        return diagnostics_add(f->diagnostics, f->file, p->key->line, p->key->column, false, "%s.%s: unknown key `%s`%s%s%s", k->path, d->name,
+                               p->key->text, nearest ? " (did you mean `" : "", nearest ?: "", nearest ? "`?)" : "");
+}
+
+static int dependency_long(const FieldReader *f, const SpecKey *k, DependencyList *l, const Pair *p) {
+        size_t n = l->n;
+        int r = dependency_add(f, k, l, p->key, DEPEND_STARTED);
+
+        for (size_t i = 0; r >= 0 && l->n > n && i < p->value->n; i++)
+                r = dependency_option(f, k, l->items + n, p->value->pairs + i);
+        return r;
+}
+
 static int dependency_pair(const FieldReader *f, const SpecKey *k, DependencyList *l, const Pair *p) {
         _cleanup_free_ char *words = NULL;
         const Node *n = p->value;
@@ -55,6 +89,8 @@ static int dependency_pair(const FieldReader *f, const SpecKey *k, DependencyLis
         for (int i = 0; n->kind == NODE_SCALAR && k->names[i]; i++)
                 if (streq(n->text, k->names[i]))
                         return dependency_add(f, k, l, p->key, i);
+        if (n->kind == NODE_MAP)
+                return dependency_long(f, k, l, p);
         words = strv_join((char *const *) (uintptr_t) k->names, ", ");
         if (!words)
                 return -ENOMEM;

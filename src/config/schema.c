@@ -114,11 +114,25 @@ static json_object *word_or_map(const SpecKey *k) {
         return json_add(o, "anyOf", TAKE_PTR(any)) == 0 ? TAKE_PTR(o) : NULL;
 }
 
-/* A map of services to words, or a list of services. */
+/* A word, or the long form. */
+static json_object *dependency(const SpecKey *k) {
+        static const char flag[] = "{\"type\":\"boolean\"}";
+        json_object *properties;
+        _cleanup_json_ json_object *o = json_object_new_object(), *map = closed_object(&properties), *any = json_object_new_array();
+
+        if (!o || !map || !any || json_add(properties, "condition", one_of(k)) < 0 ||
+            json_add(properties, "restart", json_tokener_parse(flag)) < 0 || json_add(properties, "stop", json_tokener_parse(flag)) < 0)
+                return NULL;
+        if (json_append(any, one_of(k)) < 0 || json_append(any, TAKE_PTR(map)) < 0)
+                return NULL;
+        return json_add(o, "anyOf", TAKE_PTR(any)) == 0 ? TAKE_PTR(o) : NULL;
+}
+
+/* A map of services to these, or a list of services. */
 static json_object *depends(const SpecKey *k) {
         _cleanup_json_ json_object *o = json_object_new_object(), *map = json_object_new_object(), *any = json_object_new_array();
 
-        if (!o || !map || !any || add_text(map, "type", "object") < 0 || json_add(map, "additionalProperties", one_of(k)) < 0)
+        if (!o || !map || !any || add_text(map, "type", "object") < 0 || json_add(map, "additionalProperties", dependency(k)) < 0)
                 return NULL;
         if (json_append(any, TAKE_PTR(map)) < 0 || json_append(any, json_tokener_parse(TEXTS)) < 0)
                 return NULL;

@@ -106,6 +106,10 @@ static int add_dependency(Exporter *x, const Dependency *d, json_object *depends
                 json_object_put(o);
                 return -ENOMEM;
         }
+        if (d->restart && json_object_object_add(o, "restart", json_object_new_boolean(true)) < 0)
+                return -ENOMEM;
+        if (d->stop && export_note(x, "depends_on: %s: stop has no counterpart", d->name) < 0)
+                return -ENOMEM;
         return d->kind == DEPEND_READY && !probed(x, d) ? export_note(x, "depends_on: %s: ready needs a healthcheck of that service", d->name) : 0;
 }
 

@@ -74,6 +74,14 @@ int unit_lifecycle(Exporter *x) {
         return s->type == SERVICE_ONESHOT ? 0 : unit_line(x, SECTION_SERVICE, "TimeoutStartSec", format_span(buf, s->ready_timeout, true));
 }
 
+/* Requires= stops with it already when somebody stops it; BindsTo= also when it ends by itself; PartOf= restarts with it. */
+static int unit_dependency(Exporter *x, const Dependency *d, const char *name, const char *suffix) {
+        Buffer *b = &x->sections[SECTION_UNIT];
+        int r = buffer_printf(b, "%s=%s.%s\nAfter=%s.%s\n", d->stop ? "BindsTo" : "Requires", name, suffix, name, suffix);
+
+        return r >= 0 && d->restart ? buffer_printf(b, "PartOf=%s.%s\n", name, suffix) : r;
+}
+
 int unit_dependencies(Exporter *x) {
         const ServiceSpec *s = x->spec;
         int r = 0;
@@ -84,8 +92,7 @@ int unit_dependencies(Exporter *x) {
 
                 if (!name)
                         return -ENOMEM;
-                r = buffer_printf(&x->sections[SECTION_UNIT], "Requires=%s.%s\nAfter=%s.%s\n", name, instances > 1 ? "target" : "service", name,
-                                  instances > 1 ? "target" : "service");
+                r = unit_dependency(x, s->depends.items + i, name, instances > 1 ? "target" : "service");
         }
         return r;
 }

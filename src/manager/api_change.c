@@ -2,6 +2,7 @@
 #include "base/text.h"
 #include "manager/api.h"
 #include "manager/books.h"
+#include "manager/dependents.h"
 #include "manager/instance.h"
 #include "manager/params.h"
 #include "manager/rolling.h"
@@ -94,9 +95,14 @@ static void perform_stop(Manager *m, const Selection *s) {
         service_stop_pump(m);
 }
 
+/* One that is followed is restarted when its followers are down. */
 static void perform_restart(Manager *m, const Selection *s) {
         for (size_t k = 0; k < s->n; k++)
-                instance_order(s->items[k], EV_RESTART);
+                if (lifecycle_alive(&s->items[k]->lc))
+                        s->items[k]->restart_deferred = s->items[k]->restart_due = true;
+                else
+                        instance_order(s->items[k], EV_RESTART);
+        service_stop_pump(m);
 }
 
 static void perform_delete(Manager *m, const Selection *s) {
@@ -125,6 +131,8 @@ static int obey(VarlinkCall *call, json_object *parameters, Manager *m, const Or
         Change c;
         int r = change_parse(m, parameters, &c, &e);
 
+        if (r >= 0 && (!order->wanted || order->perform == perform_restart))
+                r = selection_add_followers(&c.selection, !order->wanted);
         if (r >= 0 && !order->wanted)
                 r = selection_add_collectors(&c.selection);
         if (r < 0)

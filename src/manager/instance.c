@@ -10,6 +10,7 @@
 #include "manager/collector.h"
 #include "manager/control.h"
 #include "manager/credentials.h"
+#include "manager/dependents.h"
 #include "manager/events.h"
 #include "manager/hooks.h"
 #include "manager/instance.h"
@@ -399,6 +400,7 @@ void instance_feed(Instance *i, const LcInput *in) {
                         /* Before it is asked whether anything lives: a probe's command is not what was meant. */
                         probes_update(i);
                         ready_log_update(i);
+                        follow_transition(i, from);
                 }
                 for (size_t k = 0; k < ARRAY_SIZE(actions); k++)
                         if (todo & actions[k].bit)
@@ -432,7 +434,7 @@ void instance_resume(Instance *i) {
 void instance_order(Instance *i, LcEvent e) {
         if (i->stop_deferred || i->restart_due)
                 books_mark_instance(i);
-        i->stop_deferred = i->restart_due = false;
+        i->stop_deferred = i->restart_due = i->restart_deferred = false;
         instance_event(i, e);
 }
 

@@ -94,6 +94,7 @@ struct Instance {
         bool credentials : 1;              /* its credentials stand in their directory */
         bool credentials_fresh : 1;        /* read for the present start */
         bool stop_deferred : 1;            /* stop waits until its dependents are down */
+        bool restart_deferred : 1;         /* restart, likewise */
         bool restart_due : 1;              /* what was applied means a restart, which comes next */
         bool surge : 1;                    /* extra: to take the place of the one with its index when it is ready */
         bool retired : 1;                  /* extra: its place was taken, it ends */

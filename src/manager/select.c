@@ -12,7 +12,7 @@ void selection_done(Selection *s) {
 }
 
 /* Several selectors may name one instance twice. */
-static int selection_add(Selection *s, Instance *i) {
+int selection_add(Selection *s, Instance *i) {
         if (i->selected)
                 return 0;
         if (s->n == s->allocated) {

@@ -277,6 +277,8 @@ static int instance_meets(const Instance *i, DependKind kind) {
 
         if (l->state == LC_FAILED)
                 return -1;
+        if (i->restart_deferred)
+                return 0;
         /* Whoever connects will be served. */
         if (l->state == LC_WAIT_DEMAND)
                 return kind != DEPEND_COMPLETED;
@@ -375,14 +377,14 @@ uint64_t service_round(Manager *m) {
 }
 
 static bool going_down(const Instance *i) {
-        return !i->lc.wanted && (lifecycle_alive(&i->lc) || i->lc.state == LC_POST_STOP);
+        return (!i->lc.wanted || i->lc.restart_pending) && (lifecycle_alive(&i->lc) || i->lc.state == LC_POST_STOP);
 }
 
 static bool dependents_down(const Service *s) {
         for (size_t k = 0; k < s->n_dependents; k++)
                 for (size_t n = 0; n < s->dependents[k]->n_instances; n++) {
                         const Instance *i = s->dependents[k]->instances[n];
-                        if (i->stop_deferred || going_down(i))
+                        if (i->stop_deferred || i->restart_deferred || going_down(i))
                                 return false;
                 }
         return true;
@@ -400,11 +402,11 @@ static bool stop_round(Manager *m, bool regardless, bool *ret_progress) {
                 for (size_t n = 0; n < s->n_instances; n++) {
                         Instance *i = s->instances[n];
 
-                        if (i->stop_deferred && free_to_stop) {
-                                instance_order(i, EV_STOP);
+                        if ((i->stop_deferred || i->restart_deferred) && free_to_stop) {
+                                instance_order(i, i->stop_deferred ? EV_STOP : EV_RESTART);
                                 *ret_progress = true;
                         }
-                        m->stops_deferred = m->stops_deferred || i->stop_deferred;
+                        m->stops_deferred = m->stops_deferred || i->stop_deferred || i->restart_deferred;
                         moving = moving || going_down(i);
                 }
         }

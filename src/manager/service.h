@@ -56,5 +56,7 @@ void selection_done(Selection *s);
 int selection_resolve(Manager *m, char *const *selectors, const char *ns, Selection *ret, KlError *reterr);
 /* Takes out those that are about to go and those that have no place yet: a rolling reload's, whose business they are. */
 void selection_leave_extra(Selection *s);
+/* At its end, unless it is marked as selected already, which it is then. 0 or -ENOMEM. */
+int selection_add(Selection *s, Instance *i);
 /* The collectors of services that are in the selection with all their instances: they stop and go with them. 0 or -ENOMEM. */
 int selection_add_collectors(Selection *s);

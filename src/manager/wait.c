@@ -84,6 +84,8 @@ static int judge(const Instance *i, WaitGoal goal, char **ret_error) {
                 return rolling_fits(i->service) ? rolling_judge(i, ret_error) : reload_judge(i, ret_error);
         if (goal != WAIT_UP)
                 return judge_down(i, goal, ret_error);
+        if (i->restart_deferred)
+                return 0;
         if (l->state == LC_RUNNING || l->state == LC_EXITED || l->state == LC_WAIT_DEMAND)
                 return 1;
         if (l->state != LC_FAILED && l->state != LC_STOPPED && l->state != LC_WAIT_BACKOFF)

@@ -67,7 +67,8 @@ bool key_depends_equal(const void *a, const void *b) {
         if (x->n != y->n)
                 return false;
         for (size_t i = 0; i < x->n; i++)
-                if (x->items[i].kind != y->items[i].kind || !streq(x->items[i].name, y->items[i].name))
+                if (x->items[i].kind != y->items[i].kind || x->items[i].restart != y->items[i].restart || x->items[i].stop != y->items[i].stop ||
+                    !streq(x->items[i].name, y->items[i].name))
                         return false;
         return true;
 }
@@ -87,7 +88,8 @@ int key_depends_copy(void *to, const void *from) {
         if (l->n > 0 && !(copy.items = calloc(l->n, sizeof(Dependency))))
                 return -ENOMEM;
         for (; copy.n < l->n; copy.n++) {
-                copy.items[copy.n] = (Dependency) { strdup(l->items[copy.n].name), l->items[copy.n].kind };
+                copy.items[copy.n] = l->items[copy.n];
+                copy.items[copy.n].name = strdup(l->items[copy.n].name);
                 if (!copy.items[copy.n].name) {
                         key_depends_done(&copy);
                         return -ENOMEM;
@@ -101,9 +103,13 @@ char *key_depends_show(const SpecKey *k, const void *s) {
         const DependencyList *l = key_field(k, s);
         _cleanup_buffer_ Buffer b = {};
 
-        for (size_t i = 0; i < l->n; i++)
-                if (buffer_printf(&b, "%s%s: %s", i > 0 ? ", " : "", l->items[i].name, k->names[l->items[i].kind]) < 0)
+        for (size_t i = 0; i < l->n; i++) {
+                const Dependency *d = l->items + i;
+                const char *with = d->restart && d->stop ? " (restart, stop)" : d->restart ? " (restart)" : d->stop ? " (stop)" : "";
+
+                if (buffer_printf(&b, "%s%s: %s%s", i > 0 ? ", " : "", d->name, k->names[d->kind], with) < 0)
                         return NULL;
+        }
         return TAKE_PTR(b.data);
 }
 

@@ -37,7 +37,7 @@ const KeyOps key_ops[_KEY_TYPE_MAX] = {
         [KEY_ENV] = { "variables as NAME: value, or a list of NAME=value", WORDS, .show = key_strv_show },
         [KEY_CREDENTIALS] = { "credentials as NAME: PATH, or NAME: {text: TEXT}", WORDS, .show = key_credentials_show },
         [KEY_CAPABILITIES] = { "a list of capabilities such as [CAP_NET_BIND_SERVICE]", WORDS, .show = key_strv_show },
-        [KEY_DEPENDS] = { "services as NAME: started, ready or completed, or a list of names", sizeof(DependencyList), .show = key_depends_show,
+        [KEY_DEPENDS] = { "services as NAME: started, ready or completed, as NAME: {condition, restart, stop}, or a list of names", sizeof(DependencyList), .show = key_depends_show,
                           .equal = key_depends_equal, .copy = key_depends_copy, .done = key_depends_done },
         [KEY_DEVICES_SIZE] = { "sizes by device, such as {/dev/sda: 10M}", DEVICES },
         [KEY_DEVICES_COUNT] = { "numbers by device, such as {/dev/sda: 500}", DEVICES },

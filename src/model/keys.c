@@ -90,7 +90,10 @@ const SpecKey spec_keys[] = {
           .example = "true" },
         { "depends_on", KEY_DEPENDS, FIELD(depends), depend_kinds, .effect = EFFECT_NONE,
           .help = "Services that come first, each with what is waited for: started (its command executes), ready, or completed (it has "
-                  "exited with success). A service of another namespace is written namespace/name. Stopping goes the other way round.",
+                  "exited with success). A service of another namespace is written namespace/name. Stopping goes the other way round. In the long form, "
+                  "{condition: ready, restart: true, stop: true}, the service follows the other one later, too: with restart it is restarted "
+                  "when that one is, by whomever, and with stop it is stopped when that one is stopped, and when that one has ended or "
+                  "failed for good. Of one with several instances that counts when none is left.",
           .example = "{db: ready, migrate: completed}" },
 
         { "collects", KEY_STRING, FIELD(collects), .effect = EFFECT_RESTART,

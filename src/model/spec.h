@@ -35,6 +35,8 @@ typedef enum DependKind { DEPEND_STARTED, DEPEND_READY, DEPEND_COMPLETED } Depen
 typedef struct Dependency {
         char *name;      /* service in the same namespace, or "namespace/name" */
         DependKind kind;
+        bool restart;    /* when it is restarted, we are */
+        bool stop;       /* when it is stopped or ends for good, we are stopped */
 } Dependency;
 typedef struct DependencyList { Dependency *items; size_t n; } DependencyList;
 

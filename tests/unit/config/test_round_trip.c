@@ -157,7 +157,7 @@ static void random_collections(ServiceSpec *s) {
         }
         if (pick(2)) {
                 s->depends.items = calloc(1, sizeof(Dependency));
-                s->depends.items[0] = (Dependency) { strdup(pick(2) ? "b" : "ns/b"), (DependKind) pick(3) };
+                s->depends.items[0] = (Dependency) { strdup(pick(2) ? "b" : "ns/b"), (DependKind) pick(3), pick(2), pick(2) };
                 s->depends.n = 1;
         }
         if (pick(2)) {
