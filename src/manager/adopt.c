@@ -209,9 +209,11 @@ static int adopt_living(Instance *i, const StoredRun *stored) {
                 adopt_nothing(i, v->pid, executed);
         if (lifecycle_alive(&i->lc))
                 collector_adopt(i);
-        /* Ordered, and not begun. */
-        if (i->lc.restart_pending && i->lc.state >= LC_PLACING && i->lc.state <= LC_RELOADING)
-                instance_event(i, EV_RESTART);
+        /* Ordered, and not begun: in the order of those that depend on one another. */
+        if (i->lc.restart_pending && i->lc.state >= LC_PLACING && i->lc.state <= LC_RELOADING) {
+                i->lc.restart_pending = false;
+                i->restart_deferred = i->restart_due = m->stops_deferred = true;
+        }
         return 0;
 }
 

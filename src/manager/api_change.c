@@ -37,15 +37,19 @@ static bool whole_service(const Selection *s, const Service *service) {
 
 /* Durable before anything is done: a manager that dies in between has promised nothing that the next one does not know of. An operator who
  * stops things on a full disk gets them stopped: the books keep what could not be written, and a malloc'ed warning says so. */
-static char *remember_order(Manager *m, const Selection *s, bool wanted) {
+static char *remember_order(Manager *m, const Selection *s, bool wanted, bool restart) {
         bool changed = false;
 
         for (size_t k = 0; k < s->n; k++) {
                 Instance *i = s->items[k];
                 Service *service = i->service;
 
-                if (!wanted) {
-                        i->stop_deferred = changed = true;
+                if (!wanted)
+                        i->stop_deferred = true;
+                else if (restart && lifecycle_alive(&i->lc))
+                        i->restart_deferred = i->restart_due = true;
+                if (i->stop_deferred || i->restart_deferred) {
+                        changed = true;
                         books_mark_instance(i);
                 }
                 if (service->wanted != wanted && whole_service(s, service)) {
@@ -98,9 +102,7 @@ static void perform_stop(Manager *m, const Selection *s) {
 /* One that is followed is restarted when its followers are down. */
 static void perform_restart(Manager *m, const Selection *s) {
         for (size_t k = 0; k < s->n; k++)
-                if (lifecycle_alive(&s->items[k]->lc))
-                        s->items[k]->restart_deferred = s->items[k]->restart_due = true;
-                else
+                if (!s->items[k]->restart_deferred)
                         instance_order(s->items[k], EV_RESTART);
         service_stop_pump(m);
 }
@@ -138,7 +140,7 @@ static int obey(VarlinkCall *call, json_object *parameters, Manager *m, const Or
         if (r < 0)
                 return api_fail(call, &e, r);
         end_reloads(&c.selection);
-        warning = remember_order(m, &c.selection, order->wanted);
+        warning = remember_order(m, &c.selection, order->wanted, order->perform == perform_restart);
         order->perform(m, &c.selection);
         return finish(m, call, &c, order->until, warning);
 }

@@ -53,7 +53,7 @@ void follow_transition(Instance *i, LcState from) {
         Service *s = i->service;
         int end = s->n_dependents > 0 && s->manager->shutdown == SHUTDOWN_NO ? end_of_run(from, i->lc.state) : -1;
 
-        if (end < 0)
+        if (end < 0 || i->surge || i->retired)
                 return;
         for (size_t k = 0; k < s->n_instances; k++)
                 if (s->instances[k] != i && serves(s->instances[k]))
