@@ -1,4 +1,4 @@
-/* The verbs that act on services the daemon knows: start by name, stop, restart, delete, scale, signal, reset. */
+/* The verbs that act on services the daemon knows: start by name, stop, restart, delete, scale, signal, send, reset. */
 #include "base/strv.h"
 #include "base/text.h"
 #include "kingctl/control.h"
@@ -77,6 +77,24 @@ int verb_signal(Ctl *ctl, char **args) {
         if (r < 0)
                 return r;
         return settle_call(&s, "Signal", with_text(with_text(ctl_selectors(ctl, args + 1, false), "signal", args[0]), "scope", ctl->options.scope));
+}
+
+/* The last operand is the line. */
+int verb_send(Ctl *ctl, char **args) {
+        size_t n = strv_length(args);
+        Settle s = { .ctl = ctl, .done = "sent" };
+        const char *text = args[n - 1];
+        json_object *parameters;
+        int r;
+
+        args[n - 1] = NULL;
+        parameters = with_text(ctl_selectors(ctl, args, false), "text", text);
+        args[n - 1] = (char *) text;
+        r = ctl_connect(ctl, CONNECT_ONLY);
+        if (r >= 0)
+                return settle_call(&s, "Send", parameters);
+        json_object_put(parameters);
+        return r;
 }
 
 int verb_reset(Ctl *ctl, char **args) {

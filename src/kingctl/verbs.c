@@ -151,6 +151,18 @@ const Verb verbs[] = {
                 .max = UINT_MAX,
         },
         {
+                .name = "send",
+                .synopsis = "SELECTOR... TEXT",
+                .help = "write a line to the standard input of services",
+                .details = "The service needs `stdin: pipe` in its file. TEXT gets a newline at its end; it is written as a whole, or refused when "
+                           "the service does not read and its pipe is full.",
+                .examples = EXAMPLES({ "kingctl send game 'say the server stops in a minute'", "a command for a console" }),
+                .run = verb_send,
+                .operand = OPERAND_SERVICE,
+                .min = 2,
+                .max = UINT_MAX,
+        },
+        {
                 .name = "reset",
                 .synopsis = "SELECTOR...",
                 .help = "forget failures and restart counters",

@@ -52,6 +52,7 @@ int verb_reload(Ctl *ctl, char **args);
 int verb_delete(Ctl *ctl, char **args);
 int verb_scale(Ctl *ctl, char **args);
 int verb_signal(Ctl *ctl, char **args);
+int verb_send(Ctl *ctl, char **args);
 int verb_reset(Ctl *ctl, char **args);
 int verb_env(Ctl *ctl, char **args);
 int verb_pid(Ctl *ctl, char **args);

@@ -10,6 +10,7 @@
 #include "manager/collector.h"
 #include "manager/events.h"
 #include "manager/flood.h"
+#include "manager/input.h"
 #include "manager/instance.h"
 #include "manager/link.h"
 #include "manager/memory.h"
@@ -203,6 +204,7 @@ static int adopt_living(Instance *i, const StoredRun *stored) {
                 return -ENOMEM;
         if (s->spec->ready_by == READY_FD)
                 ready_adopt(i);
+        input_adopt(i);
         if (c)
                 adopt_child(i, c);
         else if (!i->lc.main_alive || adopt_orphan(i, v) < 0)
@@ -341,6 +343,7 @@ int adopt_all(Manager *m, KlError *reterr) {
         end_strangers(m);
         (void) store_delete_orphans(m->store);      /* of services whose deletion was cut short */
         ready_adopted(m);
+        input_adopted(m);
         sockets_adopted(m);
         rolling_adopted(m);
         service_recheck_all(m);

@@ -80,7 +80,7 @@ static const VarlinkEntry methods[] = {
         { "Reload", api_reload, true },
         { "Delete", api_delete, true },    { "List", api_list, false },       { "Describe", api_describe, false },
         { "Logs", api_logs, false },       { "Events", api_events, false },   { "Doctor", api_doctor, false },
-        { "Signal", api_signal, true },    { "Reset", api_reset, true },      { "Environment", api_environment, true },
+        { "Signal", api_signal, true },    { "Send", api_send, true },    { "Reset", api_reset, true },      { "Environment", api_environment, true },
         { "FlushLogs", api_flush_logs, true }, { "ReopenLogs", api_reopen_logs, true },
         { "Profiles", api_profiles, false },
         { "Scale", api_scale, true },      { "Shutdown", api_shutdown, true },

@@ -18,6 +18,7 @@ int api_stop(VarlinkCall *call, json_object *parameters, void *userdata);
 int api_restart(VarlinkCall *call, json_object *parameters, void *userdata);
 int api_reload(VarlinkCall *call, json_object *parameters, void *userdata);
 int api_delete(VarlinkCall *call, json_object *parameters, void *userdata);
+int api_send(VarlinkCall *call, json_object *parameters, void *userdata);
 int api_signal(VarlinkCall *call, json_object *parameters, void *userdata);
 int api_reset(VarlinkCall *call, json_object *parameters, void *userdata);
 int api_environment(VarlinkCall *call, json_object *parameters, void *userdata);

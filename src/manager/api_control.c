@@ -1,8 +1,9 @@
-/* Signal, Reset, FlushLogs, Environment: what is done to or asked of instances without a change of their goal, and answered at once. */
+/* Signal, Send, Reset, FlushLogs, Environment: what is done to or asked of instances without a change of their goal, and answered at once. */
 #include "base/strv.h"
 #include "manager/api.h"
 #include "manager/books.h"
 #include "manager/events.h"
+#include "manager/input.h"
 #include "manager/instance.h"
 #include "manager/link.h"
 #include "manager/log_flush.h"
@@ -80,6 +81,25 @@ int api_signal(VarlinkCall *call, json_object *parameters, void *userdata) {
         if (r >= 0)
                 r = params_selection(userdata, parameters, &s, &e);
         return r < 0 ? api_fail(call, &e, r) : each(call, &s, act_signal, &o);
+}
+
+/* ---- Send ---- */
+
+static int act_send(Instance *i, const void *argument, char **ret_error) {
+        return input_send(i, argument, ret_error);
+}
+
+int api_send(VarlinkCall *call, json_object *parameters, void *userdata) {
+        _cleanup_selection_ Selection s = {};
+        _cleanup_error_ KlError e = {};
+        const char *text = NULL;
+        int r = json_get_string(parameters, "text", &text, &e);
+
+        if (r >= 0 && (!text || strchr(text, '\n')))
+                r = kl_error_set(&e, -EINVAL, KL_E_INVALID, "text: expected one line");
+        if (r >= 0)
+                r = params_selection(userdata, parameters, &s, &e);
+        return r < 0 ? api_fail(call, &e, r) : each(call, &s, act_send, text);
 }
 
 /* ---- Reset ---- */

@@ -13,6 +13,7 @@
 #include "manager/dependents.h"
 #include "manager/events.h"
 #include "manager/hooks.h"
+#include "manager/input.h"
 #include "manager/instance.h"
 #include "manager/journal_events.h"
 #include "manager/link.h"
@@ -253,6 +254,7 @@ static void act_clean(Instance *i, LcInput *next) {
         Manager *m = i->service->manager;
 
         untrack(i);
+        input_close(i);
         journal_unlabel(i);
         credentials_run_over(i);
         i->adopted = sd_event_source_disable_unref(i->adopted);

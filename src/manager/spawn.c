@@ -14,6 +14,7 @@
 #include "manager/control.h"
 #include "manager/credentials.h"
 #include "manager/flood.h"
+#include "manager/input.h"
 #include "manager/instance.h"
 #include "manager/link.h"
 #include "manager/logs.h"
@@ -290,9 +291,9 @@ static int add_input(Instance *i, Descriptors *d, KlError *reterr) {
                 builder.packet->flags |= SPAWN_FD_STDIN;
                 add_descriptor(d, d->sockets.input);
         }
-        if (!i->service->spec->collects)
+        if (!i->service->spec->collects && i->service->spec->input != STDIN_PIPE)
                 return 0;
-        r = collector_reader(i, &d->in);
+        r = i->service->spec->collects ? collector_reader(i, &d->in) : input_open(i, &d->in);
         if (r < 0)
                 return kl_error_set(reterr, r, KL_E_FAILED, "cannot make the pipe that it reads: %s", strerror(-r));
         builder.packet->flags |= SPAWN_FD_STDIN;

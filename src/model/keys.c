@@ -19,6 +19,7 @@ static const char *const syscall_actions[] = { "error", "kill", NULL };
 static const char *const restart_whens[] = { "always", "on-failure", "never", NULL };
 static const char *const stop_scopes[] = { "all", "group", "main", NULL };
 static const char *const reload_ways[] = { "none", "signal", "command", "rolling", NULL };
+static const char *const inputs[] = { "null", "pipe", NULL };
 static const char *const log_targets[] = { "auto", "journal", "file", "none", "exec", NULL };
 static const char *const log_formats[] = { "text", "raw", "json", NULL };
 static const char *const log_rotates[] = { "none", "hourly", "daily", "weekly", "monthly", NULL };
@@ -95,6 +96,11 @@ const SpecKey spec_keys[] = {
                   "when that one is, by whomever, and with stop it is stopped when that one is stopped, and when that one has ended or "
                   "failed for good. Of one with several instances that counts when none is left.",
           .example = "{db: ready, migrate: completed}" },
+
+        { "stdin", KEY_ENUM, FIELD(input), inputs, .fallback = "null", .effect = EFFECT_RESTART,
+          .help = "What its standard input is. null: /dev/null. pipe: a pipe, into which kingctl send writes lines. It stays open as long as the "
+                  "service runs, whatever becomes of the daemon; each run has a new one.",
+          .example = "pipe" },
 
         { "collects", KEY_STRING, FIELD(collects), .effect = EFFECT_RESTART,
           .help = "Name of a service of this namespace whose log.to is exec: instance N of this one has what instance N of that one writes as "

@@ -30,6 +30,7 @@ typedef enum SchedulerPolicy { SCHEDULER_OTHER, SCHEDULER_BATCH, SCHEDULER_IDLE,
 typedef enum SandboxSystem { SANDBOX_SYSTEM_WRITABLE, SANDBOX_SYSTEM_READ_ONLY } SandboxSystem;
 typedef enum SandboxNetwork { SANDBOX_NETWORK_HOST, SANDBOX_NETWORK_NONE } SandboxNetwork;
 typedef enum SyscallAction { SYSCALL_ACTION_ERROR, SYSCALL_ACTION_KILL } SyscallAction;
+typedef enum StdinFrom { STDIN_NULL, STDIN_PIPE } StdinFrom;
 typedef enum DependKind { DEPEND_STARTED, DEPEND_READY, DEPEND_COMPLETED } DependKind;
 
 typedef struct Dependency {
@@ -100,6 +101,7 @@ typedef struct ServiceSpec {
         bool source_maps;               /* --enable-source-maps in NODE_OPTIONS */
         char **env_files;               /* absolute; a leading '-' lets it be missing */
         DependencyList depends;
+        int input;                      /* StdinFrom */
         char *collects;                 /* name of the service, in the same namespace, whose output is our input; or NULL */
 
         SocketList sockets;             /* opened by us */

@@ -197,6 +197,8 @@ static int check_collects(const ServiceSpec *s, const char **ret_key, KlError *r
                 return FAULT("collects", "collects: \"%s\" is not the name of a service", s->collects);
         if (streq(s->collects, s->name))
                 return FAULT("collects", "collects: %s cannot read what it writes itself", s->name);
+        if (s->input == STDIN_PIPE)
+                return FAULT("stdin", "stdin: is what %s writes already", s->collects);
         if (s->log.to == LOG_TO_EXEC)
                 return FAULT("log.to", "log.to: a collector has none of its own");
         return 0;
@@ -223,6 +225,8 @@ static int check_sockets(const ServiceSpec *s, const char **ret_key, KlError *re
 
         if (r < 0)
                 *ret_key = "sockets";
+        else if (s->sockets.n > 0 && s->input == STDIN_PIPE && socket_stdin(&s->sockets) >= 0)
+                return FAULT("sockets", "sockets.fd: 0 is taken by stdin: pipe");
         else if (s->sockets.n > 0 && s->collects && socket_stdin(&s->sockets) >= 0)
                 return FAULT("sockets", "sockets.fd: 0 is taken by what %s collects", s->name);
         return r;
