@@ -162,6 +162,20 @@ static int emit_ready(Exporter *x, const SpecKey *k) {
         return x->spec->ready_by == READY_PROBE ? 0 : export_note_key(x, k);
 }
 
+static int push_words(json_object *o, const char *path, char *const *words);
+
+/* https://docs.docker.com/compose/how-tos/lifecycle/ */
+static int emit_hook(Exporter *x, const SpecKey *k) {
+        HookKind hook = streq(k->path, "hooks.post_start") ? HOOK_POST_START : HOOK_PRE_STOP;
+        json_object *o = json_object_new_object();
+        int r = push_words(o, "command", spec_hook(x->spec, hook));
+
+        if (r >= 0)
+                return export_push(x->document, hook_name(hook), o);
+        json_object_put(o);
+        return r;
+}
+
 static const ExportRow rows[] = {
         { "description", "labels.description", NULL },
         { "type", NULL, NULL },
@@ -189,6 +203,8 @@ static const ExportRow rows[] = {
         { "restart.limit", NULL, emit_limit },
         { "stop.signal", "stop_signal", NULL },
         { "stop.timeout", NULL, NULL },
+        { "hooks.post_start", NULL, emit_hook },
+        { "hooks.pre_stop", NULL, emit_hook },
         { "user", NULL, emit_user },
         { "group", NULL, emit_user },
         { "capabilities", NULL, emit_capabilities },
@@ -213,15 +229,19 @@ char *export_escape_compose(const char *text) {
         return NULL;
 }
 
-static int set_command(Exporter *x) {
+static int push_words(json_object *o, const char *path, char *const *words) {
         int r = 0;
 
-        for (char *const *w = x->spec->command; w && *w && r >= 0; w++) {
+        for (char *const *w = words; w && *w && r >= 0; w++) {
                 _cleanup_free_ char *word = export_escape_compose(*w);
 
-                r = word ? export_push(x->document, "command", json_object_new_string(word)) : -ENOMEM;
+                r = word ? export_push(o, path, json_object_new_string(word)) : -ENOMEM;
         }
         return r;
+}
+
+static int set_command(Exporter *x) {
+        return push_words(x->document, "command", x->spec->command);
 }
 
 static int set_environment(Exporter *x) {

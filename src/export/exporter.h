@@ -77,6 +77,10 @@ int unit_lifecycle(Exporter *x);
 int unit_dependencies(Exporter *x);
 int unit_environment(Exporter *x, UnitSection section);
 int unit_command(Exporter *x, UnitSection section, const char *name);
+/* `start`, such as "ExecStop=-", and a command behind it. */
+int unit_words(Exporter *x, UnitSection section, const char *start, char *const *words);
+/* hooks.c */
+extern const ExportRow unit_hook_rows[], kubernetes_hook_rows[];
 /* The sections become files: NAME.suffix, or NAME@.suffix and NAME.target with several instances. */
 int unit_finish(Exporter *x, const char *suffix);
 /* schedule.c: NAME.timer, where the service has a schedule. */

@@ -238,7 +238,7 @@ static int make_name(Exporter *x, char **ret) {
 }
 
 int export_kubernetes(Exporter *x) {
-        static const ExportRow *const tables[] = { rows, NULL };
+        static const ExportRow *const tables[] = { rows, kubernetes_hook_rows, NULL };
         _cleanup_free_ char *name = NULL;
         int r;
 

@@ -93,7 +93,7 @@ static const char *type_of(const ServiceSpec *s) {
 }
 
 int export_systemd(Exporter *x) {
-        static const ExportRow *const tables[] = { rows, unit_sandbox_rows, unit_service_rows, unit_schedule_rows, NULL };
+        static const ExportRow *const tables[] = { rows, unit_hook_rows, unit_sandbox_rows, unit_service_rows, unit_schedule_rows, NULL };
         const ServiceSpec *s = x->spec;
         int r;
 

@@ -120,11 +120,17 @@ int unit_environment(Exporter *x, UnitSection section) {
 }
 
 int unit_command(Exporter *x, UnitSection section, const char *name) {
-        Buffer *b = &x->sections[section];
-        int r = buffer_printf(b, "%s=", name);
+        _cleanup_free_ char *start = text_printf("%s=", name);
 
-        for (char *const *w = x->spec->command; w && *w && r >= 0; w++) {
-                r = w > x->spec->command ? buffer_append(b, " ", 1) : 0;
+        return start ? unit_words(x, section, start, x->spec->command) : -ENOMEM;
+}
+
+int unit_words(Exporter *x, UnitSection section, const char *start, char *const *words) {
+        Buffer *b = &x->sections[section];
+        int r = buffer_append(b, start, strlen(start));
+
+        for (char *const *w = words; w && *w && r >= 0; w++) {
+                r = w > words ? buffer_append(b, " ", 1) : 0;
                 if (r >= 0)
                         r = unit_word(b, *w, true);
         }
