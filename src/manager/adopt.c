@@ -315,6 +315,12 @@ static void end_strangers(Manager *m) {
         link_list_done(m->link);
 }
 
+static void resume_hooks(Manager *m) {
+        for (size_t k = 0; k < m->n_order; k++)
+                for (size_t n = 0; n < m->order[k]->n_instances; n++)
+                        instance_resume_hooks(m->order[k]->instances[n]);
+}
+
 static int newest_event(void *userdata, const StoredEvent *v) {
         Manager *m = userdata;
 
@@ -341,6 +347,7 @@ int adopt_all(Manager *m, KlError *reterr) {
         if (r < 0)
                 return kl_error_set(reterr, r, KL_E_FAILED, "cannot read the state in %s: %s", m->places.store, strerror(-r));
         end_strangers(m);
+        resume_hooks(m);
         (void) store_delete_orphans(m->store);      /* of services whose deletion was cut short */
         ready_adopted(m);
         input_adopted(m);

@@ -419,7 +419,6 @@ void instance_feed(Instance *i, const LcInput *in) {
 void instance_resume(Instance *i) {
         LcInput next = { .event = _LC_EVENT_MAX };
 
-        hooks_resume(i);
         arm(i, &i->deadline, i->lc.deadline, on_deadline);
         if (i->watchdog_interval && (i->lc.state == LC_RUNNING || i->lc.state == LC_RELOADING))
                 arm(i, &i->watchdog, usec_add(now_usec(CLOCK_MONOTONIC), i->watchdog_interval), on_watchdog);
@@ -431,6 +430,11 @@ void instance_resume(Instance *i) {
                 act_await_demand(i, &next);
         if (next.event != _LC_EVENT_MAX)
                 instance_feed(i, &next);
+}
+
+void instance_resume_hooks(Instance *i) {
+        hooks_resume(i);
+        arm(i, &i->deadline, i->lc.deadline, on_deadline);
 }
 
 void instance_order(Instance *i, LcEvent e) {

@@ -18,6 +18,8 @@ int instance_signal(Instance *i, int sig, StopScope scope);
 
 /* After lc was taken from the books: arms what it waits with, and asks what lives where nothing will tell. */
 void instance_resume(Instance *i);
+/* After that, and after the hooks of the manager before us have been ended: those that were due are begun anew. */
+void instance_resume_hooks(Instance *i);
 
 /* From the keeper. */
 void instance_spawned(Manager *m, const WireSpawned *p);

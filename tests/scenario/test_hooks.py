@@ -123,7 +123,7 @@ class Hooks(Scenario):
         self.replace_manager()
         self.until("web", state="running")
         self.assertEqual(len(self.lines()), 2)
-        self.assertFalse(alive(int(self.lines()[0])))
+        wait_for("the end of the first", lambda: not alive(int(self.lines()[0])))
 
     def test_a_new_manager_ends_what_its_predecessor_had_beside_a_run(self):
         self.apply({"web": {"command": "sleep 1000", "hooks": {"post_start": self.note("$$", f"setsid sleep 5000 & sleep 5000")}}})
