@@ -60,6 +60,8 @@ int process_arguments(pid_t pid, char ***ret);
 int process_environment(pid_t pid, char ***ret);
 /* cmdline with blanks between the words, escaped for terminals, at most `max` bytes; "[comm]" when empty. malloc'ed. */
 int process_command_line(pid_t pid, size_t max, char **ret);
+/* Whether it has a handler of its own for the signal (SigCgt of /proc/PID/status): 1, 0, -errno. */
+int process_catches(pid_t pid, int sig);
 /* The path behind "0::" in /proc/PID/cgroup, malloc'ed; -ENODATA when the process is in no cgroup v2. */
 int process_cgroup(pid_t pid, char **ret);
 

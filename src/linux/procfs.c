@@ -234,6 +234,17 @@ int process_environ_has(pid_t pid, const char *name, const char *value) {
         return 0;
 }
 
+int process_catches(pid_t pid, int sig) {
+        char path[PROC_PATH_MAX], text[8192];
+        const char *mask;
+        ssize_t n = read_file_into(AT_FDCWD, proc_path(path, pid, "status"), text, sizeof(text));
+
+        if (n < 0)
+                return proc_error((int) n);
+        mask = strstr(text, "\nSigCgt:");
+        return mask ? (int) (strtoull(mask + strlen("\nSigCgt:"), NULL, 16) >> (sig - 1) & 1) : -ENODATA;
+}
+
 static int read_words(pid_t pid, const char *name, char ***ret) {
         _cleanup_free_ char *text = NULL;
         _cleanup_strv_ char **words = NULL;

@@ -163,6 +163,18 @@ static void event_failed(Instance *i) {
         event_emit(m, i, data, EVENT_FAILED, "failed: %s%s%s", reason, i->status ? ": " : "", i->status ?: "");
 }
 
+static void event_reloaded(Instance *i) {
+        Manager *m = i->service->manager;
+        char span[FORMAT_MAX];
+
+        if (i->lc.reload == RELOAD_OWN || i->lc.reload_end == RELOAD_OK)
+                event_emit(m, i, NULL, EVENT_RELOADED, "reloaded");
+        else if (i->lc.reload_end == RELOAD_TIMEOUT)
+                event_emit(m, i, NULL, EVENT_RELOAD_FAILED, "did not reload within %s", format_span(span, i->service->spec->reload.timeout, false));
+        else
+                event_emit(m, i, NULL, EVENT_RELOAD_FAILED, "did not reload: reload.command failed");
+}
+
 void event_transition(Instance *i, LcState from, LcState to) {
         Manager *m = i->service->manager;
 
@@ -172,7 +184,7 @@ void event_transition(Instance *i, LcState from, LcState to) {
                 if (from == LC_STARTING && lifecycle_ready(&i->lc, i->service->spec))
                         event_emit(m, i, NULL, EVENT_READY, "ready");
                 else if (from == LC_RELOADING)
-                        event_emit(m, i, NULL, EVENT_RELOADED, "reloaded");
+                        event_reloaded(i);
                 break;
         case LC_RELOADING:
                 event_emit(m, i, NULL, EVENT_RELOADING, "reloading");

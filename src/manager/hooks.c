@@ -175,6 +175,10 @@ void hooks_resume(Instance *i) {
                 instance_feed(i, &next);
 }
 
+const char *hooks_failure(const Instance *i, HookKind k) {
+        return i->hooks && i->hooks->failure.hook == k ? i->hooks->failure.why : NULL;
+}
+
 json_object *hooks_failure_json(const Instance *i) {
         json_object *o;
 

@@ -359,6 +359,7 @@ static void act_changed(Instance *i, LcInput *next) {
 }
 
 static void act_signal_reload(Instance *i, LcInput *next) {
+        event_emit(i->service->manager, i, NULL, EVENT_SIGNALLED, "%s sent to reload", signal_name(i->service->spec->reload.signal));
         (void) signal_main(i, i->service->spec->reload.signal, WIRE_TO_MAIN);
 }
 

@@ -65,9 +65,17 @@ static void field_ready(Instance *i, const char *value) {
                 instance_ready(i);
 }
 
+/* When the sender says that it began (MONOTONIC_USEC=), in the datagram that is being handled; 0: it does not say. */
+static usec_t datagram_usec;
+
+static void field_monotonic(Instance *i, const char *value) {
+        if (parse_u64(value, &datagram_usec) < 0)
+                datagram_usec = 0;
+}
+
 static void field_reloading(Instance *i, const char *value) {
         if (streq(value, "1"))
-                instance_event(i, EV_RELOADING);
+                instance_feed(i, &(LcInput) { .event = EV_RELOADING, .until = datagram_usec });
 }
 
 static void field_stopping(Instance *i, const char *value) {
@@ -106,12 +114,13 @@ static void field_extend(Instance *i, const char *value) {
 
 /* STOPPING wins over the others; STATUS first, so that what follows is reported with it. */
 static const struct { const char *name; void (*handle)(Instance *i, const char *value); } fields[] = {
-        { "STATUS=", field_status },     { "STOPPING=", field_stopping }, { "RELOADING=", field_reloading },
+        { "MONOTONIC_USEC=", field_monotonic }, { "STATUS=", field_status }, { "STOPPING=", field_stopping }, { "RELOADING=", field_reloading },
         { "EXTEND_TIMEOUT_USEC=", field_extend }, { "READY=", field_ready },
         { "WATCHDOG_USEC=", field_watchdog_usec }, { "WATCHDOG=", field_watchdog },
 };
 
 static void notify_apply(Manager *m, uint64_t run, char *text) {
+        datagram_usec = 0;
         for (size_t k = 0; k < ARRAY_SIZE(fields); k++) {
                 for (char *line = text; line; line = strchr(line, '\n') ? strchr(line, '\n') + 1 : NULL) {
                         const char *value = startswith(line, fields[k].name);

@@ -1,10 +1,16 @@
 #include "manager/reload.h"
 
 #include "base/text.h"
+#include "manager/hooks.h"
 #include "manager/instance.h"
 
-static bool has_way(const ServiceSpec *s) {
-        return s->reload.by == RELOAD_BY_SIGNAL || s->reload.by == RELOAD_BY_COMMAND || (s->type == SERVICE_SIMPLE && s->ready_by == READY_NOTIFY);
+/* One that speaks sd_notify is told without having been asked for it in its file, unless that would end it. */
+static bool has_way(const Instance *i) {
+        const ServiceSpec *s = i->service->spec;
+
+        if (s->reload.by == RELOAD_BY_SIGNAL || s->reload.by == RELOAD_BY_COMMAND)
+                return true;
+        return s->type == SERVICE_SIMPLE && s->ready_by == READY_NOTIFY && i->main.pid > 0 && process_catches(i->main.pid, s->reload.signal) > 0;
 }
 
 /* A signal to one that says nothing about it: that it was sent is all that can be known. */
@@ -13,7 +19,7 @@ static bool answers(const ServiceSpec *s) {
 }
 
 void reload_order(Instance *i) {
-        if (has_way(i->service->spec) && lifecycle_heeds(&i->lc, EV_RELOAD))
+        if (has_way(i) && lifecycle_heeds(&i->lc, EV_RELOAD))
                 instance_event(i, EV_RELOAD);
 }
 
@@ -21,21 +27,21 @@ static char *why_not(const Instance *i) {
         const ServiceSpec *s = i->service->spec;
         char span[FORMAT_MAX];
 
-        if (!has_way(s))
-                return strdup("has no way to reload: set reload.by to signal, command or rolling, or restart it");
-        if (i->lc.state != LC_RUNNING)
+        if (i->lc.state != LC_RUNNING && i->lc.state != LC_RELOADING)
                 return strdup("is not running");
+        if (!has_way(i))
+                return strdup("has no way to reload: set reload.by to signal, command or rolling, or restart it");
         if (i->lc.reload_end == RELOAD_TIMEOUT)
                 return text_printf("did not reload within %s", format_span(span, s->reload.timeout, false));
-        return strdup("could not reload: reload.command failed");
+        return text_printf("reload.command failed: %s", hooks_failure(i, HOOK_RELOAD) ?: "its outcome is not known");
 }
 
 int reload_judge(const Instance *i, char **ret_error) {
         const ServiceSpec *s = i->service->spec;
 
-        if (has_way(s) && i->lc.state == LC_RELOADING)
+        if (i->lc.state == LC_RELOADING)
                 return 0;
-        if (has_way(s) && i->lc.state == LC_RUNNING && (!answers(s) || i->lc.reload_end == RELOAD_OK))
+        if (i->lc.state == LC_RUNNING && has_way(i) && (!answers(s) || i->lc.reload_end == RELOAD_OK))
                 return 1;
         *ret_error = why_not(i);
         return -1;

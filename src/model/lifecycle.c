@@ -108,6 +108,7 @@ static const Handler table[_LC_STATE_MAX][_LC_EVENT_MAX] = {
                 [EV_RESTART] = lc_restart_living,
                 [EV_RESET] = lc_reset_counters,
                 [EV_READY] = lc_reload_ready,
+                [EV_RELOAD] = lc_reload_again,
                 [EV_RELOADING] = lc_reload_heard,
                 [EV_HOOK_DONE] = lc_reload_command_over,
                 [EV_STOPPING] = lc_stops_itself,

@@ -88,14 +88,24 @@ static unsigned reload_over(const Step *s, LcReloadEnd end) {
 unsigned lc_reload(const Step *s) {
         bool command = s->spec->reload.by == RELOAD_BY_COMMAND;
         usec_t late = hook_deadline(s, HOOK_RELOAD);
+        unsigned todo;
 
         if (!command && s->spec->ready_by != READY_NOTIFY)
                 return ACT_SIGNAL_RELOAD;
         s->l->reload = RELOAD_ASKED;
         if (!command)
                 return lc_enter(s, LC_RELOADING, late - LC_HOOK_GRACE) | ACT_SIGNAL_RELOAD;
+        todo = lc_enter(s, LC_RELOADING, late);
         (void) lc_hook(s, HOOK_RELOAD);
-        return lc_enter(s, LC_RELOADING, late);
+        return todo;
+}
+
+/* What it does of its own accord may have begun before there was anything new to read. */
+unsigned lc_reload_again(const Step *s) {
+        if (s->l->reload != RELOAD_OWN)
+                return 0;
+        s->l->since = s->now;
+        return lc_reload(s);
 }
 
 /* What it said before it was told is about something else (sd_notify(3), MONOTONIC_USEC=). */

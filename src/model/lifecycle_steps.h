@@ -64,6 +64,7 @@ unsigned lc_ready_timeout(const Step *s);
 unsigned lc_adopt(const Step *s);
 unsigned lc_reload_begins(const Step *s);
 unsigned lc_reload(const Step *s);
+unsigned lc_reload_again(const Step *s);
 unsigned lc_reload_heard(const Step *s);
 unsigned lc_reload_ready(const Step *s);
 unsigned lc_reload_command_over(const Step *s);
