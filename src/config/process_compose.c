@@ -178,6 +178,13 @@ static int read_parent_only(Process *p, const Node *v, const char *key) {
         return truth(v) ? foreign_set_text(p->service, "stop.scope", "main") : 0;
 }
 
+/* It is given to a shell there, and what is left of the process after it is signalled, as here. */
+static int read_stop_command(Process *p, const Node *v, const char *key) {
+        char *const command[] = { (char *) "/bin/sh", (char *) "-c", v->text, NULL };
+
+        return text_of(v) ? foreign_set_strv(p->service, "hooks.pre_stop", command) : 0;
+}
+
 /* ---- schedule ---- */
 
 static int read_cron(Process *p, const Node *v, const char *key) {
@@ -226,7 +233,7 @@ static const Key availability_keys[] = {
 
 static const Key shutdown_keys[] = {
         { "timeout_seconds", read_stop_timeout }, { "signal", read_stop_signal }, { "parent_only", read_parent_only },
-        { "command", note_unavailable },          { "send_keys", note_foreign },  {},
+        { "command", read_stop_command },         { "send_keys", note_foreign },  {},
 };
 
 static const Key schedule_keys[] = {

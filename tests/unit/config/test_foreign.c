@@ -281,14 +281,15 @@ static void test_process_compose(void **state) {
                "version: '0.5'\nenvironment: ['G=1']\nshell: {shell_command: sh}\nprocesses:\n"
                "  db:\n    command: redis-server\n    availability: {restart: on_failure, backoff_seconds: 2, max_restarts: 3}\n    readiness_probe: {http_get: {host: 127.0.0.1, port: 6380, scheme: http, path: /, headers: {X: y}}, period_seconds: 2, success_threshold: 0, foo: 1}\n"
                "    liveness_probe: {exec: {command: 'test -e x', working_dir: /tmp}, failure_threshold: 5, timeout_seconds: 3}\n    ready_log_line: 'a.b (c)'\n"
-               "  api:\n    entrypoint: [node, x]\n    depends_on: {db: {condition: process_healthy}}\n    shutdown: {signal: 15, timeout_seconds: 3, parent_only: yes}\n"
+               "  api:\n    entrypoint: [node, x]\n    depends_on: {db: {condition: process_healthy}}\n    shutdown: {signal: 15, timeout_seconds: 3, parent_only: yes, command: 'a | b'}\n"
                "    environment: ['A=b=c']\n    replicas: 2\n    disabled: true\n    namespace: shop\n    working_dir: sub\n",
                "default/db {\"command\":[\"sh\",\"-c\",\"redis-server\"],\"cwd\":\"/srv/shop\",\"env\":{\"G\":\"1\"},\"ready\":{\"by\":\"log\",\"pattern\":\"a\\\\.b \\\\(c\\\\)\"},"
                "\"probes\":{\"readiness\":{\"http\":{\"port\":6380,\"host\":\"127.0.0.1\",\"path\":\"/\",\"headers\":{\"X\":\"y\"},\"codes\":[200]},\"period\":\"2s\"},"
                "\"liveness\":{\"exec\":[\"sh\",\"-c\",\"test -e x\"],\"timeout\":\"3s\",\"failure\":5}},\"restart\":{\"when\":\"on-failure\",\"delay\":\"2s\","
                "\"factor\":1,\"max_delay\":\"2s\",\"limit\":3},\"stop\":{\"timeout\":\"10s\"}}\n"
                "shop/api {\"command\":[\"node\",\"x\"],\"cwd\":\"/srv/shop/sub\",\"instances\":2,\"autostart\":false,\"env\":{\"A\":\"b=c\",\"G\":\"1\"},"
-               "\"depends_on\":{\"db\":\"ready\"},\"restart\":{\"when\":\"never\",\"delay\":\"1s\",\"limit\":0},\"stop\":{\"timeout\":\"3s\",\"scope\":\"main\"}}\n",
+               "\"depends_on\":{\"db\":\"ready\"},\"restart\":{\"when\":\"never\",\"delay\":\"1s\",\"limit\":0},\"stop\":{\"timeout\":\"3s\",\"scope\":\"main\"},"
+               "\"hooks\":{\"pre_stop\":[\"/bin/sh\",\"-c\",\"a | b\"]}}\n",
                "process-compose.yaml:8:145: warning: db: readiness_probe: foo has no counterpart\n"
                "process-compose.yaml:9:28: warning: db: liveness_probe: working_dir: it runs in the directory of the service\n");
         expect("process-compose.yaml", "processes:\n  a: {command: x, readiness_probe: {http_get: {scheme: HTTPS, port: 1}}}\n  b: {command: x, liveness_probe: {}}\n"
