@@ -1,6 +1,6 @@
 """hooks: commands around the life of a service; whatever they come to, and whoever dies meanwhile."""
 import os, signal, time
-from kingly import Scenario, alive, children, named, wait_for
+from kingly import PATIENCE, Scenario, alive, children, named, wait_for
 
 
 class Hooks(Scenario):
@@ -62,10 +62,11 @@ class Hooks(Scenario):
         self.assertEqual(len([k for k in self.kinds("web") if k == "hook-failed"]), 1)
 
     def test_what_takes_too_long_is_killed_with_all_it_started(self):
+        seconds = max(1, int(PATIENCE / 15))                       # enough for a shell to begin, on the slowest machine
         hook = self.script("slow", f"#!/bin/sh\nsetsid sleep 5000 & echo $! >> {self.home}/pids\necho $$ >> {self.home}/pids\nsleep 5000\n")
-        self.apply({"web": {"command": "sleep 1000", "restart": {"limit": 1, "delay": "50ms"}, "hooks": {"pre_start": [hook], "timeout": "500ms"}}}, "--no-wait")
+        self.apply({"web": {"command": "sleep 1000", "restart": {"limit": 1, "delay": "50ms"}, "hooks": {"pre_start": [hook], "timeout": f"{seconds}s"}}}, "--no-wait")
         self.until("web", state="failed")
-        self.assertIn("timed out after 500ms", self.row("web")["status"])
+        self.assertIn(f"timed out after {seconds}s", self.row("web")["status"])
         pids = [int(p) for p in self.lines("pids")]
         self.assertEqual(len(pids), 4)
         wait_for("all dead", lambda: not any(alive(p) for p in pids))

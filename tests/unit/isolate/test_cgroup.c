@@ -91,6 +91,48 @@ static void test_daemonised_is_ended(void **state) {
         clean(&ch);
 }
 
+/* A control process beside the main one: counted with it, ended without it, with all that it started. */
+static void test_beside(void **state) {
+        World *w = &world;
+        _cleanup_pidref_ PidRef left = PIDREF_NULL;
+        Cell *adopted;
+        Child ch, hook = { .ref = PIDREF_NULL };
+        pid_t pid;
+
+        world_open(w, ISOLATE_CGROUP);
+        cell_start(w, &ch, "shop", "web", "sleep");
+        read_pid(ch.out);
+        assert_return_code(cell_new_beside(ch.cell, 7, NULL, &hook.cell), 0);
+        new_invocation(hook.invocation);
+        child_start(&hook, "daemonise", cell_cgroup_fd(hook.cell));
+        assert_return_code(cell_place(hook.cell, &hook.ref, hook.invocation), 0);
+        pid = read_pid(hook.out);
+        if (pid == hook.ref.pid)
+                pid = read_pid(hook.out);
+        left = ref_to(pid);
+        assert_true(cell_owns(ch.cell, pid) && cell_owns(hook.cell, pid));
+        assert_false(cell_owns(hook.cell, ch.ref.pid));
+        main_end(&hook);
+        assert_int_equal(cell_populated(hook.cell), 1);
+        assert_return_code(cell_kill(hook.cell), 0);
+        await_end(&left);
+        assert_true(pidref_alive(&ch.ref));
+        clean(&hook);
+
+        /* What a dead manager had beside a run does not outlive it. */
+        assert_return_code(cell_new_beside(ch.cell, 8, NULL, &hook.cell), 0);
+        child_start(&hook, "sleep", cell_cgroup_fd(hook.cell));
+        read_pid(hook.out);
+        assert_return_code(cell_adopt(w->isolate, &ch.name, cell_where(ch.cell), &ch.ref, NULL, &adopted), 0);
+        await_end(&hook.ref);
+        main_reap(&hook);
+        assert_true(pidref_alive(&ch.ref));
+        cell_free(adopted);
+        child_done(&hook);
+        main_end(&ch);
+        clean(&ch);
+}
+
 static void test_signal_reaches_all(void **state) {
         World *w = &world;
         PidRef refs[3] = { PIDREF_NULL, PIDREF_NULL, PIDREF_NULL };
@@ -435,7 +477,7 @@ static void test_task_limit_holds(void **state) {
 
 int main(int argc, char **argv) {
         static const struct CMUnitTest tests[] = {
-                TEST(test_new_and_free),         TEST(test_born_in_place),      TEST(test_daemonised_is_ended),   TEST(test_signal_reaches_all),
+                TEST(test_new_and_free),         TEST(test_born_in_place),      TEST(test_beside), TEST(test_daemonised_is_ended),   TEST(test_signal_reaches_all),
                 TEST(test_watch_of_empty_is_deferred), TEST(test_removed_from_outside), TEST(test_watch_by_members), TEST(test_runaway_is_caught),
                 TEST(test_names_of_kernel_files), TEST(test_bad_names_are_refused), TEST(test_adopt),            TEST(test_taken_directory),
                 TEST(test_others_are_left_alone), TEST(test_usage),             TEST(test_nested_cgroups),       TEST(test_unenforced_are_named),

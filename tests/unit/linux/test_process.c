@@ -380,6 +380,19 @@ static void subreaper_adopts(void **state) {
         prctl(PR_SET_CHILD_SUBREAPER, own);
 }
 
+static void on_nothing(int sig) {
+}
+
+static void handled_signals(void **state) {
+        assert_int_equal(process_catches(getpid(), SIGUSR2), 0);
+        signal(SIGUSR2, on_nothing);
+        assert_int_equal(process_catches(getpid(), SIGUSR2), 1);
+        signal(SIGUSR2, SIG_IGN);
+        assert_int_equal(process_catches(getpid(), SIGUSR2), 0);
+        signal(SIGUSR2, SIG_DFL);
+        assert_int_equal(process_catches(INT32_MAX, SIGUSR2), -ESRCH);
+}
+
 static void signals_by_name(void **state) {
         static const struct {
                 const char *name;
@@ -438,6 +451,7 @@ int main(void) {
                 cmocka_unit_test(arguments_and_environment_of_others),
                 cmocka_unit_test(identities),
                 cmocka_unit_test(subreaper_adopts),
+                cmocka_unit_test(handled_signals),
                 cmocka_unit_test(signals_by_name),
         };
 
