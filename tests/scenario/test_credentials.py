@@ -51,6 +51,27 @@ class Credentials(Scenario):
         self.assertEqual((found["uid"], found["owner"], found["mode"]), (65534, 65534, 0o500))
         self.assertEqual(found["files"], {"db_password": [CONTENT, 0o400, 65534], "note": [TEXT, 0o400, 65534]})
 
+    def test_a_user_s_own_daemon(self):
+        if os.getuid() != 0:
+            self.not_applicable("needs root to become another user")
+        self.start_daemon_as(65534)
+        os.chown(self.secret, 65534, 65534)
+        self.apply({"a": self.service()})
+        found = self.found()
+        self.assertEqual((found["uid"], found["owner"], found["mode"]), (65534, 65534, 0o500))
+        self.assertEqual(found["files"]["db_password"], [CONTENT, 0o400, 65534])
+        self.ok("restart", "a")
+        again = self.found()["directory"]
+        self.assertFalse(os.path.exists(found["directory"]))
+        self.ok("stop", "a")
+        wait_for("the files to go", lambda: not os.path.exists(again))
+        # What it may not read itself it cannot give.
+        os.chown(self.secret, 0, 0)
+        r = self.kingctl("start", "a")
+        self.assertEqual(r.code, 1, r)
+        self.assertIn("Permission denied", r.err)
+        self.assertIn("kingd must be able to read it", self.row("a")["hint"])
+
     def test_life(self):
         self.start_daemon()
         self.apply({"a": self.service(instances=2, command=["sh", "-c", f"exec python3 {self.look} {self.found_directory}/$KINGLY_INSTANCE"])})
