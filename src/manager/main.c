@@ -1,5 +1,6 @@
 /* kingd-manager: arguments, the loop, the exit. Started by kingd, which gives it one end of a socket pair as descriptor WIRE_FD. */
 #include <getopt.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/prctl.h>
@@ -10,6 +11,8 @@
 #include "base/strv.h"
 #include "manager/link.h"
 #include "manager/manager.h"
+
+#define LARGE (128 * 1024)
 
 typedef struct Arguments {
         char **config_files, **profiles;
@@ -109,6 +112,9 @@ int main(int argc, char *argv[]) {
         int r, status = EXIT_FAILURE;
         struct stat st;
 
+        /* A large answer goes back to the system as soon as it is given: left alone, malloc(3) learns from its size to keep as much the next time. */
+        (void) mallopt(M_MMAP_THRESHOLD, LARGE);
+        (void) mallopt(M_TRIM_THRESHOLD, LARGE);
         (void) prctl(PR_SET_NAME, "kingd-manager"); /* the keeper executes a descriptor, whose number would be our name */
         log_open("kingd", LOG_NOTICE);
         if (fstat(WIRE_FD, &st) < 0 || !S_ISSOCK(st.st_mode)) {
