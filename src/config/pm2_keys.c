@@ -28,6 +28,19 @@ static int read_kill_timeout(App *a, const Node *v, const char *key) {
         return set_milliseconds(a, v, key, "stop.timeout");
 }
 
+/* After listen_timeout PM2 takes an application for ready all the same. */
+static int read_wait_ready(App *a, const Node *v, const char *key) {
+        const Node *limit = pm2_find(a->map, "listen_timeout", "listenTimeout");
+        int r;
+
+        if (v->kind == NODE_SCALAR && (streq(v->text, "false") || streq(v->text, "0")))
+                return 0;
+        r = foreign_set_text(a->service, "ready.by", "ipc");
+        if (r >= 0)
+                r = limit ? set_milliseconds(a, limit, "listen_timeout", "ready.timeout") : foreign_set_text(a->service, "ready.timeout", "3s");
+        return r < 0 ? r : foreign_set_text(a->service, "ready.late", "pass");
+}
+
 static int read_min_uptime(App *a, const Node *v, const char *key) {
         return set_milliseconds(a, v, key, "restart.reset_after");
 }
@@ -275,7 +288,7 @@ static const struct {
         { "ignore_watch", "ignoreWatch", read_ignore_watch },
         { "watch_delay", "watchDelay", read_watch_delay },
         { "cron_restart", "cron", read_cron },
-        { "wait_ready", "waitReady", read_unavailable },
+        { "wait_ready", "waitReady", read_wait_ready },
         { "shutdown_with_message", "shutdownWithMessage", read_unavailable },
         { "increment_var", "incrementVar", read_unavailable },
         { "filter_env", "filterEnv", read_foreign },
@@ -288,7 +301,8 @@ static const struct {
         { "args", "cwd", read_nothing },
         { "interpreter", "exec_interpreter", read_nothing },
         { "node_args", "interpreter_args", read_nothing },
-        { "watch_options", "listen_timeout", read_nothing },
+        { "watch_options", NULL, read_nothing },
+        { "listen_timeout", "listenTimeout", read_nothing },
         { "merge_logs", "combine_logs", read_nothing },
         { "log_date_format", "time", read_nothing },
         { "pid_file", "instance_var", read_nothing },

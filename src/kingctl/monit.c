@@ -129,6 +129,7 @@ typedef struct Command {
 static const Command commands[] = {
         { 's', "Start", NULL, NULL, "started" },        { 'x', "Stop", NULL, NULL, "stopping" },
         { 'r', "Restart", NULL, NULL, "restarting" },   { 'R', "Reset", NULL, NULL, "counters reset" },
+        { 'e', "Reload", NULL, NULL, "reloading" },
         { '+', "Scale", "instances", "+1", "one more" }, { '-', "Scale", "instances", "-1", "one less" },
 };
 

@@ -16,7 +16,7 @@
 
 static const char *const help[] = {
         "up, down, k, j      select", "page up, page down  ten at once", "home, end           the first, the last", "",
-        "s   start           r   restart", "x   stop            R   reset counters", "+   one more        -   one less (instances)", "",
+        "s   start           r   restart", "x   stop            R   reset counters", "+   one more        -   one less (instances)", "e   reload", "",
         "o   next order: name, cpu, memory, restarts, uptime", "/   filter by a part of name, namespace or state; enter ends, escape clears",
         "l   the log alone, or both", "q   quit", NULL,
 };
@@ -275,7 +275,7 @@ static void draw_foot(const MonitScreen *s) {
         _cleanup_free_ char *prompt = s->input ? text_printf("/%s_", s->input) : NULL;
 
         put(LINES - 1, 0, COLS, s->message && !s->input ? A_BOLD : A_DIM,
-            prompt ?: s->message ?: " q quit  s start  x stop  r restart  + - scale  o order  / filter  l log  ? help");
+            prompt ?: s->message ?: " q quit  s start  x stop  r restart  e reload  + - scale  o order  / filter  ? help");
 }
 
 static void draw_help(void) {

@@ -40,9 +40,6 @@ static int make_app(Pm2 *p, const char *script, json_object **ret) {
         if (json_object_deep_copy(p->app, &app, NULL) < 0 || json_add_string(app, "script", script) < 0 ||
             (p->rest && json_add(app, "args", strings(p->rest)) < 0))
                 return ctl_oom(p->ctl);
-        /* To start it all the same would call it online too early. */
-        if (field_bool(app, "wait_ready"))
-                return pm2_fail(p, "--wait-ready is not available in this version: ready.by: notify or fd in a file, or without it online at once");
         if (pm2_given(p, "execute-command") && json_add_string(app, "interpreter", "none") < 0)
                 return ctl_oom(p->ctl);
         *ret = TAKE_PTR(app);
@@ -107,7 +104,7 @@ static int meet(Pm2 *p, Pm2List *l, const ServiceSpec *spec) {
 
 static int launch(Pm2 *p, const char *script, const SpecList *specs) {
         const ServiceSpec *spec = specs->items[0];
-        _cleanup_json_ json_object *services = NULL, *plan = NULL;
+        _cleanup_json_ json_object *services = NULL;
         unsigned n = spec_instances(spec, (unsigned) sysconf(_SC_NPROCESSORS_ONLN));
         int r;
 

@@ -202,7 +202,7 @@ static int adopt_living(Instance *i, const StoredRun *stored) {
         memory_attend(i);
         if (instance_track(i) < 0)
                 return -ENOMEM;
-        if (s->spec->ready_by == READY_FD)
+        if (s->spec->ready_by == READY_FD || s->spec->ready_by == READY_IPC)
                 ready_adopt(i);
         input_adopt(i);
         if (c)

@@ -166,8 +166,11 @@ static int on_deadline(sd_event_source *s, uint64_t usec, void *userdata) {
         /* Who waits for its turn is not late: its time begins when it is let go (start_one). */
         if (i->queued)
                 start_over(i);
-        else
+        else {
+                if (i->lc.state == LC_STARTING && i->service->spec->ready_late == READY_LATE_PASS)
+                        instance_set_status(i, "did not say that it is ready in time; counts as ready");
                 instance_event(i, EV_DEADLINE);
+        }
         return 0;
 }
 

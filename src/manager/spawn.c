@@ -307,6 +307,30 @@ static int add_sockets(Instance *i, const Identity *id, Descriptors *d, char ***
         return r >= 0 && d->sockets.names ? strv_env_set(env, "LISTEN_FDNAMES", d->sockets.names) : r;
 }
 
+/* The descriptor behind the sockets. */
+static int add_ready(Instance *i, Descriptors *d) {
+        int by = i->service->spec->ready_by, r;
+
+        if (by != READY_FD && by != READY_IPC)
+                return 0;
+        r = by == READY_FD ? ready_pipe(i, &d->ready) : ready_channel(i, &d->ready);
+        if (r < 0)
+                return r;
+        builder.packet->flags |= SPAWN_READY_FD;
+        add_descriptor(d, d->ready);
+        return 0;
+}
+
+/* Where Node looks for the channel to its parent (lib/child_process.js); it takes the variable away from its own children. */
+static int add_channel(const ServiceSpec *s, const Descriptors *d, char ***env) {
+        char number[16];
+
+        if (s->ready_by != READY_IPC)
+                return 0;
+        snprintf(number, sizeof number, "%zu", 3 + d->sockets.n);
+        return strv_env_set(env, "NODE_CHANNEL_FD", number);
+}
+
 static int compose(Instance *i, const Identity *id, Descriptors *d, const WireSpawn **ret, size_t *ret_size, KlError *reterr) {
         const ServiceSpec *s = i->service->spec;
         _cleanup_strv_ char **env = NULL;
@@ -317,7 +341,7 @@ static int compose(Instance *i, const Identity *id, Descriptors *d, const WireSp
         int r;
 
         if ((r = credentials_give(i, id, reterr)) < 0 || (r = environment_build(i, id, &env, reterr)) < 0 || (r = start_environment(i, &env)) < 0 ||
-            (r = add_sockets(i, id, d, &env, reterr)) < 0 ||
+            (r = add_sockets(i, id, d, &env, reterr)) < 0 || (r = add_channel(s, d, &env)) < 0 ||
             (r = command_resolve(s, s->command[0], env, &file, reterr)) < 0 || (r = spawn_builder_init(&builder, i->run, i->invocation)) < 0 ||
             (r = set_up(s, id, i->cell, isolate_gated(i->service->manager->isolate), d, reterr)) < 0 || (r = add_input(i, d, reterr)) < 0 ||
             (r = add_log(i, i->run, d, &log, &builder.packet->flags, &journal, reterr)) < 0)
@@ -330,15 +354,7 @@ static int compose(Instance *i, const Identity *id, Descriptors *d, const WireSp
         for (size_t k = 0; k < d->sockets.n; k++)
                 add_descriptor(d, d->sockets.listen[k]);
         builder.packet->n_listen = (uint32_t) d->sockets.n;
-        if (s->ready_by == READY_FD) {
-                r = ready_pipe(i, &d->ready);
-                if (r < 0)
-                        return r;
-                builder.packet->flags |= SPAWN_READY_FD;
-                add_descriptor(d, d->ready);
-        }
-        r = add_sandbox(i, d, reterr);
-        if (r < 0)
+        if ((r = add_ready(i, d)) < 0 || (r = add_sandbox(i, d, reterr)) < 0)
                 return r;
         spawn_builder_strings(&builder, file, s->cwd ?: "/", instance_label(i, label), d->sandbox.mounts, s->command, env);
         return finish(&log, ret, ret_size, reterr);

@@ -8,7 +8,8 @@
 
 static const char *const service_types[] = { "simple", "oneshot", NULL };
 static const char *const depend_kinds[] = { "started", "ready", "completed", NULL };
-static const char *const ready_ways[] = { "start", "notify", "fd", "probe", "log", NULL };
+static const char *const ready_ways[] = { "start", "notify", "fd", "probe", "log", "ipc", NULL };
+static const char *const ready_lates[] = { "fail", "pass", NULL };
 static const char *const schedule_overlaps[] = { "skip", "queue", "replace", NULL };
 static const char *const schedule_missed[] = { "skip", "once", "all", NULL };
 static const char *const io_classes[] = { "none", "realtime", "best-effort", "idle", NULL };
@@ -127,7 +128,8 @@ const SpecKey spec_keys[] = {
           .help = "What tells that a simple service is ready. start: its command executes. notify: it sends READY=1 to NOTIFY_SOCKET (see "
                   "sd_notify(3)). fd: it writes a newline to the descriptor whose number is in READY_FD. probe: its startup probe has succeeded, or "
                   "where it has none its readiness probe; this is the default for a service with a startup probe. log: it writes a line that "
-                  "ready.pattern matches.",
+                  "ready.pattern matches. ipc: a program of Node calls process.send('ready') on the channel that it was given, which "
+                  "stays open as long as it lives.",
           .example = "notify" },
         { "ready.pattern", KEY_STRING, FIELD(ready_pattern), .effect = EFFECT_RESTART,
           .help = "With ready.by: log: a regular expression (POSIX extended, see regex(7)) that some part of a line of its output matches when it is "
@@ -137,6 +139,10 @@ const SpecKey spec_keys[] = {
           .help = "A simple service that is not ready after this time is stopped, and the start has failed. The service may ask for more "
                   "with EXTEND_TIMEOUT_USEC. infinity waits for ever. Does not concern oneshots.",
           .example = "10s" },
+        { "ready.late", KEY_ENUM, FIELD(ready_late), ready_lates, .fallback = "fail", .effect = EFFECT_NONE,
+          .help = "What becomes of a service that is not ready after ready.timeout. pass: it counts as ready from then on, as PM2 has it; files of PM2 "
+                  "with wait_ready come to this.",
+          .example = "pass" },
 
         { "watchdog", KEY_SPAN, FIELD(watchdog), .max = 365 * (int64_t) USEC_PER_DAY, .fallback = "0", .effect = EFFECT_RESTART,
           .help = "Once ready, the service must send WATCHDOG=1 to NOTIFY_SOCKET at least this often (twice as often is wise), else it "

@@ -438,6 +438,8 @@ unsigned lc_ready_starting(const Step *s) {
 }
 
 unsigned lc_ready_timeout(const Step *s) {
+        if (s->spec->ready_late == READY_LATE_PASS)
+                return become_ready(s);
         blame(s->l, REASON_READY_TIMEOUT);
         return begin_stop(s, ACT_SIGNAL_STOP);
 }

@@ -10,7 +10,8 @@
 #include "model/socket.h"
 
 typedef enum ServiceType { SERVICE_SIMPLE, SERVICE_ONESHOT } ServiceType;
-typedef enum ReadyBy { READY_START, READY_NOTIFY, READY_FD, READY_PROBE, READY_LOG } ReadyBy;
+typedef enum ReadyBy { READY_START, READY_NOTIFY, READY_FD, READY_PROBE, READY_LOG, READY_IPC } ReadyBy;
+typedef enum ReadyLate { READY_LATE_FAIL, READY_LATE_PASS } ReadyLate;
 typedef enum RestartWhen { RESTART_ALWAYS, RESTART_ON_FAILURE, RESTART_NEVER } RestartWhen;
 typedef enum StopScope { STOP_ALL, STOP_GROUP, STOP_MAIN } StopScope;
 typedef enum LogTarget { LOG_TO_AUTO, LOG_TO_JOURNAL, LOG_TO_FILE, LOG_TO_NONE, LOG_TO_EXEC } LogTarget;
@@ -110,6 +111,7 @@ typedef struct ServiceSpec {
 
         int ready_by;                   /* ReadyBy */
         usec_t ready_timeout;           /* USEC_INFINITY: none */
+        int ready_late;                 /* ReadyLate: what becomes of one that is not ready by then */
         char *ready_pattern;            /* READY_LOG: a POSIX extended regular expression */
         usec_t watchdog;                /* 0: off */
         ProbeSpec *probes[_PROBE_KIND_MAX];   /* NULL: none */

@@ -40,8 +40,8 @@ static const char *const migrations[] = {
         /* 3 → 4: how often in a row it grew too big. */
         "ALTER TABLE run ADD COLUMN oversized INTEGER NOT NULL DEFAULT 0;",
         /* 4 → 5: schedules */
-        "CREATE TABLE schedule (ns TEXT NOT NULL, name TEXT NOT NULL, handled INTEGER NOT NULL, last INTEGER NOT NULL,"
-        " pending INTEGER NOT NULL, PRIMARY KEY (ns, name)) WITHOUT ROWID;",
+        ("CREATE TABLE schedule (ns TEXT NOT NULL, name TEXT NOT NULL, handled INTEGER NOT NULL, last INTEGER NOT NULL,"
+         " pending INTEGER NOT NULL, PRIMARY KEY (ns, name)) WITHOUT ROWID;"),
 };
 
 static int schema_version(sqlite3 *db, uint64_t *ret) {

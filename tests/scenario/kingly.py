@@ -92,7 +92,7 @@ class Scenario(unittest.TestCase):
         for name in ("kingd", "kingd-manager", "kingd-logger"):
             shutil.copy(os.path.join(self.programs, name), programs)
         os.chown(self.home, uid, uid)
-        self.daemon = subprocess.Popen([*wrapper, os.path.join(programs, "kingd"), "--user", "--isolation", "session"], env=self.environment, user=uid, group=uid,
+        self.daemon = subprocess.Popen([*wrapper, os.path.join(programs, "kingd"), "--user", "--isolation", "session", *([] if self.heir else ["--no-heir"])], env=self.environment, user=uid, group=uid,
                                        extra_groups=[], cwd="/", stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
         wait_for("kingd to answer", lambda: self.kingctl("ping", "--no-autostart").code == 0)
 
