@@ -212,10 +212,6 @@ int service_validate(const FieldReader *f, const Node *otherwise, const Node *co
 
 /* ---- unknown keys ---- */
 
-static bool is_reserved(const char *path) {
-        return strv_contains((char *const *) (uintptr_t) spec_reserved_keys, path);
-}
-
 /* The names that may stand where an unknown one stood: the keys of the group, or the keys and groups of a service. */
 static int candidates(const char *group, char ***ret) {
         _cleanup_strv_ char **l = NULL;
@@ -285,18 +281,12 @@ static int suggestion(const char *group, const char *name, char **ret) {
 }
 
 int service_unknown_key(const FieldReader *f, const char *group, const Node *key) {
-        _cleanup_free_ char *path = NULL, *more = NULL;
+        _cleanup_free_ char *more = NULL;
         int r;
 
         /* Beyond the limit only the count matters, not the work of finding a better name. */
         if (f->diagnostics->n >= CONFIG_DIAGNOSTICS_MAX)
                 return diagnostics_add(f->diagnostics, f->file, key->line, key->column, false, "unknown key");
-        path = text_printf("%s%s%s", group ?: "", group ? "." : "", key->text);
-        if (!path)
-                return -ENOMEM;
-        if (is_reserved(path))
-                return diagnostics_add(f->diagnostics, f->file, key->line, key->column, false,
-                                       "`%s` is not available in this version of Kingly", path);
         r = suggestion(group, key->text, &more);
         if (r < 0)
                 return r;

@@ -504,10 +504,6 @@ const SpecKey spec_keys[] = {
         {},
 };
 
-const char *const spec_reserved_keys[] = {
-        NULL,
-};
-
 static const SpecKey *find(const SpecKey *k, const char *path) {
         for (; k->path; k++)
                 if (streq(k->path, path))

