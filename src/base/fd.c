@@ -54,6 +54,21 @@ int fd_write_all(int fd, const void *p, size_t n) {
         return 0;
 }
 
+int fd_pread_all(int fd, void *p, size_t n, off_t at) {
+        for (char *to = p; n > 0;) {
+                ssize_t k = pread(fd, to, n, at);
+
+                if (k < 0 && errno == EINTR)
+                        continue;
+                if (k <= 0)
+                        return k < 0 ? -errno : -ENODATA;
+                to += k;
+                at += k;
+                n -= (size_t) k;
+        }
+        return 0;
+}
+
 static ssize_t read_once(int fd, void *buf, size_t size) {
         ssize_t k;
 

@@ -12,6 +12,7 @@ static inline void fd_closep(int *fd) {
 int fd_nonblock(int fd, bool on);
 int fd_dup(int fd);                       /* F_DUPFD_CLOEXEC, >= 3 */
 int fd_write_all(int fd, const void *p, size_t n); /* blocking loop; 0 or -errno */
+int fd_pread_all(int fd, void *p, size_t n, off_t at);      /* 0, -errno, or -ENODATA: the file ends before */
 
 /* Reads a whole file relative to dirfd (AT_FDCWD allowed). At most `limit` bytes: -EFBIG beyond. The result has a NUL behind it that
  * ret_size (may be NULL) does not count. Works on /proc and cgroup files whose st_size lies. */

@@ -53,6 +53,7 @@ static int unpack_once(int fd, Held **ret, size_t *ret_n) {
         struct stat st;
         Held *items;
         size_t n;
+        int r;
 
         if (fstat(fd, &st) < 0)
                 return -errno;
@@ -62,9 +63,10 @@ static int unpack_once(int fd, Held **ret, size_t *ret_n) {
         items = malloc((size_t) st.st_size + 1);
         if (!items)
                 return -ENOMEM;
-        if (pread(fd, items, (size_t) st.st_size, 0) != st.st_size) {
+        r = fd_pread_all(fd, items, (size_t) st.st_size, 0);
+        if (r < 0) {
                 free(items);
-                return -EIO;
+                return r;
         }
         *ret_n = 0;
         for (size_t i = 0; i < n; i++)

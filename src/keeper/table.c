@@ -81,12 +81,7 @@ void table_done(Table *t) {
 }
 
 static bool pread_header(int fd, TableHeader *ret) {
-        ssize_t n;
-
-        do
-                n = pread(fd, ret, sizeof(*ret), 0);
-        while (n < 0 && errno == EINTR);
-        return n == sizeof(*ret) && ret->magic == TABLE_MAGIC;
+        return fd_pread_all(fd, ret, sizeof(*ret), 0) >= 0 && ret->magic == TABLE_MAGIC;
 }
 
 static int read_header(int fd, TableHeader *ret) {

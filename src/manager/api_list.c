@@ -226,12 +226,12 @@ static json_object *processes_json(Instance *i) {
 }
 
 static json_object *log_json(const Instance *i) {
+        static const char *const elsewhere[] = { [LOG_TO_NONE] = "none", [LOG_TO_EXEC] = "exec", [LOG_TO_INHERIT] = "inherit" };
+        int to = i->service->spec->log.to;
         _cleanup_free_ char *path = NULL;
 
-        if (i->service->spec->log.to == LOG_TO_NONE)
-                return json_object_new_string("none");
-        if (i->service->spec->log.to == LOG_TO_EXEC)
-                return json_object_new_string("exec");
+        if (elsewhere[to])
+                return json_object_new_string(elsewhere[to]);
         if (spawn_to_journal(i))
                 return json_object_new_string("journal");
         path = spawn_log_path(i);

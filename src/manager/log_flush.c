@@ -53,7 +53,7 @@ int log_flush(const Instance *i, char **ret_error) {
         char *base;
         int r;
 
-        if (i->service->spec->log.to == LOG_TO_NONE || (i->run ? i->journal : spawn_to_journal(i))) {
+        if (i->service->spec->log.to == LOG_TO_NONE || i->service->spec->log.to == LOG_TO_INHERIT || (i->run ? i->journal : spawn_to_journal(i))) {
                 *ret_error = strdup("its log is in no file; the journal is emptied with journalctl --vacuum-time");
                 return -EOPNOTSUPP;
         }

@@ -42,6 +42,8 @@ static void explain_absent(LogStream *s, const Service *service) {
 
         if (service->spec->log.to == LOG_TO_NONE)
                 text = text_printf("%s: log.to is none: its output is kept nowhere", name);
+        else if (service->spec->log.to == LOG_TO_INHERIT)
+                text = text_printf("%s: its output is that of kingd itself", name);
         else if (collector)
                 text = text_printf("%s: its output goes to the collector %s", name, collector->spec->name);
         for (size_t k = 0; text && s->notices && k < json_object_array_length(s->notices); k++)
@@ -63,7 +65,7 @@ static int add_source(LogStream *s, const Instance *i, const LogStart *start) {
         LogSource **list, *known = source_of(s, i);
         int to = i->service->spec->log.to, r;
 
-        if (to == LOG_TO_NONE || to == LOG_TO_EXEC || (known && log_source_wants(known, i->index)))
+        if (to == LOG_TO_NONE || to == LOG_TO_EXEC || to == LOG_TO_INHERIT || (known && log_source_wants(known, i->index)))
                 return 0;
         if (known) {
                 r = log_source_want(known, i->index);

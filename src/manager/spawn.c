@@ -108,6 +108,19 @@ int spawn_prepare(Instance *i, KlError *reterr) {
         return instance_track(i);
 }
 
+/* Ours are the keeper's, which it has from whoever started it. */
+static int add_own_output(const Manager *m, Descriptors *d, uint32_t *flags, KlError *reterr) {
+        if (m->options.background) {
+                (void) kl_error_set(reterr, -EINVAL, KL_E_INVALID, "log.to: inherit, but kingd runs in the background and has no output of its own");
+                kl_error_hint(reterr, "run kingd without --daemonize, or choose another log.to");
+                return -EINVAL;
+        }
+        d->out = fd_dup(STDOUT_FILENO);
+        d->err = fd_dup(STDERR_FILENO);
+        *flags |= SPAWN_FD_STDOUT | SPAWN_FD_STDERR;
+        return d->out < 0 ? d->out : MIN(d->err, 0);
+}
+
 /* Of a run of the instance, its main process's or a control process's. *ret_journal is set where it goes there. */
 static int add_log(const Instance *i, uint64_t run, Descriptors *d, LogOpen *log, uint32_t *flags, bool *ret_journal, KlError *reterr) {
         const ServiceSpec *s = i->service->spec;
@@ -124,6 +137,8 @@ static int add_log(const Instance *i, uint64_t run, Descriptors *d, LogOpen *log
                 *flags |= SPAWN_FD_STDOUT | SPAWN_FD_STDERR;
                 return MIN(d->err, 0);
         }
+        if (s->log.to == LOG_TO_INHERIT)
+                return add_own_output(i->service->manager, d, flags, reterr);
         if (spawn_to_journal(i)) {
                 r = journal_stream(s->name, LOG_INFO, &d->out);
                 if (r >= 0)

@@ -21,7 +21,7 @@ static const char *const restart_whens[] = { "always", "on-failure", "never", NU
 static const char *const stop_scopes[] = { "all", "group", "main", NULL };
 static const char *const reload_ways[] = { "none", "signal", "command", "rolling", NULL };
 static const char *const inputs[] = { "null", "pipe", NULL };
-static const char *const log_targets[] = { "auto", "journal", "file", "none", "exec", NULL };
+static const char *const log_targets[] = { "auto", "journal", "file", "none", "exec", "inherit", NULL };
 static const char *const log_formats[] = { "text", "raw", "json", NULL };
 static const char *const log_rotates[] = { "none", "hourly", "daily", "weekly", "monthly", NULL };
 static const char *const log_full[] = { "block", "drop-oldest", "drop-newest", NULL };
@@ -357,7 +357,8 @@ const SpecKey spec_keys[] = {
 
         { "log.to", KEY_ENUM, FIELD(log.to), log_targets, .fallback = "auto", .effect = EFFECT_RESTART,
           .help = "Where its output goes: the systemd journal, files in the log directory, or nowhere. auto: the journal where one "
-                  "listens, else files. exec, written {exec: COMMAND}: a program that reads it, as in {exec: [svlogd, -tt, .]}.",
+                  "listens, else files. exec, written {exec: COMMAND}: a program that reads it, as in {exec: [svlogd, -tt, .]}. "
+                  "inherit: the standard output and error of kingd itself, which in a container are the container's log.",
           .example = "file" },
         { "log.exec", KEY_WORDS, FIELD(log.exec), .effect = EFFECT_NONE,
           .help = "The collector, most shortly written as log.to: {exec: COMMAND}: a program whose standard input is what this service writes, "

@@ -133,6 +133,7 @@ static int check_depends(const ServiceSpec *s, const char **ret_key, KlError *re
 }
 
 static int check_ready_log(const ServiceSpec *s, const char **ret_key, KlError *reterr) {
+        static const struct { int to; const char *name; } unreadable[] = { { LOG_TO_NONE, "none" }, { LOG_TO_EXEC, "exec" }, { LOG_TO_INHERIT, "inherit" } };
         regex_t pattern;
         char why[200];
         int r;
@@ -141,8 +142,9 @@ static int check_ready_log(const ServiceSpec *s, const char **ret_key, KlError *
                 return s->ready_pattern ? FAULT("ready.pattern", "ready.pattern: goes with ready.by: log") : 0;
         if (!s->ready_pattern)
                 return FAULT("ready.by", "ready.by: log needs ready.pattern, which says what the line is like");
-        if (s->log.to == LOG_TO_NONE || s->log.to == LOG_TO_EXEC)
-                return FAULT("ready.by", "ready.by: log needs a log that can be read back; log.to is %s", s->log.to == LOG_TO_NONE ? "none" : "exec");
+        for (size_t k = 0; k < ARRAY_SIZE(unreadable); k++)
+                if (s->log.to == unreadable[k].to)
+                        return FAULT("ready.by", "ready.by: log needs a log that can be read back; log.to is %s", unreadable[k].name);
         if (s->log.format == LOG_FORMAT_RAW)
                 return FAULT("ready.by", "ready.by: nothing in a raw log tells this run from the last; choose log.format: text or json");
         r = regcomp(&pattern, s->ready_pattern, REG_EXTENDED | REG_NOSUB);

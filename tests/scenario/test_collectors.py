@@ -128,3 +128,24 @@ class Collectors(Scenario):
         self.kingctl("apply", "-f", path)
         self.assertIn("command not found: no-such-program", self.until("web-log", state="failed")["status"])
         self.assertIn("web-log, which has failed", self.until("web", state="failed")["status"])
+
+
+class Inherited(Scenario):
+    """log.to: inherit: what a container's log is."""
+
+    def test_output_is_the_daemon_s_own(self):
+        self.start_daemon()
+        self.apply({"web": {"command": ["sh", "-c", "echo to out; echo to err >&2; exec sleep 1000"], "log": {"to": "inherit"}}})
+        wait_for("both lines", lambda: {"to out", "to err"} <= set(self.daemon_log().splitlines()))
+        self.assertIn("is that of kingd itself", self.kingctl("logs", "web").err)
+        self.assertIn("in no file", self.kingctl("logs", "--flush", "web").err)
+        os.kill(self.manager(), 9)
+        self.ok("restart", "web")
+        wait_for("them again", lambda: self.daemon_log().splitlines().count("to err") == 2)
+
+    def test_not_in_the_background(self):
+        path = self.file("a.json", json.dumps({"services": {"web": {"command": "sleep 1000", "log": {"to": "inherit"}}}}))
+        r = self.kingctl("start", path)
+        self.assertEqual(r.code, 1)
+        self.assertIn("has no output of its own", r.err)
+        self.ok("shutdown")

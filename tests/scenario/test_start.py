@@ -23,7 +23,7 @@ class Start(Scenario):
         self.assertEqual(spec["restart"], {"when": "never", "delay": "3s", "factor": 1, "max_delay": "3s"})
         self.assertEqual(spec["schedule"], {"cron": "0 3 * * *", "timezone": "UTC"})
         self.assertEqual(spec["limits"], {"memory_restart": "300M", "memory_max": "512M"})
-        self.assertIn("args --port 80", self.messages("shop/api:1"))
+        wait_for("what it was given", lambda: "args --port 80" in self.messages("shop/api:1"))
         self.ok("start", "--name", "bo", "--exp-backoff-restart-delay", "100ms", *self.mark, "--", "sleep", "1000")
         self.assertEqual(self.changed("bo")["restart"], {"factor": 1.5, "max_delay": "15s"})      # 100ms is the default
 
