@@ -93,7 +93,8 @@ class Replaced(Upgrade):
         self.assertEqual((status["version"], status["pid"]), ("9.9.9", keeper))
         self.assertNotEqual(status["manager_pid"], manager)
         self.assertEqual(status["upgrade"]["outcome"], "upgraded")
-        for pid, name in ((keeper, "kingd"), (status["manager_pid"], "kingd-manager"), (named(keeper, "kingd-logger")[0], "kingd-logger")):
+        logger = wait_for("the logger, which nobody waits for", lambda: named(keeper, "kingd-logger"))[0]
+        for pid, name in ((keeper, "kingd"), (status["manager_pid"], "kingd-manager"), (logger, "kingd-logger")):
             self.assertTrue(os.path.samefile(f"/proc/{pid}/exe", os.path.join(self.bin, name)))
             self.assertEqual(open(f"/proc/{pid}/comm").read().strip(), name)
         self.assertIn(f"kingd {self.version} → 9.9.9", [e["message"] for e in self.events() if e["kind"] == "upgraded"])
