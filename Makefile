@@ -54,7 +54,7 @@ endif
 
 # ---- rooms and programs; what each room may link is what stands below it ----
 ROOMS     := base linux model varlink logger config store keeper isolate sandbox export probe manager kingctl
-sources    = $(filter-out src/$(1)/main.c,$(sort $(wildcard src/$(1)/*.c)))
+sources    = $(filter-out src/$(1)/main.c,$(sort $(wildcard src/$(1)/*.c src/$(1)/*/*.c)))
 archive    = $(BUILD)/lib/$(1).a
 objects    = $(patsubst src/%.c,$(BUILD)/obj/%.o,$(1))
 

@@ -1,7 +1,7 @@
 /* PM2's command line: the options, what is asked of the daemon, and the shapes of the answers. */
 #include "daemon.inc.h"
 
-#include "kingctl/pm2.h"
+#include "kingctl/pm2/pm2.h"
 
 /* ---- options ---- */
 

@@ -8,7 +8,7 @@
 #include "kingctl/log_text.h"
 #include "kingctl/logs.h"
 #include "kingctl/output.h"
-#include "kingctl/pm2.h"
+#include "kingctl/pm2/pm2.h"
 
 #define LINES_DEFAULT  15
 #define NAME_COLUMNS   10

@@ -5,7 +5,7 @@
 
 #include "base/text.h"
 #include "kingctl/output.h"
-#include "kingctl/pm2.h"
+#include "kingctl/pm2/pm2.h"
 #include "kingctl/table.h"
 
 /* ---- cells ---- */

@@ -4,7 +4,7 @@
 #include "base/strv.h"
 #include "base/text.h"
 #include "kingctl/output.h"
-#include "kingctl/pm2.h"
+#include "kingctl/pm2/pm2.h"
 
 /* ---- one call ---- */
 

@@ -6,7 +6,7 @@
 #include "base/strv.h"
 #include "base/text.h"
 #include "kingctl/control.h"
-#include "kingctl/pm2.h"
+#include "kingctl/pm2/pm2.h"
 
 bool pm2_is_file(const char *word) {
         static const char *const suffixes[] = { ".json", ".json5", ".yml", ".yaml", ".config.js", ".config.cjs", ".config.mjs", ".pm2" };

@@ -7,7 +7,7 @@
 #include "base/strv.h"
 #include "base/text.h"
 #include "config/foreign.h"
-#include "kingctl/pm2.h"
+#include "kingctl/pm2/pm2.h"
 
 /* ---- scripts ---- */
 

@@ -2,9 +2,9 @@
  * shapes and with its exit statuses (0 and 1), and does nothing that the API does not offer to everybody. Facts are those of PM2 7.0; where
  * Kingly differs it says so.
  *
- * pm2.c: from words to a verb. pm2_options.c: the options. pm2_list.c: the processes, and how they are named. pm2_act.c: verbs that act on
- * them. pm2_start.c: start. pm2_files.c: files of applications. pm2_table.c, pm2_describe.c, pm2_json.c: what is shown of them. pm2_logs.c: logs.
- * pm2_daemon.c: the rest. */
+ * pm2.c: from words to a verb. options.c: the options. list.c: the processes, and how they are named. act.c: verbs that act on
+ * them. start.c: start. files.c: files of applications. table.c, describe.c, json.c: what is shown of them. logs.c: logs.
+ * daemon.c: the rest. */
 #pragma once
 
 #include "kingctl/ctl.h"
@@ -33,7 +33,7 @@ typedef struct Pm2Verb {
 } Pm2Verb;
 extern const Pm2Verb pm2_verbs[];
 
-/* pm2_options.c: reads words (NULL-terminated, the verb among them) into p: options anywhere, operands into p->words. -EINVAL, -ENOMEM. */
+/* options.c: reads words (NULL-terminated, the verb among them) into p: options anywhere, operands into p->words. -EINVAL, -ENOMEM. */
 int pm2_options_parse(Pm2 *p, char *const *words);
 void pm2_options_help(FILE *f);
 const char *pm2_option(const Pm2 *p, const char *name); /* NULL: not given; "" for one without a value */
@@ -45,7 +45,7 @@ void pm2_warn(const Pm2 *p, const char *format, ...) _printf_(2, 3);
 /* "[PM2][ERROR] …" on standard error; returns 1. */
 int pm2_fail(const Pm2 *p, const char *format, ...) _printf_(2, 3);
 
-/* ---- processes (pm2_list.c) ---- */
+/* ---- processes (list.c) ---- */
 
 typedef struct Pm2Process {
         int64_t id;
@@ -88,13 +88,13 @@ char *pm2_version_of(const Pm2Process *i);       /* of the nearest package.json;
 
 /* ---- verbs ---- */
 
-/* pm2_act.c: one call on what is marked, told as PM2 tells it. action: "stopProcessId", left unsaid of a file. */
+/* act.c: one call on what is marked, told as PM2 tells it. action: "stopProcessId", left unsaid of a file. */
 int pm2_act(Pm2 *p, Pm2List *l, const char *word, const char *action, const char *method);
 /* What is marked is reloaded, or restarted where it has no way to be. */
 int pm2_reload_selected(Pm2 *p, Pm2List *l);
 /* pm2_act without words: what came of each is said, and returned as 0 or 1. Consumes parameters. quiet: failures alone. */
 int pm2_call(Pm2 *p, const Pm2List *l, const char *method, json_object *parameters, bool quiet);
-/* pm2_files.c: whether a word is a file of PM2's (by the end of its name). */
+/* files.c: whether a word is a file of PM2's (by the end of its name). */
 bool pm2_is_file(const char *word);
 /* Specs as services with the caller's environment, those that --only leaves; *ret is owned. */
 int pm2_services(Pm2 *p, const SpecList *specs, json_object **ret);
@@ -107,11 +107,11 @@ int pm2_start_file(Pm2 *p, const char *file, bool reload);
 /* Applies what the marked services are, with the caller's environment over theirs. */
 int pm2_update_environment(Pm2 *p, const Pm2List *l);
 
-/* pm2_table.c: the table after an action; --mini-list, --sort. 0 or negative. */
+/* table.c: the table after an action; --mini-list, --sort. 0 or negative. */
 int pm2_show_list(Pm2 *p);
-/* pm2_json.c: one process as jlist has it; a new reference, NULL on OOM. */
+/* json.c: one process as jlist has it; a new reference, NULL on OOM. */
 json_object *pm2_process_json(const Pm2Process *i, const char *node_version);
-/* pm2_logs.c: what is written from now on, of what a word names, until interrupted. */
+/* logs.c: what is written from now on, of what a word names, until interrupted. */
 int pm2_follow(Pm2 *p, const char *word);
 
 int pm2_start(Pm2 *p);

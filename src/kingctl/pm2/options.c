@@ -3,7 +3,7 @@
 
 #include "base/strv.h"
 #include "base/text.h"
-#include "kingctl/pm2.h"
+#include "kingctl/pm2/pm2.h"
 
 typedef enum OptionKind {
         KIND_FLAG,    /* true */

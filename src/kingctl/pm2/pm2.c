@@ -5,7 +5,7 @@
 
 #include "base/text.h"
 #include "kingctl/output.h"
-#include "kingctl/pm2.h"
+#include "kingctl/pm2/pm2.h"
 #include "kingctl/verbs.h"
 
 #define SELECTION "all|NAME|NAMESPACE|ID|/REGEX/|FILE..."

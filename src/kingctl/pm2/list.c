@@ -5,7 +5,7 @@
 
 #include "base/fd.h"
 #include "base/text.h"
-#include "kingctl/pm2.h"
+#include "kingctl/pm2/pm2.h"
 
 /* Waiting is PM2's word only after an end; what waits for its time or for somebody to come is stopped there. */
 static const char *status_of(const InstanceView *i, bool tried) {

@@ -8,7 +8,7 @@
 #include "base/strv.h"
 #include "base/text.h"
 #include "kingctl/output.h"
-#include "kingctl/pm2.h"
+#include "kingctl/pm2/pm2.h"
 #include "kingctl/verbs.h"
 
 int pm2_ping(Pm2 *p) {

@@ -6,7 +6,7 @@
 #include "base/text.h"
 #include "kingctl/control.h"
 #include "kingctl/output.h"
-#include "kingctl/pm2.h"
+#include "kingctl/pm2/pm2.h"
 
 /* ---- describe ---- */
 
