@@ -53,7 +53,7 @@ CPPFLAGS  += $(shell $(PKG_CONFIG) --silence-errors --cflags $(PACKAGES))
 endif
 
 # ---- rooms and programs; what each room may link is what stands below it ----
-ROOMS     := base linux model varlink logger config store keeper isolate sandbox export probe manager kingctl
+ROOMS     := base linux model varlink logger config store keeper isolate sandbox export probe balance manager kingctl
 sources    = $(filter-out src/$(1)/main.c,$(sort $(wildcard src/$(1)/*.c src/$(1)/*/*.c)))
 archive    = $(BUILD)/lib/$(1).a
 objects    = $(patsubst src/%.c,$(BUILD)/obj/%.o,$(1))
@@ -69,7 +69,8 @@ LINK_keeper  := keeper linux base
 LINK_isolate := isolate linux model base
 LINK_sandbox := sandbox model linux base
 LINK_probe   := probe model base
-LINK_manager := manager config store keeper isolate sandbox probe varlink logger model linux base
+LINK_balance := balance linux model base
+LINK_manager := manager config store keeper isolate sandbox probe balance varlink logger model linux base
 LINK_export  := export model base
 LINK_kingctl := kingctl export config varlink model linux base
 LIBS_base    :=
@@ -84,14 +85,17 @@ LIBS_isolate := -lsystemd -lcap -lseccomp
 LIBS_sandbox := -lcap -lseccomp
 LIBS_manager := -lsystemd -lyaml -ljson-c -lcap -lseccomp -lsqlite3 -lzstd -lz
 LIBS_export  := -ljson-c -lcap -lseccomp
+LIBS_balance := -lcap -lseccomp -ljson-c
 LIBS_probe   := -lsystemd -lcap -lseccomp
 LIBS_kingctl := -lyaml -ljson-c -lcap -lseccomp -lncursesw -ltinfo
 
 PROGRAMS      := $(if $(wildcard src/keeper/main.c),kingd) $(if $(wildcard src/manager/main.c),kingd-manager) \
-	$(if $(wildcard src/logger/main.c),kingd-logger) $(if $(wildcard src/kingctl/main.c),kingctl)
+	$(if $(wildcard src/logger/main.c),kingd-logger) $(if $(wildcard src/balance/main.c),kingd-balancer) \
+	$(if $(wildcard src/kingctl/main.c),kingctl)
 ROOM_kingd         := keeper
 ROOM_kingd-manager := manager
 ROOM_kingd-logger  := logger
+ROOM_kingd-balancer := balance
 ROOM_kingctl       := kingctl
 
 .PHONY: all deps run check check-fast bench soak install uninstall clean fuzz asan floors format
