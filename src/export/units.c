@@ -187,6 +187,14 @@ static int emit_stop_scope(Exporter *x, const SpecKey *k) {
         return export_note(x, "stop.scope: group: systemd signals the main process alone");
 }
 
+/* Older than 254, systemd knows restart only. */
+static int emit_preserve(Exporter *x, const SpecKey *k) {
+        static const char *const words[] = { "no", "restart", "yes" };
+        int r = unit_line(x, SECTION_SERVICE, "FileDescriptorStorePreserve", words[x->spec->fd_store_preserve]);
+
+        return r < 0 ? r : export_note(x, "%s: FileDescriptorStorePreserve= is known from version 254 of systemd on", k->path);
+}
+
 static int emit_devices(Exporter *x, const char *name, const DeviceLimitList *l) {
         int r = 0;
 
@@ -249,6 +257,8 @@ const ExportRow unit_service_rows[] = {
         { "stop.timeout", NULL, NULL },
         { "stop.scope", NULL, emit_stop_scope },
         { "watchdog", "WatchdogSec", NULL },
+        { "fd_store", "FileDescriptorStoreMax", NULL },
+        { "fd_store_preserve", NULL, emit_preserve },
         { "ready.timeout", NULL, NULL },
         {},
 };

@@ -20,6 +20,7 @@ static const char *const syscall_actions[] = { "error", "kill", NULL };
 static const char *const restart_whens[] = { "always", "on-failure", "never", NULL };
 static const char *const stop_scopes[] = { "all", "group", "main", NULL };
 static const char *const reload_ways[] = { "none", "signal", "command", "rolling", NULL };
+static const char *const fd_store_preserves[] = { "no", "restart", "yes", NULL };
 static const char *const inputs[] = { "null", "pipe", NULL };
 static const char *const log_targets[] = { "auto", "journal", "file", "none", "exec", "inherit", NULL };
 static const char *const log_formats[] = { "text", "raw", "json", NULL };
@@ -148,6 +149,17 @@ const SpecKey spec_keys[] = {
           .help = "Once ready, the service must send WATCHDOG=1 to NOTIFY_SOCKET at least this often (twice as often is wise), else it "
                   "gets SIGABRT and has failed. 0 turns this off.",
           .example = "10s" },
+
+        { "fd_store", KEY_UINT32, FIELD(fd_store), .max = FD_STORE_MAX, .fallback = "0", .effect = EFFECT_RESTART,
+          .help = "How many descriptors each instance may leave with Kingly by FDSTORE=1 (see sd_pid_notify_with_fds(3)); it finds them again, behind "
+                  "those of sockets, at its next start: connections and memory files that outlive a crash, a restart, a rolling reload and the death of "
+                  "Kingly's own processes. The number is in FDSTORE. 0 turns this off.",
+          .example = "16" },
+        { "fd_store_preserve", KEY_ENUM, FIELD(fd_store_preserve), fd_store_preserves, .fallback = "restart", .effect = EFFECT_NONE,
+          .help = "How long Kingly keeps what is in the fd store. restart: until the service is stopped, gives up or has ended for good. no: until the "
+                  "run ends, so that only a rolling reload hands anything on. yes: also while it is stopped, until it is deleted or kingctl reset "
+                  "empties it.",
+          .example = "\"yes\"" },
 
         { "probes.startup", KEY_PROBE, FIELD(probes[PROBE_STARTUP]), .effect = EFFECT_NONE,
           .help = "Asks whether the service has come up. Until it has succeeded the other probes wait; when it has failed as often as its failure says, "

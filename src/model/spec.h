@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/macro.h"
 #include "base/span.h"
+#include "model/fd_store.h"
 #include "model/socket.h"
 
 typedef enum ServiceType { SERVICE_SIMPLE, SERVICE_ONESHOT } ServiceType;
@@ -114,6 +115,8 @@ typedef struct ServiceSpec {
         int ready_late;                 /* ReadyLate: what becomes of one that is not ready by then */
         char *ready_pattern;            /* READY_LOG: a POSIX extended regular expression */
         usec_t watchdog;                /* 0: off */
+        uint32_t fd_store;              /* descriptors of an instance; 0: off */
+        int fd_store_preserve;          /* FdStorePreserve */
         ProbeSpec *probes[_PROBE_KIND_MAX];   /* NULL: none */
 
         struct {
