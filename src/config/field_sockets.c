@@ -9,6 +9,16 @@ static int socket_path(const FieldReader *f, const SpecKey *k, const Node *n, ch
         return *ret ? 0 : -ENOMEM;
 }
 
+/* [3, 1] as "3,1": a list is how one writes it, one text is what the key is. */
+static char *joined(const Node *n) {
+        _cleanup_buffer_ Buffer b = {};
+
+        for (size_t i = 0; i < n->n; i++)
+                if (n->items[i]->kind != NODE_SCALAR || buffer_printf(&b, "%s%s", i > 0 ? "," : "", n->items[i]->text) < 0)
+                        return NULL;
+        return TAKE_PTR(b.data);
+}
+
 static int read_value(const FieldReader *f, const SpecKey *k, const Node *n, SocketSpec *s) {
         _cleanup_error_ KlError e = {};
         _cleanup_free_ char *path = NULL;
@@ -17,7 +27,9 @@ static int read_value(const FieldReader *f, const SpecKey *k, const Node *n, Soc
 
         if (node_is_null(n))
                 return 0;
-        if (n->kind != NODE_SCALAR)
+        if (n->kind == NODE_LIST && k->type == KEY_WEIGHTS)
+                text = path = joined(n);
+        if ((n->kind != NODE_SCALAR && k->type != KEY_WEIGHTS) || !text)
                 return field_wrong(f, k, n);
         if (k == socket_keys) {
                 r = socket_path(f, k, n, &path);

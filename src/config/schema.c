@@ -28,6 +28,7 @@ static const char *const type_schemas[_KEY_TYPE_MAX] = {
         [KEY_ENUM] = "{}",
         [KEY_SIGNAL] = "{\"anyOf\":[{\"type\":\"integer\",\"minimum\":1}," PATTERN("^[A-Z0-9+-]+$") "]}",
         [KEY_INSTANCES] = "{\"anyOf\":[{\"type\":\"integer\"},{\"const\":\"max\"}]}",
+        [KEY_WEIGHTS] = "{\"anyOf\":[{\"type\":\"integer\",\"minimum\":1}," PATTERN("^[0-9]+(, *[0-9]+)*$") ",{\"type\":\"array\",\"items\":{\"type\":\"integer\",\"minimum\":1}}]}",
         [KEY_PATH] = "{\"type\":\"string\"}",
         [KEY_PATHS] = "{\"anyOf\":[{\"type\":\"string\"},{\"type\":\"array\",\"items\":{\"type\":\"string\"}}]}",
         [KEY_STRINGS] = "{\"anyOf\":[{\"type\":\"string\"},{\"type\":\"array\",\"items\":{\"type\":\"string\"}}]}",

@@ -16,6 +16,7 @@
 #include "manager/schedule.h"
 #include "manager/state.h"
 #include "manager/wait.h"
+#include "model/balanced.h"
 #include "model/collect.h"
 #include "model/depend.h"
 #include "model/redact.h"
@@ -369,6 +370,8 @@ int apply_specs(Manager *m, SpecList *desired, const char *origin, bool prune, b
         r = present_specs(m, &present);
         if (r >= 0)
                 r = collect_expand(desired, &present, reterr);
+        if (r >= 0)
+                r = balanced_expand(desired, &present, reterr);
         if (r >= 0)
                 r = check_union(m, desired, reterr);
         if (r >= 0)

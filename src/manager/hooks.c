@@ -168,7 +168,7 @@ void hooks_resume(Instance *i) {
 
         if (!i->lc.hooks)
                 return;
-        if (awaited != _HOOK_MAX)
+        if (awaited != _HOOK_MAX && i->lc.hooks & 1 << awaited)
                 i->lc.deadline = usec_add(now_usec(CLOCK_MONOTONIC), spec_hook_timeout(i->service->spec, awaited) + LC_HOOK_GRACE);
         hooks_reconcile(i, &next);
         if (next.event != _LC_EVENT_MAX)

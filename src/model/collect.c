@@ -3,6 +3,7 @@
 
 #include "base/strv.h"
 #include "base/text.h"
+#include "model/depend.h"
 
 #define RETRY_MAX (5 * USEC_PER_SEC)   /* what it should read waits meanwhile */
 
@@ -90,23 +91,6 @@ static int add_collector(SpecList *desired, const SpecList *present, const Servi
         return r;
 }
 
-static int add_dependency(ServiceSpec *s, const char *on) {
-        Dependency *items;
-
-        for (size_t k = 0; k < s->depends.n; k++)
-                if (streq(s->depends.items[k].name, on))
-                        return 0;
-        items = reallocarray(s->depends.items, s->depends.n + 1, sizeof(Dependency));
-        if (!items)
-                return -ENOMEM;
-        s->depends.items = items;
-        items[s->depends.n] = (Dependency) { .name = strdup(on), .kind = DEPEND_STARTED };
-        if (!items[s->depends.n].name)
-                return -ENOMEM;
-        s->depends.n++;
-        return 0;
-}
-
 int collect_expand(SpecList *desired, const SpecList *present, KlError *reterr) {
         size_t n = desired->n;
         int r = 0;
@@ -120,7 +104,7 @@ int collect_expand(SpecList *desired, const SpecList *present, KlError *reterr) 
                 r = add_collector(desired, present, s, reterr);
                 c = r >= 0 ? collect_find(desired, s) ?: collect_find(present, s) : NULL;
                 if (c)
-                        r = add_dependency(s, c->name);
+                        r = depend_add(s, c->name, DEPEND_STARTED);
         }
         return r;
 }

@@ -219,3 +219,20 @@ int depend_find_cycle(const SpecList *l, char **ret_text, size_t *ret_index) {
         *ret_index = start;
         return 1;
 }
+
+int depend_add(ServiceSpec *s, const char *on, int kind) {
+        Dependency *items;
+
+        for (size_t k = 0; k < s->depends.n; k++)
+                if (streq(s->depends.items[k].name, on))
+                        return 0;
+        items = reallocarray(s->depends.items, s->depends.n + 1, sizeof(Dependency));
+        if (!items)
+                return -ENOMEM;
+        s->depends.items = items;
+        items[s->depends.n] = (Dependency) { .name = strdup(on), .kind = kind };
+        if (!items[s->depends.n].name)
+                return -ENOMEM;
+        s->depends.n++;
+        return 0;
+}

@@ -30,6 +30,7 @@ const KeyOps key_ops[_KEY_TYPE_MAX] = {
         [KEY_ENUM] = { NULL, sizeof(int), .parse = key_enum_parse, .format = key_enum_format },
         [KEY_SIGNAL] = { "a signal such as SIGTERM", sizeof(int), .parse = key_signal_parse, .format = key_signal_format },
         [KEY_INSTANCES] = { "a whole number other than 0, or max", sizeof(int32_t), .parse = key_instances_parse, .format = key_instances_format },
+        [KEY_WEIGHTS] = { "whole numbers from 1 to 1000, such as [3, 1]", TEXT, .parse = key_weights_parse },
         [KEY_PATHS] = { "a path or a list of paths", WORDS, .show = key_strv_show },
         [KEY_STRINGS] = { "a text or a list of texts", WORDS, .show = key_strv_show },
         [KEY_COMMAND] = { "a command line or a list of words", WORDS, .show = key_command_show },

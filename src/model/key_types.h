@@ -40,6 +40,8 @@ int key_octal_parse(const SpecKey *k, void *field, const char *text);
 int key_enum_parse(const SpecKey *k, void *field, const char *text);
 int key_signal_parse(const SpecKey *k, void *field, const char *text);
 int key_instances_parse(const SpecKey *k, void *field, const char *text);
+/* socket_keys.c */
+int key_weights_parse(const SpecKey *k, void *field, const char *text);
 int key_string_format(const SpecKey *k, const void *field, char **ret);
 int key_bool_format(const SpecKey *k, const void *field, char **ret);
 int key_int32_format(const SpecKey *k, const void *field, char **ret);

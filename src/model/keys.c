@@ -109,6 +109,12 @@ const SpecKey spec_keys[] = {
                   "its standard input. Made by itself for log.to: {exec: COMMAND}; write it to give a collector limits or a policy of its own.",
           .example = "web" },
 
+        { "balances", KEY_STRING, FIELD(balances), .effect = EFFECT_RESTART,
+          .help = "Name of a service of this namespace: this one is its balancer, which accepts the connections of those of its sockets that have a "
+                  "balance other than kernel. Made by itself under the name NAME-balancer; write it, with the command kingd-balancer, to give it "
+                  "limits or a user of its own.",
+          .example = "web" },
+
         { "sockets", KEY_SOCKETS, FIELD(sockets), .effect = EFFECT_RESTART,
           .help = "Sockets that Kingly opens before the service and keeps open while it restarts, so that clients wait instead of being refused. "
                   "All instances share them. The service finds them from descriptor 3 on, with LISTEN_FDS, LISTEN_PID and LISTEN_FDNAMES as in "
@@ -336,7 +342,9 @@ const SpecKey spec_keys[] = {
                   "reload, and the old ones stay.",
           .example = "5s" },
         { "reload.drain_timeout", KEY_SPAN, FIELD(reload.drain_timeout), .max = (int64_t) USEC_PER_DAY, .fallback = "30s", .effect = EFFECT_NONE,
-          .help = "Rolling: how long an old instance has after stop.signal to finish what it has begun, if that is longer than stop.timeout.",
+          .help = "Rolling: how long an old instance has after stop.signal to finish what it has begun, if that is longer than stop.timeout. Behind a "
+                  "balancer (sockets.balance): how long the connections of an instance that is to stop, for whatever reason, have to end "
+                  "before it gets stop.signal.",
           .example = "5m" },
 
         { "hooks.pre_start", KEY_WORDS, FIELD(hooks.command[HOOK_PRE_START]), .effect = EFFECT_NONE,

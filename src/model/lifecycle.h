@@ -28,7 +28,7 @@ typedef enum LcState {
         LC_STARTING,       /* executing; readiness awaited until deadline */
         LC_RUNNING,
         LC_RELOADING,      /* told us RELOADING=1, or was told to reload; the end of it is awaited until deadline */
-        LC_PRE_STOP,       /* a stop has begun, nobody is told yet; hooks.pre_stop runs, until deadline */
+        LC_PRE_STOP,       /* a stop has begun, nobody is told yet; hooks.pre_stop runs and the balancer drains it, both at once, until deadline */
         LC_STOPPING,       /* stop signal sent, waits for main and rest until deadline */
         LC_KILLING,        /* SIGKILL sent to all; repeated at each deadline */
         LC_EXITED,         /* ended by itself, and policy says that is all (oneshot done, or no restart wanted after success) */

@@ -16,7 +16,7 @@ HookKind lifecycle_awaits(LcState s) {
 }
 
 bool lc_hook(const Step *s, HookKind k) {
-        if (!spec_hook(s->spec, k))
+        if (!spec_has_hook(s->spec, k))
                 return false;
         s->l->hooks |= (uint8_t) (1 << k);
         return true;
@@ -27,23 +27,39 @@ void lc_hook_end(Lifecycle *l, HookKind k) {
 }
 
 static usec_t hook_deadline(const Step *s, HookKind k) {
-        return usec_add(s->now, spec_hook_timeout(s->spec, k) + LC_HOOK_GRACE);
+        return usec_add(s->now, spec_hook_timeout(s->spec, k) + (k == HOOK_DRAIN ? 0 : LC_HOOK_GRACE));
+}
+
+/* Only what was ready has been given connections; one that is found bad has no more time than it has for its stop. */
+static usec_t drain_deadline(const Step *s) {
+        if (!s->l->was_ready || !spec_has_hook(s->spec, HOOK_DRAIN))
+                return 0;
+        return MIN(hook_deadline(s, HOOK_DRAIN), s->l->failing ? usec_add(s->now, lc_stop_timeout_of(s)) : USEC_INFINITY);
 }
 
 unsigned lc_await(const Step *s, LcState state) {
         HookKind k = lifecycle_awaits(state);
+        usec_t hook = spec_has_hook(s->spec, k) ? hook_deadline(s, k) : 0, drain = state == LC_PRE_STOP ? drain_deadline(s) : 0;
         unsigned todo;
 
-        if (!spec_hook(s->spec, k))
+        if (hook == 0 && drain == 0)
                 return 0;
-        todo = lc_enter(s, state, hook_deadline(s, k));
+        todo = lc_enter(s, state, MAX(hook, drain));
         (void) lc_hook(s, k);
+        if (drain > 0)
+                (void) lc_hook(s, HOOK_DRAIN);
         return todo;
 }
 
 /* What the state waits for is over: by its end, or because nobody told of that. */
 static bool awaited_over(const Step *s) {
-        return s->in->event == EV_DEADLINE || s->in->hook == lifecycle_awaits(s->l->state);
+        HookKind k = lifecycle_awaits(s->l->state);
+
+        if (s->in->event == EV_DEADLINE)
+                return true;
+        if (k == HOOK_PRE_STOP && s->in->hook == HOOK_DRAIN)
+                return !(s->l->hooks & 1 << HOOK_PRE_STOP);
+        return s->in->hook == k && !(s->l->hooks & 1 << HOOK_DRAIN);
 }
 
 /* ---- before the start ---- */

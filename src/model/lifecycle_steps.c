@@ -19,6 +19,7 @@ unsigned lc_enter(const Step *s, LcState state, usec_t deadline) {
 
         if (awaited != _HOOK_MAX)
                 lc_hook_end(s->l, awaited);
+        lc_hook_end(s->l, HOOK_DRAIN);
         if (s->l->state == LC_RELOADING)
                 lc_hook_end(s->l, HOOK_RELOAD);
         if (state == LC_FAILED)
@@ -113,7 +114,7 @@ static unsigned begin_kill(const Step *s) {
 }
 
 /* A probe that found it bad may grant it less. */
-static usec_t stop_timeout(const Step *s) {
+usec_t lc_stop_timeout_of(const Step *s) {
         const ServiceSpec *spec = s->spec;
         bool up = s->l->started_up || !spec->probes[PROBE_STARTUP];
         const ProbeSpec *p = s->l->failing && s->l->reason == REASON_PROBE ? spec->probes[up ? PROBE_LIVENESS : PROBE_STARTUP] : NULL;
@@ -126,7 +127,7 @@ static unsigned begin_stop(const Step *s, LcAction how) {
         unsigned hook;
 
         leave_service(s);
-        if (stop_timeout(s) == 0)
+        if (lc_stop_timeout_of(s) == 0)
                 return begin_kill(s);
         hook = how == ACT_SIGNAL_STOP ? lc_await(s, LC_PRE_STOP) : 0;
         return hook ? hook | ACT_DISARM_WATCHDOG : lc_tell_to_stop(s, how);
@@ -135,7 +136,7 @@ static unsigned begin_stop(const Step *s, LcAction how) {
 /* To STOPPING, with how its members are told. */
 unsigned lc_tell_to_stop(const Step *s, LcAction how) {
         s->l->stop_sent = how == ACT_SIGNAL_STOP && s->spec->stop.scope == STOP_ALL;
-        return lc_enter(s, LC_STOPPING, usec_add(s->now, stop_timeout(s))) | how | ACT_DISARM_WATCHDOG;
+        return lc_enter(s, LC_STOPPING, usec_add(s->now, lc_stop_timeout_of(s))) | how | ACT_DISARM_WATCHDOG;
 }
 
 /* The first reason counts, and what the operator ordered cannot fail. */

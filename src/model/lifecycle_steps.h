@@ -21,6 +21,8 @@ unsigned lc_next_attempt(const Step *s);
 unsigned lc_decide(const Step *s);
 /* The stop signal goes out. */
 unsigned lc_tell_to_stop(const Step *s, LcAction how);
+/* How long this stop may take. */
+usec_t lc_stop_timeout_of(const Step *s);
 void lc_forget_end(Lifecycle *l);
 
 /* ---- lifecycle_hooks.c ---- */

@@ -3,6 +3,7 @@
 #include "model/plan.h"
 
 #include "base/text.h"
+#include "model/balanced.h"
 #include "model/collect.h"
 #include "model/redact.h"
 #include "model/spec_index.h"
@@ -117,7 +118,8 @@ static int plan_removals(Plan *p, const SpecList *present, const SpecList *desir
                         return r;
         }
         for (size_t i = 0; i < present->n; i++)
-                if (!kept[i] && ((prune && map_get(namespaces, present->items[i]->ns)) || collect_orphaned(present->items[i], desired)))
+                if (!kept[i] && ((prune && map_get(namespaces, present->items[i]->ns)) || collect_orphaned(present->items[i], desired) ||
+                                 balanced_orphaned(present->items[i], desired)))
                         p->items[p->n++] = (PlanItem) { .verb = PLAN_REMOVE, .old_spec = present->items[i] };
         return 0;
 }

@@ -48,8 +48,37 @@ bool socket_conflict(const SocketSpec *a, const SocketSpec *b) {
 
 bool socket_equal(const SocketSpec *a, const SocketSpec *b) {
         return streq(a->listen, b->listen) && streq(a->name, b->name) && a->type == b->type && a->balance == b->balance &&
+               a->affinity == b->affinity && a->proxy_protocol == b->proxy_protocol && streq(a->weights, b->weights) &&
+               a->connect_timeout == b->connect_timeout && a->max_connections == b->max_connections &&
                streq(a->user, b->user) && streq(a->group, b->group) && a->mode == b->mode && a->backlog == b->backlog && a->fd == b->fd &&
                a->reuseport == b->reuseport && a->keepalive == b->keepalive && a->nodelay == b->nodelay && a->freebind == b->freebind;
+}
+
+/* The number that `text` begins with; 0: none that would do. *ret_rest is what follows. */
+static uint32_t weight_at(const char *text, const char **ret_rest) {
+        size_t n = strspn(text, "0123456789");
+        uint32_t v = 0;
+
+        for (size_t i = 0; i < n && v <= SOCKET_WEIGHT_MAX; i++)
+                v = v * 10 + (uint32_t) (text[i] - '0');
+        *ret_rest = text + n;
+        return v > SOCKET_WEIGHT_MAX ? 0 : v;
+}
+
+bool socket_weights_valid(const char *text) {
+        do {
+                if (text && weight_at(text, &text) == 0)
+                        return false;
+        } while (text && *text++ == ',');
+        return !text || text[-1] == '\0';
+}
+
+uint32_t socket_weight(const SocketSpec *s, unsigned instance) {
+        const char *text = s->weights;
+
+        while (text && instance-- > 0)
+                text = (text = strchr(text, ',')) ? text + 1 : NULL;
+        return text ? MAX(weight_at(text, &text), 1u) : 1;
 }
 
 void socket_done(SocketSpec *s) {
@@ -57,6 +86,7 @@ void socket_done(SocketSpec *s) {
         free(s->name);
         free(s->user);
         free(s->group);
+        free(s->weights);
         *s = (SocketSpec) {};
 }
 
@@ -67,9 +97,9 @@ static int copy_text(char **to, const char *from) {
 
 int socket_copy(SocketSpec *to, const SocketSpec *from) {
         *to = *from;
-        to->listen = to->name = to->user = to->group = NULL;
+        to->listen = to->name = to->user = to->group = to->weights = NULL;
         if (copy_text(&to->listen, from->listen) >= 0 && copy_text(&to->name, from->name) >= 0 && copy_text(&to->user, from->user) >= 0 &&
-            copy_text(&to->group, from->group) >= 0)
+            copy_text(&to->group, from->group) >= 0 && copy_text(&to->weights, from->weights) >= 0)
                 return 0;
         socket_done(to);
         return -ENOMEM;
@@ -134,9 +164,36 @@ static int validate_type(const SocketSpec *s, const SocketAddress *a, KlError *r
         return 0;
 }
 
+/* What only a balancer does. */
+static const char *balancers_key(const SocketSpec *s) {
+        return s->affinity         ? "affinity"
+               : s->proxy_protocol ? "proxy_protocol"
+               : s->weights        ? "weights"
+               : s->max_connections ? "max_connections"
+                                    : NULL;
+}
+
+static int validate_balance(const SocketSpec *s, SocketType t, KlError *reterr) {
+        const char *key = balancers_key(s);
+
+        if (!socket_balanced(s)) {
+                if (!key)
+                        return 0;
+                (void) FAULT("sockets.%s: the kernel, which spreads the connections of %s, has no such thing", key, s->listen);
+                kl_error_hint(reterr, "add balance: round-robin, random or least-connections");
+                return -EINVAL;
+        }
+        if (t != SOCKET_TCP && t != SOCKET_STREAM)
+                return FAULT("sockets.balance: only connections of tcp and unix-stream can be spread, not %s", socket_type_name(t));
+        if (s->reuseport)
+                return FAULT("sockets.reuseport: with balance, one balancer listens on %s; leave one of them out", s->listen);
+        return 0;
+}
+
 static int validate_entry(const SocketSpec *s, KlError *reterr) {
         const char *why = NULL;
         SocketAddress a;
+        int r;
 
         if (!s->listen)
                 return FAULT("sockets.listen: missing; every socket needs an address such as 127.0.0.1:8080 or /run/web.sock");
@@ -144,7 +201,9 @@ static int validate_entry(const SocketSpec *s, KlError *reterr) {
                 return FAULT("sockets.listen: \"%s\": %s", s->listen, why);
         if (s->name && !name_valid(s->name))
                 return FAULT("sockets.name: \"%s\" is not a valid name", s->name);
-        return validate_type(s, &a, reterr);
+        if ((r = validate_type(s, &a, reterr)) < 0)
+                return r;
+        return validate_balance(s, socket_type(s, &a), reterr);
 }
 
 int socket_list_validate(const SocketList *l, KlError *reterr) {

@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "base/macro.h"
+#include "base/span.h"
 
 typedef enum SocketType { SOCKET_AUTO, SOCKET_TCP, SOCKET_UDP, SOCKET_STREAM, SOCKET_DATAGRAM, SOCKET_SEQPACKET, _SOCKET_TYPE_MAX } SocketType;
 
@@ -16,6 +17,11 @@ typedef struct SocketSpec {
         char *name;                    /* in LISTEN_FDNAMES; NULL: the service's name */
         int type;                      /* SocketType; SOCKET_AUTO: after the address */
         int balance;                   /* among the instances; 0: the kernel, by the one socket they share or with reuseport */
+        int affinity;                  /* BalanceAffinity; with a balance of ours */
+        int proxy_protocol;            /* 0: none; 1, 2: the header of that version goes before the bytes of each connection */
+        char *weights;                 /* "3,1": of instance 0, 1, …; those beyond it have 1. NULL: 1 each */
+        usec_t connect_timeout;        /* of one try to reach an instance */
+        uint32_t max_connections;      /* that the balancer has open at a time; 0: any number */
         char *user, *group;            /* of the file of a unix socket, by name or number; NULL: those the service runs as */
         uint32_t mode;                 /* of that file */
         uint32_t backlog;              /* connections that wait to be accepted */
@@ -55,6 +61,12 @@ bool socket_loopback(const SocketAddress *a);
 /* What it is, where the file leaves it to the address. */
 SocketType socket_type(const SocketSpec *s, const SocketAddress *a);
 static inline bool socket_type_accepts(SocketType t) { return t == SOCKET_TCP || t == SOCKET_STREAM || t == SOCKET_SEQPACKET; }
+/* Its connections are spread by a balancer (balanced.h), and each instance has a private socket in its place. */
+static inline bool socket_balanced(const SocketSpec *s) { return s->balance != 0; }
+#define SOCKET_WEIGHT_MAX 1000
+bool socket_weights_valid(const char *text);   /* "3,1"; NULL is */
+/* Of an instance among the others: 1 … SOCKET_WEIGHT_MAX. */
+uint32_t socket_weight(const SocketSpec *s, unsigned instance);
 const char *socket_type_name(SocketType t);   /* "tcp" "udp" "unix-stream" "unix-datagram" "seqpacket" */
 /* The name in LISTEN_FDNAMES. */
 static inline const char *socket_name(const SocketSpec *s, const char *service) { return s->name ?: service; }

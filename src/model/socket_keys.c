@@ -3,7 +3,10 @@
 #include "model/key_types.h"
 
 static const char *const types[] = { "auto", "tcp", "udp", "unix-stream", "unix-datagram", "seqpacket", NULL };
-static const char *const balances[] = { "kernel", NULL };
+/* In the order of BalanceStrategy, BalanceAffinity (balance.h). */
+static const char *const balances[] = { "kernel", "round-robin", "random", "least-connections", NULL };
+static const char *const affinities[] = { "none", "source", NULL };
+static const char *const proxies[] = { "none", "v1", "v2", NULL };
 
 #define FIELD(f) .offset = offsetof(SocketSpec, f)
 
@@ -37,8 +40,29 @@ const SpecKey socket_keys[] = {
           .example = "0" },
         { "sockets.balance", KEY_ENUM, FIELD(balance), balances, .fallback = "kernel",
           .help = "Who spreads connections over the instances. kernel: whichever instance accepts first takes the connection; with reuseport, a hash "
-                  "of the client's address decides.",
-          .example = "kernel" },
+                  "of the client's address decides. round-robin (in turns), random and least-connections (whoever has the fewest open): a "
+                  "program of Kingly's own, a service called NAME-balancer, accepts them and passes their bytes on; each instance finds a "
+                  "private socket in the place of this one, and is given connections only while it is ready.",
+          .example = "round-robin" },
+        { "sockets.weights", KEY_WEIGHTS, FIELD(weights),
+          .help = "How much instance 0, 1, … gets in proportion to the others, from 1 to 1000 each; instances beyond the list have 1. Needs a "
+                  "balance other than kernel, as the next four do.",
+          .example = "[3, 1]" },
+        { "sockets.affinity", KEY_ENUM, FIELD(affinity), affinities, .fallback = "none",
+          .help = "source: connections from one address go to one instance for as long as it is ready. When an instance goes, only its own "
+                  "clients move.",
+          .example = "source" },
+        { "sockets.proxy_protocol", KEY_ENUM, FIELD(proxy_protocol), proxies, .fallback = "none",
+          .help = "Put a header of the PROXY protocol, version 1 or 2, before the bytes of each connection, so that the service learns the address "
+                  "of its client. The service must expect it.",
+          .example = "v2" },
+        { "sockets.connect_timeout", KEY_SPAN, FIELD(connect_timeout), .min = (int64_t) USEC_PER_MSEC, .max = (int64_t) USEC_PER_HOUR, .fallback = "5s",
+          .help = "How long one try to reach an instance may take before another one is tried.",
+          .example = "1s" },
+        { "sockets.max_connections", KEY_UINT32, FIELD(max_connections), .max = 1000000, .fallback = "0",
+          .help = "How many connections the balancer has open at a time; more wait in the queue of the socket. 0: as many as it has descriptors for, "
+                  "two for each.",
+          .example = "10000" },
         { "sockets.reuseport", KEY_BOOL, FIELD(reuseport), .fallback = "false",
           .help = "A socket of its own for each instance, on the same address (SO_REUSEPORT), instead of one that they share.",
           .example = "true" },
@@ -59,6 +83,27 @@ void socket_init(SocketSpec *s) {
         for (const SpecKey *k = socket_keys; k->path; k++)
                 if (k->fallback)
                         (void) entry_scalar_parse(k, s, k->fallback, NULL); /* only texts allocate, and those start empty */
+}
+
+/* "3, 1" as "3,1". */
+int key_weights_parse(const SpecKey *k, void *field, const char *text) {
+        char **to = field, *copy = malloc(strlen(text) + 1), *at = copy;
+
+        if (!copy)
+                return -ENOMEM;
+        for (const char *p = text; *p; p++)
+                if (*p != ' ')
+                        *at++ = *p;
+        *at = '\0';
+        if (*copy && !socket_weights_valid(copy)) {
+                free(copy);
+                return -EINVAL;
+        }
+        free(*to);
+        *to = *copy ? copy : NULL;
+        if (!*to)
+                free(copy);
+        return 0;
 }
 
 /* ---- lists of them ---- */

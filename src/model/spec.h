@@ -26,7 +26,9 @@ typedef enum ScheduleMissed { MISSED_SKIP, MISSED_ONCE, MISSED_ALL } ScheduleMis
 typedef enum ReloadBy { RELOAD_BY_NONE, RELOAD_BY_SIGNAL, RELOAD_BY_COMMAND, RELOAD_BY_ROLLING } ReloadBy;
 /* Commands that run beside the main process. The first ones are spec.hooks, the last is spec.reload.command. */
 typedef enum HookKind {
-        HOOK_PRE_START, HOOK_POST_START, HOOK_PRE_STOP, HOOK_POST_STOP, HOOK_ON_EXIT, HOOK_ON_FAILURE, _HOOK_KEYS, HOOK_RELOAD = _HOOK_KEYS, _HOOK_MAX
+        HOOK_PRE_START, HOOK_POST_START, HOOK_PRE_STOP, HOOK_POST_STOP, HOOK_ON_EXIT, HOOK_ON_FAILURE, _HOOK_KEYS, HOOK_RELOAD = _HOOK_KEYS,
+        HOOK_DRAIN,            /* no command: the balancer lets what is open on the instance end */
+        _HOOK_MAX
 } HookKind;
 typedef enum SchedulerPolicy { SCHEDULER_OTHER, SCHEDULER_BATCH, SCHEDULER_IDLE, SCHEDULER_FIFO, SCHEDULER_RR, _SCHEDULER_MAX } SchedulerPolicy;
 typedef enum SandboxSystem { SANDBOX_SYSTEM_WRITABLE, SANDBOX_SYSTEM_READ_ONLY } SandboxSystem;
@@ -107,6 +109,7 @@ typedef struct ServiceSpec {
         char *collects;                 /* name of the service, in the same namespace, whose output is our input; or NULL */
 
         SocketList sockets;             /* opened by us */
+        char *balances;                 /* name of the service, in the same namespace, whose balancer this is (balanced.h); or NULL */
         bool on_demand;                 /* starts when somebody connects */
         usec_t idle_timeout;            /* and ends when nobody is connected for so long; USEC_INFINITY: never */
 
@@ -222,9 +225,9 @@ typedef struct SpecList { ServiceSpec **items; size_t n; } SpecList;
 
 typedef enum KeyType {
         KEY_STRING, KEY_NAME, KEY_BOOL, KEY_INT32, KEY_UINT32, KEY_UINT64, KEY_SPAN, KEY_SIZE, KEY_PERCENT, KEY_FACTOR, KEY_OCTAL,
-        KEY_ENUM, KEY_SIGNAL, KEY_INSTANCES, KEY_PATH, KEY_PATHS, KEY_STRINGS, KEY_COMMAND, KEY_WORDS, KEY_ENV, KEY_CREDENTIALS, KEY_DEPENDS,
+        KEY_ENUM, KEY_SIGNAL, KEY_INSTANCES, KEY_WEIGHTS, KEY_PATH, KEY_PATHS, KEY_STRINGS, KEY_COMMAND, KEY_WORDS, KEY_ENV, KEY_CREDENTIALS, KEY_DEPENDS,
         KEY_DEVICES_SIZE, KEY_DEVICES_COUNT, KEY_SOCKETS,
-        KEY_CODES, KEY_CAPABILITIES,   /* KEY_NAME: a user or group, by name or number */
+        KEY_CODES, KEY_CAPABILITIES,   /* KEY_NAME: a user or group, by name or number; KEY_WEIGHTS: "3,1" */
         KEY_HEADERS, KEY_PROBE,        /* "Name: value" lines of HTTP; a ProbeSpec * */
         _KEY_TYPE_MAX
 } KeyType;
@@ -281,6 +284,9 @@ int spec_scalar_format(const SpecKey *k, const void *s, char **ret);
 const char *hook_name(HookKind k);
 char *const *spec_hook(const ServiceSpec *s, HookKind k);
 usec_t spec_hook_timeout(const ServiceSpec *s, HookKind k);
+bool spec_has_hook(const ServiceSpec *s, HookKind k);
+/* A balancer stands before its instances, for one of its sockets at least. */
+bool spec_balanced(const ServiceSpec *s);
 
 /* ---- whole specs ---- */
 

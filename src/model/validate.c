@@ -206,6 +206,20 @@ static int check_collects(const ServiceSpec *s, const char **ret_key, KlError *r
         return 0;
 }
 
+static int check_balances(const ServiceSpec *s, const char **ret_key, KlError *reterr) {
+        if (!s->balances)
+                return 0;
+        if (!name_valid(s->balances))
+                return FAULT("balances", "balances: \"%s\" is not the name of a service", s->balances);
+        if (streq(s->balances, s->name))
+                return FAULT("balances", "balances: %s cannot stand before itself", s->name);
+        if (s->sockets.n > 0)
+                return FAULT("sockets", "sockets: a balancer listens on those of %s", s->balances);
+        if (s->instances != 1)
+                return FAULT("instances", "instances: one balancer stands before all instances of %s", s->balances);
+        return 0;
+}
+
 static int check_log(const ServiceSpec *s, const char **ret_key, KlError *reterr) {
         if (s->log.merge && s->log.format == LOG_FORMAT_RAW)
                 return FAULT("log.merge", "log.merge: nothing in a raw file tells the instances apart; choose log.format: text or json");
@@ -287,11 +301,11 @@ static int check_reload(const ServiceSpec *s, const char **ret_key, KlError *ret
 
 /* Together with the environment they must fit a request to the keeper, as the main command must. */
 static int check_hooks(const ServiceSpec *s, const char **ret_key, KlError *reterr) {
-        static const char *const keys[_HOOK_MAX] = {
+        static const char *const keys[HOOK_RELOAD + 1] = {
                 "hooks.pre_start", "hooks.post_start", "hooks.pre_stop", "hooks.post_stop", "hooks.on_exit", "hooks.on_failure", "reload.command",
         };
 
-        for (HookKind k = 0; k < _HOOK_MAX; k++) {
+        for (HookKind k = 0; k <= HOOK_RELOAD; k++) {
                 char *const *words = k == HOOK_RELOAD ? s->reload.command : s->hooks.command[k];
                 size_t size = 0;
 
@@ -338,7 +352,7 @@ int spec_validate(const ServiceSpec *s, const char **ret_key, KlError *reterr) {
         static int (*const rules[])(const ServiceSpec *, const char **, KlError *) = {
                 check_names, check_command, check_paths,  check_env,     check_depends,
                 check_type,  check_limits,  check_devices, check_restart, check_log,
-                check_collects, check_sockets, check_schedule, check_demand, check_rolling, check_reload, check_hooks,
+                check_collects, check_balances, check_sockets, check_schedule, check_demand, check_rolling, check_reload, check_hooks,
                 check_probes, check_ready_log,
                 check_capabilities,
                 validate_priority, validate_syscalls, validate_sandbox,

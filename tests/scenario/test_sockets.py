@@ -222,7 +222,7 @@ class Sockets(Server):
     def test_refused_by_the_file(self):
         for sockets, message in (("[{listn: 80}]", "did you mean `listen`?"), ("[nohost:80]", "names are not looked up"), ("[{type: tcp}]", "sockets.listen: missing"),
                                  ("[80, ':80']", "listened on twice"), ("[{listen: 80, fd: 9}]", "sockets.fd"), ("{listen: 80}", "sockets: expected a list"),
-                                 ("[{listen: 80, balance: round-robin}]", "expected kernel"), ("[{listen: 80, mode: 999}]", "sockets.mode: expected an octal number")):
+                                 ("[{listen: 80, balance: fair}]", "expected kernel, round-robin, random or least-connections"), ("[{listen: 80, mode: 999}]", "sockets.mode: expected an octal number")):
             r = self.kingctl("check", self.file("bad.yaml", f"services:\n  web:\n    command: x\n    sockets: {sockets}\n"))
             self.assertEqual(r.code, 2, r)
             self.assertIn(message, r.err + r.out)

@@ -4,6 +4,7 @@
 #include <signal.h>
 
 #include "model/lifecycle.h"
+#include "model/socket.h"
 
 #define SEC USEC_PER_SEC
 #define BIT(k) (1u << (k))
@@ -274,13 +275,94 @@ static void a_oneshot_that_is_done_has_started(void **state) {
         spec_free(f.spec);
 }
 
+static void balance(Fixture *f) {
+        f->spec->sockets.items = calloc(1, sizeof(SocketSpec));
+        assert_non_null(f->spec->sockets.items);
+        f->spec->sockets.n = 1;
+        socket_init(f->spec->sockets.items);
+        f->spec->sockets.items[0].listen = strdup(":80");
+        f->spec->sockets.items[0].balance = 1;
+        set_key(f->spec, "reload.drain_timeout", "8s");
+}
+
+static void stop_waits_for_what_the_balancer_has_open(void **state) {
+        Fixture f;
+
+        init(&f);
+        balance(&f);
+        up(&f);
+        assert_int_equal(on(&f, EV_STOP) & (ACT_SIGNAL_STOP | ACT_HOOKS), ACT_HOOKS);
+        STATE(&f, LC_PRE_STOP);
+        assert_int_equal(f.l.hooks, BIT(HOOK_DRAIN));
+        assert_int_equal(f.l.deadline, f.now + 8 * SEC);
+        assert_true(ends(&f, HOOK_DRAIN, true) & ACT_SIGNAL_STOP);
+        STATE(&f, LC_STOPPING);
+        assert_int_equal(f.l.hooks, 0);
+        spec_free(f.spec);
+}
+
+static void pre_stop_and_draining_go_on_at_once(void **state) {
+        Fixture f;
+
+        for (unsigned first = 0; first < 2; first++) {
+                init(&f);
+                balance(&f);
+                add_hook(&f.spec->hooks.command[HOOK_PRE_STOP]);
+                up(&f);
+                on(&f, EV_STOP);
+                assert_int_equal(f.l.hooks, BIT(HOOK_DRAIN) | BIT(HOOK_PRE_STOP));
+                assert_false(ends(&f, first ? HOOK_DRAIN : HOOK_PRE_STOP, true) & ACT_SIGNAL_STOP);
+                STATE(&f, LC_PRE_STOP);
+                assert_true(ends(&f, first ? HOOK_PRE_STOP : HOOK_DRAIN, true) & ACT_SIGNAL_STOP);
+                STATE(&f, LC_STOPPING);
+                spec_free(f.spec);
+        }
+}
+
+static void draining_has_its_time(void **state) {
+        Fixture f;
+
+        init(&f);
+        balance(&f);
+        up(&f);
+        on(&f, EV_RESTART);
+        f.now += 8 * SEC;
+        assert_true(on(&f, EV_DEADLINE) & ACT_SIGNAL_STOP);
+        STATE(&f, LC_STOPPING);
+        assert_int_equal(f.l.hooks, 0);
+        assert_int_equal(f.l.deadline, f.now + 5 * SEC);
+        spec_free(f.spec);
+}
+
+/* What was never ready has no connections, and what is dead has none left. */
+static void nothing_to_drain(void **state) {
+        Fixture f;
+
+        init(&f);
+        balance(&f);
+        set_key(f.spec, "ready.by", "notify");
+        up(&f);
+        assert_true(on(&f, EV_STOP) & ACT_SIGNAL_STOP);
+        STATE(&f, LC_STOPPING);
+        spec_free(f.spec);
+        init(&f);
+        balance(&f);
+        up(&f);
+        on(&f, EV_STOP);
+        feed(&f, &(LcInput) { .event = EV_MAIN_EXIT, .exit = { .code = 0 } });
+        STATE(&f, LC_STOPPING);
+        assert_int_equal(f.l.hooks, 0);
+        spec_free(f.spec);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(pre_start_lets_it_start), cmocka_unit_test(pre_start_fails_until_the_limit), cmocka_unit_test(pre_start_fails_for_good),
                 cmocka_unit_test(a_late_answer_means_nothing), cmocka_unit_test(stop_waits_for_pre_stop_and_post_stop),
                 cmocka_unit_test(nothing_to_say_to_the_dead), cmocka_unit_test(no_time_no_pre_stop), cmocka_unit_test(post_start_ends_with_the_service),
                 cmocka_unit_test(reload_by_signal_alone), cmocka_unit_test(reload_by_signal_is_answered), cmocka_unit_test(reload_by_command),
-                cmocka_unit_test(a_oneshot_that_is_done_has_started),
+                cmocka_unit_test(a_oneshot_that_is_done_has_started), cmocka_unit_test(stop_waits_for_what_the_balancer_has_open),
+                cmocka_unit_test(pre_stop_and_draining_go_on_at_once), cmocka_unit_test(draining_has_its_time), cmocka_unit_test(nothing_to_drain),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -160,6 +160,35 @@ static void test_rules(void **state) {
         expect_fault((SocketSpec) { .fd = SOCKET_FD_UNSET }, "sockets.listen: missing");
 }
 
+static void test_balance(void **state) {
+        expect_fault(WITH(":80", s_.balance = 1, s_.affinity = 1, s_.proxy_protocol = 2, s_.weights = strdup("3,1")), NULL);
+        expect_fault(WITH("/run/x", s_.balance = 3, s_.max_connections = 5), NULL);
+        expect_fault(WITH("/run/x", s_.balance = 3, s_.type = SOCKET_SEQPACKET), "sockets.balance: only connections of tcp");
+        expect_fault(WITH(":80", s_.balance = 1, s_.type = SOCKET_UDP), "sockets.balance: only connections of tcp");
+        expect_fault(WITH(":80", s_.balance = 1, s_.reuseport = true), "sockets.reuseport: with balance");
+        expect_fault(WITH(":80", s_.affinity = 1), "sockets.affinity: the kernel");
+        expect_fault(WITH(":80", s_.proxy_protocol = 1), "sockets.proxy_protocol: the kernel");
+        expect_fault(WITH(":80", s_.weights = strdup("1")), "sockets.weights: the kernel");
+        expect_fault(WITH(":80", s_.max_connections = 1), "sockets.max_connections: the kernel");
+}
+
+static void test_weights(void **state) {
+        static const char *const good[] = { "1", "3,1", "1000,1,20" }, *const bad[] = { "", "0", "1001", "3,", ",3", "3,,1", "3;1", "-1", "99999999999" };
+        const SocketSpec s = { .weights = (char *) "30,2,1" }, none = {};
+
+        for (size_t i = 0; i < ARRAY_SIZE(good); i++)
+                assert_true(socket_weights_valid(good[i]));
+        for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
+                if (socket_weights_valid(bad[i]))
+                        fail_msg("\"%s\" is taken", bad[i]);
+        assert_true(socket_weights_valid(NULL));
+        assert_int_equal(socket_weight(&s, 0), 30);
+        assert_int_equal(socket_weight(&s, 1), 2);
+        assert_int_equal(socket_weight(&s, 2), 1);
+        assert_int_equal(socket_weight(&s, 3), 1);
+        assert_int_equal(socket_weight(&none, 0), 1);
+}
+
 static void test_twice(void **state) {
         SocketSpec items[] = { entry(":80"), entry("*:80") };
         SocketList l = { .items = items, .n = 2 };
@@ -191,7 +220,7 @@ static void test_shown(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_addresses), cmocka_unit_test(test_same), cmocka_unit_test(test_conflict),  cmocka_unit_test(test_numbers),
-                cmocka_unit_test(test_rules),     cmocka_unit_test(test_twice), cmocka_unit_test(test_shown),
+                cmocka_unit_test(test_rules),     cmocka_unit_test(test_twice), cmocka_unit_test(test_balance), cmocka_unit_test(test_weights), cmocka_unit_test(test_shown),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
