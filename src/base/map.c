@@ -1,12 +1,11 @@
 /* Open addressing with linear probing. Removal shifts the rest of the probe chain back instead of leaving tombstones, so a map that lives
  * for months never degrades. Invariants: capacity is a power of two; at most three quarters are taken, so every probe ends at a free slot;
- * a slot is taken iff its key is not NULL. */
+ * a slot is taken iff its key is not NULL. A slot holds no hash: to reckon it anew when the map grows costs less than eight bytes an entry. */
 #include "base/map.h"
 
 typedef struct Slot {
         const void *key;
         void *value;
-        uint64_t hash;
 } Slot;
 
 struct Map {
@@ -71,10 +70,10 @@ Map *map_free(Map *m) {
 }
 
 /* The slot that holds the key, or the free one where its probe chain ends. */
-static Slot *map_find(const Map *m, const void *key, uint64_t hash) {
-        size_t i = hash & (m->capacity - 1);
+static Slot *map_find(const Map *m, const void *key) {
+        size_t i = m->hash(key) & (m->capacity - 1);
 
-        while (m->slots[i].key && !(m->slots[i].hash == hash && m->equal(m->slots[i].key, key)))
+        while (m->slots[i].key && !m->equal(m->slots[i].key, key))
                 i = (i + 1) & (m->capacity - 1);
         return &m->slots[i];
 }
@@ -88,32 +87,29 @@ static int map_grow(Map *m) {
                 return -ENOMEM;
         for (size_t i = 0; i < m->capacity; i++)
                 if (m->slots[i].key)
-                        *map_find(&grown, m->slots[i].key, m->slots[i].hash) = m->slots[i];
+                        *map_find(&grown, m->slots[i].key) = m->slots[i];
         free(m->slots);
         *m = grown;
         return 0;
 }
 
 int map_put(Map *m, const void *key, void *value) {
-        uint64_t hash = m->hash(key);
-        Slot *slot;
         int r;
 
-        if (m->capacity && map_find(m, key, hash)->key)
+        if (m->capacity && map_find(m, key)->key)
                 return -EEXIST;
         if ((m->used + 1) * 4 > m->capacity * 3) {
                 r = map_grow(m);
                 if (r < 0)
                         return r;
         }
-        slot = map_find(m, key, hash);
-        *slot = (Slot) { .key = key, .value = value, .hash = hash };
+        *map_find(m, key) = (Slot) { .key = key, .value = value };
         m->used++;
         return 0;
 }
 
 void *map_get(const Map *m, const void *key) {
-        return m->used ? map_find(m, key, m->hash(key))->value : NULL;
+        return m->used ? map_find(m, key)->value : NULL;
 }
 
 void *map_remove(Map *m, const void *key) {
@@ -121,14 +117,14 @@ void *map_remove(Map *m, const void *key) {
         void *value;
         Slot *slot;
 
-        slot = m->used ? map_find(m, key, m->hash(key)) : NULL;
+        slot = m->used ? map_find(m, key) : NULL;
         if (!slot || !slot->key)
                 return NULL;
         value = slot->value;
         hole = (size_t) (slot - m->slots);
         for (size_t i = (hole + 1) & mask; m->slots[i].key; i = (i + 1) & mask) {
                 /* An entry may move into the hole only if that does not put it in front of its home slot. */
-                if (((i - m->slots[i].hash) & mask) < ((i - hole) & mask))
+                if (((i - m->hash(m->slots[i].key)) & mask) < ((i - hole) & mask))
                         continue;
                 m->slots[hole] = m->slots[i];
                 hole = i;

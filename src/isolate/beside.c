@@ -58,7 +58,7 @@ int cell_new_beside(Cell *run, uint64_t number, void *userdata, Cell **ret) {
                 cell_free(c);
                 return r;
         }
-        c->where = TAKE_PTR(path);
+        c->where = c->cgroup;
         *ret = c;
         return 0;
 }

@@ -80,7 +80,7 @@ static int cgroup_kind_new(Cell *c, const CellName *name, const ServiceSpec *spe
                 r = cgroup_cell_open(c, path);
         if (r < 0)
                 return kl_error_set(reterr, r, KL_E_FAILED, "cannot make cgroup %s: %s", path, r == -EEXIST ? "it has processes already" : strerror(-r));
-        c->where = TAKE_PTR(path);
+        c->where = c->cgroup;
         r = limits_write(c->isolate, c->where, spec, false, reterr);
         if (r < 0)
                 (void) rmdir(c->where);
@@ -91,13 +91,13 @@ static int cgroup_kind_adopt(Cell *c, const CellName *name, const char *where) {
         _cleanup_free_ char *ours = text_printf("/kingly-%s/ns-", c->isolate->home_id);
         int r;
 
-        c->where = strdup(where);
-        if (!c->where || !ours)
+        if (!ours)
                 return -ENOMEM;
         /* The base may have been another one in the former life; the tree below it is ours by its name. */
         if (!startswith(where, c->isolate->mount) || !strstr(where, ours) || strstr(where, "/../"))
                 return -ENOENT;
         r = cgroup_cell_open(c, where);
+        c->where = c->cgroup;
         return r == -ENODEV || r == -ENOTDIR ? -ENOENT : r;
 }
 

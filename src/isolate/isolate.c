@@ -235,8 +235,9 @@ Cell *cell_free(Cell *c) {
                 c->vtable->cell_free(c);
         cgroup_cell_close(c);
         priority_done(&c->priority);
+        if (c->where != c->cgroup)
+                free(c->where);
         free(c->cgroup);
-        free(c->where);
         free(c);
         return NULL;
 }

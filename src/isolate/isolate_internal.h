@@ -72,7 +72,7 @@ struct Cell {
         Isolate *isolate;
         const IsolateVTable *vtable;   /* the isolate's, but for a place beside a run (beside.c) */
         void *userdata;
-        char *where;                   /* owned; never NULL once cell_new or cell_adopt has succeeded */
+        char *where;                   /* owned, or the same as cgroup; never NULL once cell_new or cell_adopt has succeeded */
         char *cgroup;                  /* absolute directory, owned, or NULL while unknown */
         int dir_fd;                    /* of cgroup, or -EBADF */
         int files[_CELL_FILE_MAX];     /* or -EBADF; only usage.c opens them */

@@ -3,6 +3,7 @@
 #include "keeper/heir.h"
 
 #include <signal.h>
+#include <stdio.h>
 #include <time.h>
 
 #include "base/fd.h"
@@ -10,32 +11,39 @@
 #include "base/map.h"
 #include "base/span.h"
 #include "keeper/heirlooms.h"
+#include "linux/thrift.h"
 
 /* A keeper that dies at once, again and again, must not become a load. */
 #define SHORT_LIFE (5 * USEC_PER_SEC)
 #define PAUSE_NSEC 500000000
 
-static void drop(Map *items, const char *name) {
-        Held *held = map_remove(items, name);
+/* Names are short and there may be thousands. */
+typedef struct Item {
+        int fd;
+        char name[];
+} Item;
 
-        if (held)
-                fd_close(held->fd);
-        free(held);
+static void drop(Map *items, const char *name) {
+        Item *item = map_remove(items, name);
+
+        if (item)
+                fd_close(item->fd);
+        free(item);
 }
 
 static void put(Map *items, const char *name, int fd) {
-        Held *held = malloc(sizeof(Held));
+        Item *item = malloc(sizeof(Item) + strlen(name) + 1);
 
         drop(items, name);
-        if (held) {
-                *held = (Held) { .fd = fd };
-                memcpy(held->name, name, sizeof(held->name));
+        if (item) {
+                item->fd = fd;
+                strcpy(item->name, name);
         }
-        if (held && map_put(items, held->name, held) >= 0)
+        if (item && map_put(items, item->name, item) >= 0)
                 return;
         log_error("out of memory: %s would not survive the keeper", name);
         fd_close(fd);
-        free(held);
+        free(item);
 }
 
 /* False: the keeper is gone. */
@@ -62,12 +70,16 @@ static bool hear(Map *items) {
 static int pack(Map *items) {
         _cleanup_free_ Held *list = calloc(map_size(items) + 1, sizeof(Held));
         size_t i = 0, n = 0;
-        void *held;
+        void *v;
 
         if (!list)
                 return -ENOMEM;
-        while (map_next(items, &i, &held))
-                list[n++] = *(Held *) held;
+        while (map_next(items, &i, &v)) {
+                const Item *item = v;
+
+                list[n].fd = item->fd;
+                snprintf(list[n++].name, sizeof(list->name), "%s", item->name);
+        }
         return heirlooms_pack(list, n);
 }
 
@@ -78,6 +90,7 @@ int heir_run(char **argv) {
 
         if (!items)
                 return EXIT_FAILURE;
+        thrift_give_back();
         while (hear(items))
                 ;
         log_error("the keeper is gone: taking its place, services run on");

@@ -54,7 +54,7 @@ static int give_pipes(Keeper *k, Child *c) {
         } packet = { .pid = c->pid };
 
         _Static_assert(offsetof(LogPacket, open) == offsetof(typeof(packet), block), "the block is where the logger looks for it");
-        memcpy(packet.block, table_log(&k->table, c), c->log_size);
+        table_log(&k->table, c, packet.block);
         return helper_send(&k->logger, &k->poller, &packet, offsetof(typeof(packet), block) + c->log_size, c->log_fds,
                            ARRAY_SIZE(c->log_fds));
 }

@@ -56,6 +56,7 @@ int resume_table(Keeper *k, Held *items, size_t n, bool limits) {
 
 static void restore_child(Keeper *k, const Table *old, const Child *left) {
         bool alive = left->state != CHILD_EXITED, began = left->state == CHILD_STARTING || left->state == CHILD_EXECUTING || left->state == CHILD_ORPHAN;
+        uint8_t log[WIRE_LOG_MAX];
         Child *c;
 
         /* Behind its gate, or failed: it died with its keeper, and nothing of it ever executed. */
@@ -65,7 +66,8 @@ static void restore_child(Keeper *k, const Table *old, const Child *left) {
         if (!c)
                 return;
         memcpy(c, left, CHILD_KEPT);
-        memcpy(table_log(&k->table, c), old->logs[left - old->children], WIRE_LOG_MAX);
+        table_log(old, left, log);
+        table_keep_log(&k->table, c, log, left->log_size);
         c->owner = k;
         c->process.fd = -EBADF;
         c->process.pid = 0;

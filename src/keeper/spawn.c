@@ -204,8 +204,7 @@ void spawn_child(Keeper *k, const WireSpawn *s, const int *fds) {
         c->state = (s->flags & SPAWN_GATED) ? CHILD_GATED : CHILD_STARTING;
         c->gate = (PollSource) { .fd = -EBADF, .priority = PRIORITY_GATE, .ready = gate_ready };
         memcpy(c->invocation, s->invocation, sizeof(c->invocation));
-        c->log_size = s->log_size;
-        memcpy(table_log(&k->table, c), wire_spawn_log(s), s->log_size);
+        table_keep_log(&k->table, c, wire_spawn_log(s), s->log_size);
         r = child_clone(k, c, &setup, fds, &stage);
         if (r < 0)
                 child_failed(k, c, -r, stage);

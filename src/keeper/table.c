@@ -19,8 +19,12 @@ static size_t logs_at(uint32_t capacity) {
         return HEADER_SIZE + capacity * sizeof(Child);
 }
 
+static size_t long_logs_at(uint32_t capacity) {
+        return logs_at(capacity) + (size_t) capacity * TABLE_SHORT_LOG;
+}
+
 static size_t indices_at(uint32_t capacity) {
-        return logs_at(capacity) + (size_t) capacity * WIRE_LOG_MAX;
+        return long_logs_at(capacity) + (size_t) capacity * WIRE_LOG_MAX;
 }
 
 static size_t table_bytes(uint32_t capacity) {
@@ -30,7 +34,8 @@ static size_t table_bytes(uint32_t capacity) {
 static void place(Table *t, uint8_t *p, uint32_t capacity) {
         t->header = (TableHeader *) p;
         t->children = (Child *) (p + HEADER_SIZE);
-        t->logs = (uint8_t(*)[WIRE_LOG_MAX]) (p + logs_at(capacity));
+        t->short_logs = (uint8_t(*)[TABLE_SHORT_LOG]) (p + logs_at(capacity));
+        t->logs = (uint8_t(*)[WIRE_LOG_MAX]) (p + long_logs_at(capacity));
         t->by_run = (uint32_t *) (p + indices_at(capacity));
         t->by_pid = t->by_run + INDEX_SIZE;
         t->capacity = capacity;
@@ -209,8 +214,23 @@ Child *table_next(const Table *t, uint32_t *i) {
         return NULL;
 }
 
-uint8_t *table_log(const Table *t, const Child *c) {
-        return t->logs[c - t->children];
+static uint8_t *log_slot(const Table *t, const Child *c) {
+        return c->log_kept <= TABLE_SHORT_LOG ? t->short_logs[c - t->children] : t->logs[c - t->children];
+}
+
+void table_keep_log(Table *t, Child *c, const void *block, uint32_t n) {
+        const uint8_t *p = block;
+
+        c->log_size = n;
+        while (n > 0 && p[n - 1] == 0)
+                n--;
+        c->log_kept = n;
+        memcpy(log_slot(t, c), p, n);
+}
+
+void table_log(const Table *t, const Child *c, uint8_t ret[static WIRE_LOG_MAX]) {
+        memcpy(ret, log_slot(t, c), c->log_kept);
+        memset(ret + c->log_kept, 0, WIRE_LOG_MAX - c->log_kept);
 }
 
 void table_queue(Table *t, ChildQueueKind kind, Child *c) {
@@ -248,7 +268,7 @@ bool table_makes_sense(const Child *left) {
         for (size_t i = 0; i < ARRAY_SIZE(flags); i++)
                 if (*(const uint8_t *) flags[i] > 1)
                         return false;
-        return left->state >= CHILD_GATED && left->state <= CHILD_FAILED && left->log_size <= WIRE_LOG_MAX;
+        return left->state >= CHILD_GATED && left->state <= CHILD_FAILED && left->log_size <= WIRE_LOG_MAX && left->log_kept <= left->log_size;
 }
 
 /* What the process before execve(2) kept to itself means nothing now. */

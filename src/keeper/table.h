@@ -8,6 +8,7 @@
 #include "linux/process.h"
 
 #define TABLE_CAPACITY 65536
+#define TABLE_SHORT_LOG 160              /* bytes of a log block whose path is of an ordinary length */
 
 /* Beyond the states that the wire shows (CHILD_GATED … CHILD_ORPHAN). */
 enum { CHILD_FAILED = CHILD_ORPHAN + 1 };       /* nothing executes, the process (if there was one) is reaped, FAILED is not said yet */
@@ -30,7 +31,8 @@ struct Child {
         bool failed;                    /* error and stage are set */
         int32_t error;
         uint32_t stage;
-        uint32_t log_size;              /* 0: no log pipes */
+        uint32_t log_size;              /* of the log block; 0: no log pipes */
+        uint32_t log_kept;              /* of it without the zeros at its end: what table_keep_log() has stored */
         WireExited exit;
 
         /* Ours alone. */
@@ -46,12 +48,12 @@ struct Child {
         int log_fds[2];                 /* read ends, or -EBADF */
 };
 
-/* The part of a Child that the next keeper reads. Whoever changes it, or TableHeader, or Held, or WIRE_LOG_MAX, or the meaning of a state, counts
+/* The part of a Child that the next keeper reads. Whoever changes it, or TableHeader, or Held, or the two sizes of log blocks, or the meaning of a state, counts
  * TABLE_VERSION up: a keeper of another version is not executed in the place of ours (upgrade.h), because there would be no way back from it; one
  * that follows a dead keeper starts with what the manager's store knows. */
 #define CHILD_KEPT offsetof(Child, say)
 #define TABLE_MAGIC UINT64_C(0x6b696e676c793031)
-#define TABLE_VERSION 2
+#define TABLE_VERSION 3
 
 typedef struct TableHeader {
         uint64_t magic;
@@ -75,7 +77,8 @@ typedef struct Table {
         int fd;                         /* of the memory; -EBADF where the kernel has none to give, then it dies with us */
         TableHeader *header;
         Child *children;
-        uint8_t (*logs)[WIRE_LOG_MAX];
+        uint8_t (*short_logs)[TABLE_SHORT_LOG];
+        uint8_t (*logs)[WIRE_LOG_MAX];  /* of those that are longer; nearly all of it is never touched */
         uint32_t *by_run, *by_pid;      /* chains by hash: index + 1, 0 ends them */
         uint32_t capacity, top, free, used;
         ChildQueue queues[_QUEUE_MAX];
@@ -103,7 +106,8 @@ Child *table_by_run(const Table *t, uint64_t run);              /* NULL: none */
 Child *table_by_pid(const Table *t, pid_t pid);
 /* Walks the entries: *i starts at 0; NULL at the end. Entries may come and go between calls. */
 Child *table_next(const Table *t, uint32_t *i);
-uint8_t *table_log(const Table *t, const Child *c);             /* WIRE_LOG_MAX bytes */
+void table_keep_log(Table *t, Child *c, const void *block, uint32_t n);      /* n: at most WIRE_LOG_MAX */
+void table_log(const Table *t, const Child *c, uint8_t ret[static WIRE_LOG_MAX]);     /* the c->log_size bytes that were kept, zeros behind them */
 
 /* First in, first out; a child stands in each queue at most once. */
 void table_queue(Table *t, ChildQueueKind kind, Child *c);

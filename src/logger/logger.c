@@ -7,6 +7,7 @@
 
 #include "base/fd.h"
 #include "base/log.h"
+#include "linux/thrift.h"
 #include "logger/quota.h"
 #include "logger/state.h"
 
@@ -301,6 +302,7 @@ int logger_run(int socket, uint64_t quota) {
         r = set_up(&l);
         if (r < 0)
                 log_errno(LOG_ERR, r, "cannot set up the event loop");
+        thrift_give_back();
         while (r >= 0 && !l.poller.stop) {
                 r = poller_wait(&l.poller, time_left(&l));
                 if (r < 0)

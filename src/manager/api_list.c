@@ -27,25 +27,32 @@ static usec_t running_since(const Instance *i, usec_t now) {
         return MIN(i->lc.run_since, now > lived ? now - lived : 0);
 }
 
-/* Percent of one core since the last sample, or since the run began. */
-static void sample(Instance *i) {
-        usec_t now = now_usec(CLOCK_MONOTONIC), base;
-        uint64_t before = i->sample.cpu_usec;
-        Usage usage = USAGE_NULL;
+/* What was told last of an instance. */
+struct Sample {
+        uint64_t run;
+        usec_t at;                 /* CLOCK_MONOTONIC */
+        uint64_t cpu_usec;
+        double percent;            /* of one core since the sample before, or since the run began */
+        Usage usage;
+};
 
-        if (i->sample.run == i->run && now - i->sample.at < FRESH_USEC)
-                return;
-        base = i->sample.run == i->run ? i->sample.at : running_since(i, now);
-        if (i->sample.run != i->run)
-                before = 0;
+/* NULL: out of memory. */
+static const Sample *sample(Instance *i) {
+        usec_t now = now_usec(CLOCK_MONOTONIC), base;
+        Usage usage = USAGE_NULL;
+        uint64_t before;
+        Sample *s = i->sample ?: (i->sample = calloc(1, sizeof(Sample)));
+
+        if (!s || (s->at > 0 && s->run == i->run && now - s->at < FRESH_USEC))
+                return s;
+        base = s->at > 0 && s->run == i->run ? s->at : running_since(i, now);
+        before = s->run == i->run ? s->cpu_usec : 0;
         if (!i->cell || !lifecycle_alive(&i->lc) || cell_usage(i->cell, false, &usage) < 0)
                 usage = USAGE_NULL;
-        i->sample.percent = usage.cpu_usec != USAGE_UNKNOWN && now > base && usage.cpu_usec >= before ?
-                100.0 * (double) (usage.cpu_usec - before) / (double) (now - base) : 0;
-        i->sample.run = i->run;
-        i->sample.at = now;
-        i->sample.cpu_usec = usage.cpu_usec == USAGE_UNKNOWN ? 0 : usage.cpu_usec;
-        i->sample.usage = usage;
+        *s = (Sample) { .run = i->run, .at = now, .cpu_usec = usage.cpu_usec == USAGE_UNKNOWN ? 0 : usage.cpu_usec, .usage = usage };
+        if (usage.cpu_usec != USAGE_UNKNOWN && now > base && usage.cpu_usec >= before)
+                s->percent = 100.0 * (double) (usage.cpu_usec - before) / (double) (now - base);
+        return s;
 }
 
 static json_object *exit_json(const Lifecycle *l) {
@@ -89,11 +96,12 @@ static json_object *instance_json(Instance *i) {
         bool alive = lifecycle_alive(&i->lc);
         json_object *o = json_object_new_object();
         const char *unit = i->cell ? cell_unit(i->cell) : NULL;
+        const Sample *figures = sample(i);
+        const Usage *usage = figures && alive ? &figures->usage : NULL;
         _cleanup_free_ char *complaint = probes_complaint(i);
 
         if (!o)
                 return NULL;
-        sample(i);
         json_set(o, "name", json_object_new_string(s->name));
         json_set(o, "namespace", json_object_new_string(s->ns));
         json_set(o, "instance", json_object_new_int(i->index));
@@ -106,9 +114,9 @@ static json_object *instance_json(Instance *i) {
         json_set(o, "restarts", json_object_new_int64(i->lc.restarts));
         json_set(o, "attempts", json_object_new_int64(i->lc.attempts));
         json_set(o, "trouble", json_text(lifecycle_trouble_name(lifecycle_trouble(&i->lc, s))));
-        json_set(o, "cpu_percent", alive && i->sample.usage.cpu_usec != USAGE_UNKNOWN ? percent_json(i->sample.percent) : NULL);
-        json_set(o, "memory_bytes", alive ? json_u64(i->sample.usage.memory, USAGE_UNKNOWN) : NULL);
-        json_set(o, "tasks", alive ? json_u64(i->sample.usage.tasks, USAGE_UNKNOWN) : NULL);
+        json_set(o, "cpu_percent", usage && usage->cpu_usec != USAGE_UNKNOWN ? percent_json(figures->percent) : NULL);
+        json_set(o, "memory_bytes", usage ? json_u64(usage->memory, USAGE_UNKNOWN) : NULL);
+        json_set(o, "tasks", usage ? json_u64(usage->tasks, USAGE_UNKNOWN) : NULL);
         json_set(o, "isolation", json_object_new_string(isolate_kind_name(isolate_kind(i->service->manager->isolate))));
         json_set(o, "unit", json_text(unit));
         json_set(o, "exit", exit_json(&i->lc));
@@ -175,14 +183,14 @@ static json_object *usage_json(Instance *i) {
 
         if (i->cell && lifecycle_alive(&i->lc))
                 (void) cell_usage(i->cell, true, &u);
-        else if (i->last.cpu_source != USAGE_NONE) {
-                u.cpu_usec = i->last.cpu_usec;
-                u.memory_peak = i->last.memory_peak;
-                u.io_read = i->last.io_read;
-                u.io_written = i->last.io_written;
-                u.cpu_source = i->last.cpu_source;
-                u.memory_peak_source = i->last.memory_peak_source;
-                u.io_source = i->last.io_source;
+        else if (i->last) {
+                u.cpu_usec = i->last->cpu_usec;
+                u.memory_peak = i->last->memory_peak;
+                u.io_read = i->last->io_read;
+                u.io_written = i->last->io_written;
+                u.cpu_source = i->last->cpu_source;
+                u.memory_peak_source = i->last->memory_peak_source;
+                u.io_source = i->last->io_source;
         }
         json_set(o, "cpu_usec", figure(u.cpu_usec, u.cpu_source));
         json_set(o, "memory_bytes", figure(u.memory, u.memory_source));

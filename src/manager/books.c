@@ -5,12 +5,12 @@
 
 #include "base/log.h"
 #include "base/text.h"
+#include "linux/thrift.h"
 #include "manager/books.h"
 #include "manager/events.h"
 #include "manager/link.h"
 #include "manager/schedule.h"
 #include "manager/state.h"
-#include "manager/thrift.h"
 #include "manager/upward.h"
 
 #define RETRY_USEC (5 * USEC_PER_SEC)
@@ -225,6 +225,8 @@ int books_run(sd_event_source *s, void *userdata) {
         upward_status(m);
         if (m->lavish && m->queue_size == 0 && m->in_flight == 0) {
                 m->lavish = false;
+                if (m->store)
+                        store_release(m->store);
                 thrift_give_back();
         }
         return 0;

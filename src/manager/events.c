@@ -225,15 +225,16 @@ void event_transition(Instance *i, LcState from, LcState to) {
 
 static json_object *exit_data(const Instance *i, const WireExited *p) {
         json_object *data = json_object_new_object();
+        LastUsage none = {}, *l = i->last ?: &none;
 
         json_set(data, "pid", json_object_new_int(p->pid));
         json_set(data, "code", WIFEXITED(p->status) ? json_object_new_int(WEXITSTATUS(p->status)) : NULL);
         json_set(data, "signal", WIFSIGNALED(p->status) ? json_object_new_string(signal_name(WTERMSIG(p->status))) : NULL);
         json_set(data, "core", json_object_new_boolean(WIFSIGNALED(p->status) && WCOREDUMP(p->status)));
-        json_set(data, "cpu_usec", json_object_new_int64((int64_t) i->last.cpu_usec));
-        json_set(data, "memory_peak_bytes", json_object_new_int64((int64_t) i->last.memory_peak));
-        json_set(data, "io_read_bytes", json_object_new_int64((int64_t) i->last.io_read));
-        json_set(data, "io_written_bytes", json_object_new_int64((int64_t) i->last.io_written));
+        json_set(data, "cpu_usec", json_object_new_int64((int64_t) l->cpu_usec));
+        json_set(data, "memory_peak_bytes", json_object_new_int64((int64_t) l->memory_peak));
+        json_set(data, "io_read_bytes", json_object_new_int64((int64_t) l->io_read));
+        json_set(data, "io_written_bytes", json_object_new_int64((int64_t) l->io_written));
         return data;
 }
 

@@ -19,6 +19,12 @@ struct FloodWatch {
         sd_event_source *io, *pause;
 };
 
+/* Of this run. */
+struct Drops {
+        uint64_t lines, rate;      /* rate: a second */
+        usec_t at, told;           /* when last (realtime); when that was told (monotonic) */
+};
+
 static Instance *instance_of(Manager *m, const char *unit) {
         size_t at = 0;
         void *v;
@@ -34,26 +40,28 @@ static Instance *instance_of(Manager *m, const char *unit) {
 static void tell(Instance *i) {
         json_object *data = json_object_new_object();
 
-        json_set(data, "lines_dropped", json_object_new_int64((int64_t) i->flood.lines));
-        json_set(data, "lines_per_second", json_object_new_int64((int64_t) i->flood.rate));
+        json_set(data, "lines_dropped", json_object_new_int64((int64_t) i->drops->lines));
+        json_set(data, "lines_per_second", json_object_new_int64((int64_t) i->drops->rate));
         event_emit(i->service->manager, i, data, EVENT_LOG_FLOOD,
-                   "journald dropped %" PRIu64 " lines, %" PRIu64 " a second: `log: {to: file}` keeps them all", i->flood.lines,
-                   i->flood.rate);
+                   "journald dropped %" PRIu64 " lines, %" PRIu64 " a second: `log: {to: file}` keeps them all", i->drops->lines,
+                   i->drops->rate);
 }
 
 static void note(Manager *m, const JournalDrop *d) {
         Instance *i = instance_of(m, d->unit);
         usec_t since, now = now_usec(CLOCK_MONOTONIC);
+        Drops *x;
 
-        if (!i || d->lines == 0)
+        if (!i || d->lines == 0 || (!i->drops && !(i->drops = calloc(1, sizeof(Drops)))))
                 return;
-        since = i->flood.at ?: i->since_realtime;
-        i->flood.rate = d->realtime > since ? d->lines * USEC_PER_SEC / (d->realtime - since) : d->lines;
-        i->flood.at = d->realtime;
-        i->flood.lines += d->lines;
-        if (i->flood.told && now - i->flood.told < TELL_USEC)
+        x = i->drops;
+        since = x->at ?: i->since_realtime;
+        x->rate = d->realtime > since ? d->lines * USEC_PER_SEC / (d->realtime - since) : d->lines;
+        x->at = d->realtime;
+        x->lines += d->lines;
+        if (x->told && now - x->told < TELL_USEC)
                 return;
-        i->flood.told = now;
+        x->told = now;
         tell(i);
 }
 
@@ -117,8 +125,8 @@ void flood_watch(Manager *m) {
 }
 
 char *flood_problem(const Instance *i) {
-        if (i->flood.lines == 0 || !i->run)
+        if (!i->drops || !i->run)
                 return NULL;
         return text_printf("%s[%u]: journald dropped %" PRIu64 " lines of it, %" PRIu64 " a second: `log: {to: file}` keeps them all",
-                           i->service->key, i->index, i->flood.lines, i->flood.rate);
+                           i->service->key, i->index, i->drops->lines, i->drops->rate);
 }

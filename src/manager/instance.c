@@ -73,6 +73,9 @@ Instance *instance_free(Instance *i) {
         free(i->status);
         free(i->hint);
         free(i->held);
+        free(i->sample);
+        free(i->last);
+        free(i->drops);
         free(i);
         return NULL;
 }

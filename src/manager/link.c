@@ -335,7 +335,11 @@ int link_new(Manager *m, int fd, Link **ret) {
 
         if (!l)
                 return -ENOMEM;
-        *l = (Link) { .manager = m, .fd = fd, .tail = &l->head, .buffer = malloc(WIRE_MAX) };
+        /* Field by field: the table of what is held is large, and its pages stay the kernel's until something is in them. */
+        l->manager = m;
+        l->fd = fd;
+        l->tail = &l->head;
+        l->buffer = malloc(WIRE_MAX);
         r = l->buffer ? fd_nonblock(fd, true) : -ENOMEM;
         if (r >= 0)
                 r = sd_event_add_io(m->event, &l->source, fd, EPOLLIN, on_link, l);

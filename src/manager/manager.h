@@ -47,13 +47,15 @@ typedef struct ReadyLog ReadyLog;
 typedef struct ControlRemains ControlRemains;
 typedef struct Sockets Sockets;
 typedef struct InstanceHooks InstanceHooks;
+typedef struct Sample Sample;
+typedef struct Drops Drops;
 typedef struct Rolling Rolling;
 
 /* What a run used in the end, kept for `describe` until the next run ends: of its cgroup where that still tells, else of the main process and
  * what it reaped. */
 typedef struct LastUsage {
         uint64_t cpu_usec, memory_peak, io_read, io_written;
-        UsageSource cpu_source, memory_peak_source, io_source;   /* USAGE_CGROUP or USAGE_RUSAGE; USAGE_NONE: no run has ended yet */
+        UsageSource cpu_source, memory_peak_source, io_source;   /* USAGE_CGROUP or USAGE_RUSAGE */
 } LastUsage;
 
 struct Instance {
@@ -73,15 +75,15 @@ struct Instance {
         char *status;                      /* STATUS= of the service, or why it could not start; escaped only when shown */
         char *hint;                        /* what to do about it, or NULL */
         const char *public_state;          /* last one told */
-        struct { uint64_t run; usec_t at; uint64_t cpu_usec; double percent; Usage usage; } sample;   /* figures told last */
-        LastUsage last;
+        Sample *sample;                    /* figures told last (api_list.c); NULL: nobody has asked */
+        LastUsage *last;                   /* NULL: no run has ended yet */
         struct { usec_t since, told; unsigned n; uint64_t ignored; } notes;   /* messages by sd_notify in this second */
         struct { int read, write; } input;  /* of a collector: our ends of its pipe, or -EBADF */
         InstanceHooks *hooks;              /* NULL: it has had none */
         HeldExit *held;                    /* its end is known, the reason is asked for */
         ReadyLog *ready_log;               /* while its log is read for ready.pattern */
         Probe *probes;                     /* NULL: it has had none */
-        struct { uint64_t lines, rate; usec_t at, told; } flood;   /* of this run: what journald dropped; rate a second; when last (realtime), told */
+        Drops *drops;                      /* lines that journald dropped (flood.c); NULL: none */
         bool child : 1;                    /* the keeper's child (it reaps); otherwise watched by pidfd */
         bool queued : 1;                   /* in manager->queue */
         bool in_flight : 1;                /* counted in manager->in_flight */

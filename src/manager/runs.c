@@ -164,9 +164,11 @@ static bool oom_killed(Instance *i) {
 
 /* The cgroup knows of every process and of the page cache; but systemd may have removed it by now. */
 static void record_usage(Instance *i, const WireExited *p) {
-        LastUsage *l = &i->last;
+        LastUsage *l = i->last ?: (i->last = malloc(sizeof(LastUsage)));
         Usage u = USAGE_NULL;
 
+        if (!l)
+                return;
         *l = (LastUsage) { .cpu_usec = p->utime_usec + p->stime_usec, .memory_peak = p->maxrss_bytes, .io_read = p->in_bytes,
                            .io_written = p->out_bytes, .cpu_source = USAGE_RUSAGE, .memory_peak_source = USAGE_RUSAGE,
                            .io_source = USAGE_RUSAGE };

@@ -102,7 +102,7 @@ int spawn_prepare(Instance *i, KlError *reterr) {
         if (r < 0)
                 return r;
         i->journal = false;
-        memset(&i->flood, 0, sizeof i->flood);
+        free(TAKE_PTR(i->drops));
         i->notifies = s->spec->ready_by == READY_NOTIFY || s->spec->watchdog;
         /* Known before it exists: a child that nobody knows could not be ended. */
         return instance_track(i);

@@ -2,17 +2,16 @@
  * here. */
 #include "model/key_types.h"
 
+/* The two names stand behind the specification: neither changes while it lives. */
 int spec_new(const char *ns, const char *name, ServiceSpec **ret) {
         _cleanup_(spec_freep) ServiceSpec *s = NULL;
         int r;
 
-        s = calloc(1, sizeof(*s));
+        s = calloc(1, sizeof(*s) + strlen(ns) + strlen(name) + 2);
         if (!s)
                 return -ENOMEM;
-        s->ns = strdup(ns);
-        s->name = strdup(name);
-        if (!s->ns || !s->name)
-                return -ENOMEM;
+        s->ns = strcpy((char *) (s + 1), ns);
+        s->name = strcpy(s->ns + strlen(ns) + 1, name);
         for (const SpecKey *k = spec_keys; k->path; k++) {
                 r = spec_key_reset(k, s);
                 if (r < 0)
@@ -28,8 +27,6 @@ ServiceSpec *spec_free(ServiceSpec *s) {
         for (const SpecKey *k = spec_keys; k->path; k++)
                 if (key_ops[k->type].done)
                         key_ops[k->type].done(key_field(k, s));
-        free(s->name);
-        free(s->ns);
         free(s);
         return NULL;
 }

@@ -221,6 +221,8 @@ int store_open(const char *path, Store **ret, KlError *reterr) {
         r = prepare_file(path);
         if (r < 0)
                 return store_explain(reterr, r, "open", path, strerrordesc_np(-r));
+        /* Pages come one by one: a block of twenty at once would stay, used or not. Refused when SQLite runs already, which changes nothing. */
+        (void) sqlite3_config(SQLITE_CONFIG_PAGECACHE, NULL, 0, 0);
         code = sqlite3_open_v2(path, &s->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
         r = code == SQLITE_OK ? store_set_up(s) : store_errno(s->db, code);
         if (r >= 0)
@@ -252,6 +254,10 @@ Store *store_close(Store *s) {
         free(s->path);
         free(s);
         return NULL;
+}
+
+void store_release(Store *s) {
+        (void) sqlite3_db_release_memory(s->db);
 }
 
 /* The log and its index go first: should we die in between, the old file is still in the way and is set aside again, while a log left

@@ -23,6 +23,8 @@ int store_open_copy(const char *path, const char *scratch, Store **ret, KlError 
 /* Everything in `to` becomes what `from` holds, in one durable transaction. */
 int store_replace(Store *to, Store *from, KlError *reterr);
 Store *store_close(Store *s);
+/* Gives back the memory of pages that are only kept to be read again (sqlite3_db_release_memory). */
+void store_release(Store *s);
 DEFINE_CLEANUP(Store *, store_close);
 
 /* One transaction at a time. durable: on disk when commit returns (synchronous=FULL): what an operator was told is done. Not durable:

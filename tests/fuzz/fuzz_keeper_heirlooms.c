@@ -37,6 +37,7 @@ static void try_list(const uint8_t *data, size_t size) {
 }
 
 static uint64_t walk(const Table *t) {
+        uint8_t log[WIRE_LOG_MAX];
         uint64_t sum = 0;
         const Child *c;
 
@@ -45,8 +46,9 @@ static uint64_t walk(const Table *t) {
 
                 if (!table_makes_sense(c) || !found || found->run != c->run || (c->process.pid > 0 && !table_by_pid(t, c->process.pid)))
                         abort();
+                table_log(t, c, log);
                 for (uint32_t k = 0; k < c->log_size; k++)
-                        sum += table_log(t, c)[k];
+                        sum += log[k];
                 sum += c->acknowledged + c->exec_near + c->failed;
         }
         return sum;

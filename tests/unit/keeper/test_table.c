@@ -91,16 +91,44 @@ static void test_queues_keep_order(void **state) {
 }
 
 static void test_logs_do_not_overlap(void **state) {
+        uint8_t block[WIRE_LOG_MAX];
         Table t;
 
         assert_int_equal(table_init(&t, 1024), 0);
-        for (uint64_t run = 1; run <= 1024; run++)
-                memset(table_log(&t, table_add(&t, run)), (int) (run & 0xff), WIRE_LOG_MAX);
+        for (uint64_t run = 1; run <= 1024; run++) {
+                memset(block, (int) (run & 0xff) | 1, sizeof(block));
+                table_keep_log(&t, table_add(&t, run), block, run % 2 ? WIRE_LOG_MAX : TABLE_SHORT_LOG);
+        }
         for (uint64_t run = 1; run <= 1024; run++) {
                 Child *c = table_by_run(&t, run);
 
-                assert_int_equal(table_log(&t, c)[0], run & 0xff);
-                assert_int_equal(table_log(&t, c)[WIRE_LOG_MAX - 1], run & 0xff);
+                table_log(&t, c, block);
+                assert_int_equal(c->log_size, run % 2 ? WIRE_LOG_MAX : TABLE_SHORT_LOG);
+                assert_int_equal(block[0], (run & 0xff) | 1);
+                assert_int_equal(block[c->log_size - 1], (run & 0xff) | 1);
+                if (c->log_size < WIRE_LOG_MAX)
+                        assert_int_equal(block[c->log_size], 0);
+        }
+        table_done(&t);
+}
+
+/* A block is as long as it was, whatever of it is kept. */
+static void test_zeros_at_the_end_of_a_log_are_not_kept(void **state) {
+        uint8_t block[WIRE_LOG_MAX] = {}, back[WIRE_LOG_MAX];
+        Table t;
+        Child *c;
+
+        assert_int_equal(table_init(&t, 16), 0);
+        c = table_add(&t, 7);
+        for (uint32_t n = 0; n <= WIRE_LOG_MAX; n++) {
+                memset(block, 0, sizeof(block));
+                memset(block, 0xaa, n / 2);
+                table_keep_log(&t, c, block, n);
+                assert_int_equal(c->log_size, n);
+                assert_int_equal(c->log_kept, n / 2);
+                memset(back, 0xff, sizeof(back));
+                table_log(&t, c, back);
+                assert_memory_equal(back, block, sizeof(back));
         }
         table_done(&t);
 }
@@ -167,6 +195,7 @@ static void test_against_model(void **state) {
 
 /* As after execve(2): the same memory, and of what a process keeps to itself nothing. */
 static void test_adopt(void **state) {
+        uint8_t log[WIRE_LOG_MAX];
         Table before, t;
         Child *c;
         int fd;
@@ -181,7 +210,7 @@ static void test_adopt(void **state) {
                 c->log_fds[0] = 8;
                 table_queue(&before, QUEUE_SAY, c);
         }
-        memcpy(table_log(&before, table_by_run(&before, 50)), "fifty", 6);
+        table_keep_log(&before, table_by_run(&before, 50), "fifty", 6);
         while ((c = table_queue_first(&before, QUEUE_SAY)))
                 table_dequeue(&before, QUEUE_SAY);
         table_remove(&before, table_by_run(&before, 10));
@@ -202,7 +231,8 @@ static void test_adopt(void **state) {
                 assert_true(c->process.fd < 0 && c->log_fds[0] < 0 && c->gate.fd < 0 && !c->owner && !c->queued[QUEUE_LOG]);
                 assert_ptr_equal(table_by_pid(&t, (pid_t) (1000 + run)), run == 20 ? NULL : c);
         }
-        assert_string_equal(table_log(&t, table_by_run(&t, 50)), "fifty");
+        table_log(&t, table_by_run(&t, 50), log);
+        assert_string_equal(log, "fifty");
         c = table_add(&t, 10); /* where it was */
         assert_ptr_equal(c, t.children + 9);
         c->state = CHILD_FAILED + 1;
@@ -217,6 +247,7 @@ int main(void) {
                 cmocka_unit_test(test_full_and_reused),
                 cmocka_unit_test(test_queues_keep_order),
                 cmocka_unit_test(test_logs_do_not_overlap),
+                cmocka_unit_test(test_zeros_at_the_end_of_a_log_are_not_kept),
                 cmocka_unit_test(test_is_not_copied_into_children),
                 cmocka_unit_test(test_against_model),
         };

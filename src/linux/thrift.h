@@ -1,4 +1,4 @@
-/* Memory given back once the start is over. */
+/* Memory given back once a start is over. */
 #pragma once
 
 /* Returns free heap to the kernel and drops the pages of code and constants that only the start needed: they are mapped again from the
