@@ -75,6 +75,13 @@ void poller_remove(Poller *p, PollSource *s) {
         batch_mask(p, s, 0);
 }
 
+void poller_forget(Poller *p, PollSource *s) {
+        s->fd = fd_close(s->fd);
+        if (s->added)
+                batch_mask(p, s, 0);
+        s->added = false;
+}
+
 static int priority_of(const struct epoll_event *e) {
         return ((const PollSource *) e->data.ptr)->priority;
 }

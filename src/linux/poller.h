@@ -1,4 +1,4 @@
-/* A bare epoll loop for the two programs that must stay smaller than sd_event would make them (keeper, logger): no allocation after start,
+/* A bare epoll loop for the programs that must stay smaller than sd_event would make them (keeper, logger, balancer): no allocation after start,
  * no dependency but libc. Sources are embedded in their owners and called back level-triggered; a source may be removed from any callback.
  */
 #pragma once
@@ -30,6 +30,8 @@ int poller_add(Poller *p, PollSource *s, uint32_t events);
 int poller_modify(Poller *p, PollSource *s, uint32_t events);
 /* Always EPOLL_CTL_DEL, and forgets an event of this wake-up that has not been delivered yet. */
 void poller_remove(Poller *p, PollSource *s);
+/* Closes the descriptor of a source, which nobody else has a copy of: the kernel then takes it out of epoll by itself. */
+void poller_forget(Poller *p, PollSource *s);
 /* Waits at most `timeout` (USEC_INFINITY: for ever) and delivers what is ready, by priority. 0 or -errno. A signal ends
  * the wait early, with 0: the owner counts its deadlines anew anyway. Not to be called from a callback. */
 int poller_wait(Poller *p, usec_t timeout);
