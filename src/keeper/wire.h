@@ -17,7 +17,7 @@
 
 #define WIRE_VERSION 3
 #define WIRE_MAX (160 * 1024)         /* bytes a packet; env + argv of a service must fit */
-#define WIRE_FDS_MAX 64               /* descriptors a packet */
+#define WIRE_FDS_MAX 253              /* descriptors a packet: SCM_MAX_FD of the kernel */
 #define WIRE_GROUPS_MAX 64
 #define WIRE_STRINGS_MAX 16384        /* words of argv and env together: bounds the pointer arrays of the child set-up */
 #define WIRE_LOG_MAX 480              /* bytes of the opaque log block: the keeper has a slot of this size for each child */

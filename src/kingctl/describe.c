@@ -195,6 +195,21 @@ static void print_probes(json_object *probes) {
         }
 }
 
+/* "2 of 8: state, connection" */
+static void print_fd_store(json_object *store) {
+        _cleanup_free_ char *names = joined_text(field_array(store, "names")), *text = NULL;
+        int64_t refused = field_number(store, "refused", 0);
+        char more[64] = "";
+
+        if (!store)
+                return;
+        if (refused > 0)
+                snprintf(more, sizeof(more), "; %" PRIi64 " refused", refused);
+        text = text_printf("%" PRIi64 " of %" PRIi64 "%s%s%s", field_number(store, "count", 0), field_number(store, "max", 0), names && *names ? ": " : "",
+                           names ? names : "", more);
+        print_field("    ", "fd store", text);
+}
+
 static void print_instance(Ctl *ctl, json_object *detail) {
         InstanceView v = instance_view(field_object(detail, "instance"));
         _cleanup_free_ char *name = instance_name(NULL, v.name, v.instance, false), *exit = exit_text(v.exit), *trouble = trouble_text(&v);
@@ -234,6 +249,7 @@ static void print_instance(Ctl *ctl, json_object *detail) {
         print_field("    ", "cgroup", field_text(detail, "cgroup"));
         print_field("    ", "invocation", field_text(detail, "invocation_id"));
         print_field("    ", "log", field_text(detail, "log"));
+        print_fd_store(field_object(detail, "fd_store"));
         print_probes(field_array(detail, "probes"));
         print_usage(field_object(detail, "usage"));
         print_processes(field_array(detail, "processes"));

@@ -9,6 +9,7 @@
 #include "manager/books.h"
 #include "manager/collector.h"
 #include "manager/events.h"
+#include "manager/fd_store.h"
 #include "manager/flood.h"
 #include "manager/input.h"
 #include "manager/instance.h"
@@ -46,6 +47,7 @@ static int load_service(void *userdata, const StoredService *v) {
         free(list.items);
         s->generation = v->generation;
         sockets_adopt(s);
+        fd_store_adopt(s);
         return 0;
 }
 
@@ -190,7 +192,7 @@ static int adopt_living(Instance *i, const StoredRun *stored) {
                 take_orphan(m, TAKE_PTR(c), v);
         }
         i->run = v->run;
-        i->notifies = s->spec->ready_by == READY_NOTIFY || s->spec->watchdog;
+        i->notifies = s->spec->ready_by == READY_NOTIFY || s->spec->watchdog || s->spec->fd_store;
         i->journal = spawn_to_journal(i);
         if (i->journal)
                 flood_watch(m);
@@ -352,6 +354,7 @@ int adopt_all(Manager *m, KlError *reterr) {
         ready_adopted(m);
         input_adopted(m);
         sockets_adopted(m);
+        fd_stores_adopted(m);
         rolling_adopted(m);
         service_recheck_all(m);
         (void) sd_event_source_set_enabled(m->pump, SD_EVENT_ONESHOT);      /* stops that were due */

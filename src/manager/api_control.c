@@ -3,6 +3,7 @@
 #include "manager/api.h"
 #include "manager/books.h"
 #include "manager/events.h"
+#include "manager/fd_store.h"
 #include "manager/input.h"
 #include "manager/instance.h"
 #include "manager/link.h"
@@ -106,6 +107,7 @@ int api_send(VarlinkCall *call, json_object *parameters, void *userdata) {
 
 static int act_reset(Instance *i, const void *argument, char **ret_error) {
         instance_event(i, EV_RESET);
+        fd_store_empty(i);
         books_mark_instance(i);
         return 0;
 }

@@ -7,6 +7,7 @@
 #include "config/redact.h"
 #include "manager/api.h"
 #include "manager/books.h"
+#include "manager/fd_store.h"
 #include "manager/follow.h"
 #include "manager/hooks.h"
 #include "manager/instance.h"
@@ -264,6 +265,7 @@ static json_object *detail_json(Instance *i, bool brief) {
         json_set(o, "hook", hooks_failure_json(i));
         json_set(o, "processes", brief ? json_object_new_array() : processes_json(i));
         json_set(o, "probes", probes_json(i));
+        json_set(o, "fd_store", fd_store_json(i));
         return o;
 }
 

@@ -12,6 +12,7 @@
 #include "manager/credentials.h"
 #include "manager/dependents.h"
 #include "manager/events.h"
+#include "manager/fd_store.h"
 #include "manager/hooks.h"
 #include "manager/input.h"
 #include "manager/instance.h"
@@ -73,6 +74,7 @@ Instance *instance_free(Instance *i) {
         free(i->status);
         free(i->hint);
         free(i->held);
+        free(i->fd_refused);
         free(i->sample);
         free(i->last);
         free(i->drops);
@@ -355,6 +357,7 @@ static void act_changed(Instance *i, LcInput *next) {
                 shutdown_begin(m, essential_status(&i->lc), NULL);
         memory_attend(i);
         sockets_attend(i);
+        fd_store_attend(i);
         rolling_attend(i);
         probes_update(i);
         wait_changed(i);

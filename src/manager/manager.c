@@ -20,6 +20,7 @@
 #include "manager/books.h"
 #include "manager/control.h"
 #include "manager/events.h"
+#include "manager/fd_store_index.h"
 #include "manager/flood.h"
 #include "manager/follow.h"
 #include "manager/instance.h"
@@ -134,6 +135,7 @@ Manager *manager_free(Manager *m) {
         books_done(m);
         schedules_done(m);
         notify_close(m);
+        fd_index_free(m->fd_index);
         journal_sender_done(&m->journal_sender);
         flood_free(m->flood);
         reexec_done(m);
@@ -316,7 +318,9 @@ int manager_start(Manager *m, KlError *reterr) {
         r = notify_open(m);
         if (r < 0)
                 return kl_error_set(reterr, r, KL_E_FAILED, "cannot open the notify socket %s: %s", m->places.notify, strerror(-r));
-        r = open_api(m, reterr);
+        r = fd_index_open(m);
+        if (r >= 0)
+                r = open_api(m, reterr);
         if (r >= 0)
                 r = adopt_all(m, reterr);
         if (r >= 0)

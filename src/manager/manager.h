@@ -50,6 +50,9 @@ typedef struct InstanceHooks InstanceHooks;
 typedef struct Sample Sample;
 typedef struct Drops Drops;
 typedef struct Rolling Rolling;
+typedef struct FdStore FdStore;
+typedef struct FdStoreIndex FdStoreIndex;
+typedef struct FdRefused FdRefused;
 
 /* What a run used in the end, kept for `describe` until the next run ends: of its cgroup where that still tells, else of the main process and
  * what it reaped. */
@@ -84,6 +87,7 @@ struct Instance {
         ReadyLog *ready_log;               /* while its log is read for ready.pattern */
         Probe *probes;                     /* NULL: it has had none */
         Drops *drops;                      /* lines that journald dropped (flood.c); NULL: none */
+        FdRefused *fd_refused;             /* by its fd store; NULL: none */
         bool child : 1;                    /* the keeper's child (it reaps); otherwise watched by pidfd */
         bool queued : 1;                   /* in manager->queue */
         bool in_flight : 1;                /* counted in manager->in_flight */
@@ -122,6 +126,7 @@ struct Service {
         size_t n_instances, n_extra;       /* extra: surge or retired, the last ones */
         Watch *watch;                      /* of files; NULL: none */
         Sockets *sockets;                  /* that are open; NULL: none */
+        FdStore *fd_store;                 /* what its instances left; NULL: nothing */
         Rolling *rolling;                  /* a reload under way, or one that has ended and can be asked about; NULL: none */
         Schedule *schedule;                /* NULL: none */
         Service **dependents;              /* who names us in depends_on; rebuilt with the set */
@@ -175,6 +180,7 @@ struct Manager {
                 usec_t complained;
         } notify;
 
+        FdStoreIndex *fd_index;            /* of what is in fd stores; NULL until something is */
         struct Sandbox *sandbox;           /* what this machine permits (sandbox.c); NULL: nobody has asked */
         sd_event_source *memory;           /* looks at services with limits.memory_restart, where nobody tells; NULL: there are none */
         ScheduleClock *schedule_clock;     /* NULL until a service has a schedule */

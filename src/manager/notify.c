@@ -1,8 +1,6 @@
-/* Must stay true: a datagram stays in the socket, which the keeper holds, until what it says is recorded, so that no manager's death loses it; a
- * datagram is never answered by disconnecting or aborting; descriptors that come along are closed (which is also what
- * answers BARRIER=1, after all earlier datagrams have been handled); a sender that belongs to no instance changes nothing,
- * and none changes another's (MAINPID= is not heard: whose process is main, the keeper knows); no flood of datagrams keeps us from anything else,
- * and a service's own flood costs it its own messages alone. */
+/* Must stay true: a datagram is never answered by disconnecting or aborting; a sender that belongs to no instance changes nothing, and none changes another's
+ * (MAINPID= is not heard: whose process is main, the keeper knows); a service's own flood costs it its own messages alone. How messages are taken off the
+ * socket, and what becomes of descriptors: notify_receive.c. */
 #include <stdio.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -13,19 +11,16 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "manager/events.h"
+#include "manager/fd_store.h"
 #include "manager/instance.h"
 #include "manager/link.h"
-#include "manager/notify.h"
+#include "manager/notify_private.h"
 
-#define DATAGRAM_MAX 4096          /* PIPE_BUF, as systemd has it */
 #define STATUS_MAX 1024
 #define RECEIVE_BUFFER (8 * 1024 * 1024)
 /* What is heard of one instance in a second, and how often it is said that there was more. */
 #define HEARD_MAX 200
 #define FLOOD_TELL (60 * USEC_PER_SEC)
-/* Of each window we listen this long at most; senders wait meanwhile, as their socket's queue is full. */
-#define WINDOW (100 * USEC_PER_MSEC)
-#define WINDOW_BUDGET (25 * USEC_PER_MSEC)
 #define COMPLAIN_EVERY (10 * USEC_PER_SEC)
 
 void notify_track(Instance *i) {
@@ -119,12 +114,15 @@ static const struct { const char *name; void (*handle)(Instance *i, const char *
         { "WATCHDOG_USEC=", field_watchdog_usec }, { "WATCHDOG=", field_watchdog },
 };
 
-static void notify_apply(Manager *m, uint64_t run, char *text) {
+void notify_apply(Manager *m, uint64_t run, char *text, NotifyFds *fds) {
+        FdStoreOrder order;
+        Instance *i;
+
         datagram_usec = 0;
         for (size_t k = 0; k < ARRAY_SIZE(fields); k++) {
                 for (char *line = text; line; line = strchr(line, '\n') ? strchr(line, '\n') + 1 : NULL) {
                         const char *value = startswith(line, fields[k].name);
-                        Instance *i = map_get(m->runs, &run);      /* each field may have ended the run */
+                        i = map_get(m->runs, &run);      /* each field may have ended the run */
                         char buffer[DATAGRAM_MAX];
 
                         if (!value || !i)
@@ -133,6 +131,10 @@ static void notify_apply(Manager *m, uint64_t run, char *text) {
                         fields[k].handle(i, buffer);
                 }
         }
+        fd_store_read(text, &order);
+        i = map_get(m->runs, &run);
+        if (i)
+                fd_store_message(i, &order, fds);
 }
 
 /* Whether the instance has not used up this second. Who says more is told of at the beginning and with what it cost at the next. */
@@ -154,8 +156,7 @@ static bool heard(Instance *i) {
         return false;
 }
 
-/* Anybody may send anything; the log must not grow with it. */
-static void complain(Manager *m, const char *what) {
+void notify_complain(Manager *m, const char *what) {
         usec_t now = now_usec(CLOCK_MONOTONIC);
 
         m->notify.bad++;
@@ -165,23 +166,23 @@ static void complain(Manager *m, const char *what) {
         log_warning("notify: ignoring a datagram %s (%" PRIu64 " bad ones so far)", what, m->notify.bad);
 }
 
-static void notify_datagram(Manager *m, char *text, size_t n, const struct ucred *sender) {
+Instance *notify_admit(Manager *m, char *text, size_t n, const struct ucred *sender) {
         Instance *i;
 
         if (n > 0 && text[n - 1] == 0)
                 n--;
         text[n] = 0;
-        if (!sender || sender->pid <= 0 || memchr(text, 0, n)) {
-                complain(m, "without credentials or with a NUL in it");
-                return;
+        if (!sender || memchr(text, 0, n)) {
+                notify_complain(m, "without credentials or with a NUL in it");
+                return NULL;
         }
+        /* Answered by the end of the descriptor that came with it, now that all before it has been handled. */
         if (streq(text, "BARRIER=1"))
-                return;
+                return NULL;
         i = notify_sender(m, sender->pid);
         if (!i)
                 log_debug("notify: pid %d belongs to no service of ours", sender->pid);
-        else if (heard(i))
-                notify_apply(m, i->run, text);
+        return i && heard(i) ? i : NULL;
 }
 
 /* A manager that crashed may have done so on the datagram that is the first now: that one is taken before it is looked at. */
@@ -190,71 +191,6 @@ static bool crashed(const Manager *m) {
         int status = link_last_status(m->link, &hung);
 
         return hung || (WIFSIGNALED(status) && WTERMSIG(status) != SIGKILL);
-}
-
-static void notify_receive(Manager *m, struct msghdr *h, char *text, size_t n) {
-        struct ucred sender, *known = NULL;
-
-        for (struct cmsghdr *c = CMSG_FIRSTHDR(h); c; c = CMSG_NXTHDR(h, c)) {
-                if (c->cmsg_level != SOL_SOCKET)
-                        continue;
-                if (c->cmsg_type == SCM_CREDENTIALS && c->cmsg_len == CMSG_LEN(sizeof sender)) {
-                        memcpy(&sender, CMSG_DATA(c), sizeof sender);
-                        known = &sender;
-                } else if (c->cmsg_type == SCM_RIGHTS)
-                        for (size_t k = 0; k < (c->cmsg_len - CMSG_LEN(0)) / sizeof(int); k++)
-                                fd_close(((int *) (void *) CMSG_DATA(c))[k]);
-        }
-        if (h->msg_flags & MSG_TRUNC)
-                complain(m, "longer than 4096 bytes");
-        else
-                notify_datagram(m, text, n, known);
-}
-
-static int on_window_over(sd_event_source *s, uint64_t usec, void *userdata) {
-        Manager *m = userdata;
-
-        m->notify.pause = sd_event_source_disable_unref(m->notify.pause);
-        return sd_event_source_set_enabled(m->notify.source, SD_EVENT_ON);
-}
-
-/* This window's share of our time is used up: the others come to their turn. */
-static int notify_spend(Manager *m, usec_t begun) {
-        usec_t now = now_usec(CLOCK_MONOTONIC);
-
-        if (begun >= usec_add(m->notify.window, WINDOW)) {
-                m->notify.window = begun;
-                m->notify.spent = 0;
-        }
-        m->notify.spent += now - begun;
-        if (m->notify.spent < WINDOW_BUDGET)
-                return 0;
-        if (sd_event_add_time(m->event, &m->notify.pause, CLOCK_MONOTONIC, usec_add(m->notify.window, WINDOW), 1, on_window_over, m) < 0)
-                return 0;
-        return sd_event_source_set_enabled(m->notify.source, SD_EVENT_OFF);
-}
-
-static int on_notify(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
-        union { struct cmsghdr header; char space[CMSG_SPACE(sizeof(struct ucred)) + CMSG_SPACE(sizeof(int) * 253)]; } control;
-        char text[DATAGRAM_MAX + 1];
-        struct iovec iov = { .iov_base = text, .iov_len = DATAGRAM_MAX };
-        struct msghdr h = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control };
-        usec_t begun = now_usec(CLOCK_MONOTONIC);
-        Manager *m = userdata;
-        int peek = m->notify.wary ? 0 : MSG_PEEK;
-        ssize_t n = recvmsg(fd, &h, MSG_DONTWAIT | MSG_CMSG_CLOEXEC | peek);
-
-        m->notify.wary = false;
-        if (n < 0 && (errno == EAGAIN || errno == EINTR))
-                return 0;
-        if (n < 0) {
-                manager_problem(m, "notify socket: %s: services can no longer tell that they are ready", strerror(errno));
-                return sd_event_source_set_enabled(s, SD_EVENT_OFF);
-        }
-        notify_receive(m, &h, text, (size_t) n);
-        if (peek)
-                (void) recv(fd, NULL, 0, MSG_DONTWAIT);
-        return notify_spend(m, begun);
 }
 
 static int notify_bind(Manager *m) {
@@ -285,6 +221,9 @@ static int notify_bind(Manager *m) {
 int notify_open(Manager *m) {
         int r;
 
+        r = notify_receive_begin();
+        if (r < 0)
+                return r;
         m->notify.path = strdup(m->places.notify);
         if (!m->notify.path)
                 return -ENOMEM;
@@ -295,7 +234,7 @@ int notify_open(Manager *m) {
                 if (r < 0)
                         return r;
         }
-        r = sd_event_add_io(m->event, &m->notify.source, m->notify.fd, EPOLLIN, on_notify, m);
+        r = sd_event_add_io(m->event, &m->notify.source, m->notify.fd, EPOLLIN, notify_receive, m);
         if (r < 0)
                 return r;
         (void) sd_event_source_set_description(m->notify.source, "notify");

@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "manager/books.h"
 #include "manager/collector.h"
+#include "manager/fd_store.h"
 #include "manager/instance.h"
 #include "manager/schedule.h"
 #include "manager/probes.h"
@@ -96,6 +97,7 @@ Service *service_free(Service *s) {
         m->set_changed = true;
         watch_free(s->watch);
         sockets_free(s->sockets);
+        fd_store_free(s->fd_store);
         rolling_free(s->rolling);
         schedule_free(s->schedule);
         free(s->instances);
@@ -202,6 +204,7 @@ int service_replace_spec(Service *s, ServiceSpec *spec) {
                 probes_update(s->instances[k]);
         s->manager->set_changed = true;
         sockets_update(s);
+        fd_store_update(s);
         watch_update(s);
         schedule_update(s, old);
         spec_free(old);
@@ -223,6 +226,8 @@ bool service_collect(Service *s) {
         while (s->n_instances > 0 && s->instances[s->n_instances - 1]->removing && instance_down(s->instances[s->n_instances - 1])) {
                 Instance *i = s->instances[--s->n_instances];
 
+                if (!i->surge && !i->retired)
+                        fd_store_empty(i);
                 s->n_extra -= i->surge || i->retired;
                 if (s->manager->store)
                         (void) store_delete_run(s->manager->store, s->spec->ns, s->spec->name, i->place);
@@ -235,8 +240,10 @@ bool service_collect(Service *s) {
         /* Again: while it went down its runs were written. */
         if (s->manager->store)
                 (void) store_delete_service(s->manager->store, s->spec->ns, s->spec->name);
-        for (size_t k = 0; k < s->n_instances; k++)
+        for (size_t k = 0; k < s->n_instances; k++) {
                 collector_forget(s->instances[k]);
+                fd_store_empty(s->instances[k]);
+        }
         service_free(s);
         return true;
 }

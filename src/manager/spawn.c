@@ -13,6 +13,7 @@
 #include "manager/collector.h"
 #include "manager/control.h"
 #include "manager/credentials.h"
+#include "manager/fd_store.h"
 #include "manager/flood.h"
 #include "manager/input.h"
 #include "manager/instance.h"
@@ -25,11 +26,13 @@
 #include "manager/spawn_env.h"
 
 typedef struct Descriptors {
-        int fds[8 + SOCKETS_MAX];    /* borrowed, in wire order */
+        int fds[8 + SOCKETS_MAX + FD_STORE_MAX];    /* borrowed, in wire order */
         size_t n;
         int in, out, err, ready; /* owned */
         SandboxParts sandbox;
         SocketsPassed sockets;
+        int stored[FD_STORE_MAX];    /* borrowed */
+        size_t n_stored;
 } Descriptors;
 #define DESCRIPTORS_NULL { .in = -EBADF, .out = -EBADF, .err = -EBADF, .ready = -EBADF, .sandbox = { .ruleset = -EBADF, .filter = -EBADF } }
 
@@ -103,7 +106,7 @@ int spawn_prepare(Instance *i, KlError *reterr) {
                 return r;
         i->journal = false;
         free(TAKE_PTR(i->drops));
-        i->notifies = s->spec->ready_by == READY_NOTIFY || s->spec->watchdog;
+        i->notifies = s->spec->ready_by == READY_NOTIFY || s->spec->watchdog || s->spec->fd_store;
         /* Known before it exists: a child that nobody knows could not be ended. */
         return instance_track(i);
 }
@@ -244,7 +247,7 @@ static void set_priority(WireSpawn *p, const ServiceSpec *s) {
 static int start_environment(const Instance *i, char ***env) {
         const Manager *m = i->service->manager;
         const ServiceSpec *s = i->service->spec;
-        char id[33], usec[32];
+        char id[33], number[32];
         int r;
 
         hex_encode(id, i->invocation, sizeof i->invocation);
@@ -252,8 +255,12 @@ static int start_environment(const Instance *i, char ***env) {
         if (r >= 0 && i->notifies)
                 r = strv_env_set(env, "NOTIFY_SOCKET", m->notify.path);
         if (r >= 0 && s->watchdog) {
-                snprintf(usec, sizeof usec, "%" PRIu64, s->watchdog);
-                r = strv_env_set(env, "WATCHDOG_USEC", usec);
+                snprintf(number, sizeof number, "%" PRIu64, s->watchdog);
+                r = strv_env_set(env, "WATCHDOG_USEC", number);
+        }
+        if (r >= 0 && s->fd_store) {
+                snprintf(number, sizeof number, "%" PRIu32, s->fd_store);
+                r = strv_env_set(env, "FDSTORE", number);
         }
         return r;
 }
@@ -316,10 +323,17 @@ static int add_input(Instance *i, Descriptors *d, KlError *reterr) {
         return 0;
 }
 
+/* And, behind them, what an earlier run left. */
 static int add_sockets(Instance *i, const Identity *id, Descriptors *d, char ***env, KlError *reterr) {
+        _cleanup_free_ char *stored = NULL, *names = NULL;
         int r = sockets_pass(i, id, &d->sockets, reterr);
 
-        return r >= 0 && d->sockets.names ? strv_env_set(env, "LISTEN_FDNAMES", d->sockets.names) : r;
+        if (r >= 0)
+                r = fd_store_pass(i, d->stored, &d->n_stored, &stored);
+        if (r < 0 || d->sockets.n + d->n_stored == 0)
+                return r;
+        names = text_printf("%s%s%s", d->sockets.names ?: "", d->sockets.n > 0 && d->n_stored > 0 ? ":" : "", stored ?: "");
+        return names ? strv_env_set(env, "LISTEN_FDNAMES", names) : -ENOMEM;
 }
 
 /* The descriptor behind the sockets. */
@@ -342,7 +356,7 @@ static int add_channel(const ServiceSpec *s, const Descriptors *d, char ***env) 
 
         if (s->ready_by != READY_IPC)
                 return 0;
-        snprintf(number, sizeof number, "%zu", 3 + d->sockets.n);
+        snprintf(number, sizeof number, "%zu", 3 + d->sockets.n + d->n_stored);
         return strv_env_set(env, "NODE_CHANNEL_FD", number);
 }
 
@@ -368,7 +382,9 @@ static int compose(Instance *i, const Identity *id, Descriptors *d, const WireSp
         add_descriptor(d, d->err);
         for (size_t k = 0; k < d->sockets.n; k++)
                 add_descriptor(d, d->sockets.listen[k]);
-        builder.packet->n_listen = (uint32_t) d->sockets.n;
+        for (size_t k = 0; k < d->n_stored; k++)
+                add_descriptor(d, d->stored[k]);
+        builder.packet->n_listen = (uint32_t) (d->sockets.n + d->n_stored);
         if ((r = add_ready(i, d)) < 0 || (r = add_sandbox(i, d, reterr)) < 0)
                 return r;
         spawn_builder_strings(&builder, file, s->cwd ?: "/", instance_label(i, label), d->sandbox.mounts, s->command, env);

@@ -112,6 +112,9 @@ static const EventInfo kinds[_EVENT_KIND_MAX] = {
         [EVENT_NOTIFY_FLOOD] = { "notify-flood", "033f819ee5a54d0fb8cfd4092a01ea62", LOG_WARNING, SERVICE "says too much by sd_notify",
                 "It sends more messages a second than are heard; those beyond are ignored, whatever they say. Nobody else is kept from being "
                 "heard. A service says STATUS= when it changes, and WATCHDOG=1 twice in the time that the key watchdog gives." },
+        [EVENT_FD_REFUSED] = { "fd-refused", "b1b0b34b258344cbaa46595229f6c92a", LOG_WARNING, SERVICE "sends descriptors that are not kept",
+                "It sent FDSTORE=1, but not all that came with it was taken into its fd store; the message says why. What was refused is closed, and not "
+                "there at its next start. The key fd_store says how many are kept." },
         [EVENT_SCHEDULED] = { "scheduled", "61538ebd2f8b4cf285bbad963b120e49", LOG_INFO, SERVICE "runs as scheduled",
                 "The time that its schedule names has come: a oneshot is started, a simple service restarted." },
         [EVENT_SKIPPED] = { "skipped", "17166f77cdec47d9b6140dbc7b588774", LOG_NOTICE, SERVICE "was not run again while it still ran",
