@@ -3,6 +3,7 @@
 #include "balance/state.h"
 
 #include "base/log.h"
+#include "balance/worker.h"
 
 Back *back_find(const Front *f, uint64_t id) {
         for (size_t i = 0; i < f->n_backs; i++)
@@ -93,7 +94,11 @@ void back_drain(Back *k) {
 }
 
 void back_check(Back *k) {
-        if (k->state != BACK_DRAINING || k->front->lots[k->at].open > 0)
+        if (k->state != BACK_DRAINING)
+                return;
+        if (k->worker) /* comes again when that has closed its channel */
+                worker_drain(k->worker);
+        if (k->worker || k->front->lots[k->at].open > 0)
                 return;
         if (k->leftover) {
                 back_free(k);
@@ -151,6 +156,8 @@ void back_worked(Back *k) {
 }
 
 static bool eligible(const Back *k) {
+        if (k->kind == BACK_CHANNEL && !worker_has_room(k->worker))
+                return false;
         return k->state == BACK_ACTIVE && !k->trying && (k->out_until == 0 || k->out_until <= balancer_now(k->front->balancer));
 }
 

@@ -47,7 +47,7 @@ typedef enum BalanceType {
         BALANCE_TROUBLE,               /* BalanceTrouble: at the edge into and out of it */
         BALANCE_LISTEN,                /* BalanceListen: a Node process wants to listen; answered by FRONT with its serial, or LISTEN_REFUSED */
         BALANCE_SAID,                  /* BalanceSaid: a word on a channel that is none of the cluster protocol, such as "ready" */
-        BALANCE_CLOSED,                /* BalanceBackName: the channel's other end is closed; front 0 */
+        BALANCE_CLOSED,                /* BalanceBackName: the channel's other end is closed (front 0), or its server on that front */
 } BalanceType;
 
 typedef struct BalanceHeader { uint32_t type, size; } BalanceHeader;    /* size: of the whole packet, must equal what was received */
@@ -132,7 +132,8 @@ typedef struct BalanceListen {
         int32_t backlog;               /* 0: none said */
         uint32_t type;                 /* SOCK_STREAM or SOCK_DGRAM */
         uint32_t flags;                /* LISTEN_V6ONLY */
-        uint32_t address_size, pad;    /* port 0: any that is free */
+        uint32_t address_size;         /* port 0: any that is free */
+        uint32_t index;                /* and then how many such ones this worker asked for before: those with one number share a port */
         struct sockaddr_storage address;
 } BalanceListen;
 enum { LISTEN_V6ONLY = 1 << 0, LISTEN_KNOWN = (1 << 1) - 1 };

@@ -8,6 +8,7 @@
 
 #include "base/fd.h"
 #include "base/log.h"
+#include "balance/worker.h"
 
 #define EVENTS_A_TURN 256
 #define PIPES_MAX 1024
@@ -36,6 +37,7 @@ void balancer_leave(Balancer *b, usec_t at) {
         balancer_due(b, b->leave_at);
         for (size_t i = b->n_fronts; i-- > 0;)
                 front_gone(b->fronts[i]);
+        workers_leave(b);
 }
 
 static void expire(Balancer *b) {
@@ -44,6 +46,7 @@ static void expire(Balancer *b) {
         b->due = b->leaving ? b->leave_at : USEC_INFINITY;
         for (size_t i = b->n_fronts; i-- > 0;)
                 front_expire(b->fronts[i]);
+        workers_expire(b);
 }
 
 static void settle(Balancer *b) {
@@ -133,6 +136,7 @@ static Balancer *balancer_free(Balancer *b) {
         if (!b)
                 return NULL;
         cut_all(b);
+        workers_free(b);
         free(b->fronts);
         pipes_done(b);
         say_done(b);
@@ -152,7 +156,7 @@ int balancer_run(int wire) {
                 return -ENOMEM;
         }
         r = balancer_init(b, wire);
-        while (r >= 0 && !(b->leaving && (b->open == 0 || b->leave_at <= balancer_now(b))))
+        while (r >= 0 && !(b->leaving && ((b->open == 0 && !workers_busy(b)) || b->leave_at <= balancer_now(b))))
                 r = turn(b);
         return r;
 }

@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 
 #include "balance/proxy.h"
+#include "balance/worker.h"
 #include "base/fd.h"
 
 #define SIDE_NONE ((Side) { .source = { .fd = -EBADF, .priority = 1 } })
@@ -178,12 +179,16 @@ static void start_connecting(Connection *c) {
         balancer_due(f->balancer, c->deadline);
 }
 
-/* 0: it is connected, or will be. The descriptor's failures are not the back's. */
+/* 0: it is connected, or will be, or belongs to a worker now and is freed here. The descriptor's failures are not the back's. */
 static int try_back(Connection *c, Back *k, bool *ret_ours) {
-        _cleanup_fd_ int fd = socket(k->address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+        _cleanup_fd_ int fd = -EBADF;
         bool connected;
         int r;
 
+        *ret_ours = false;
+        if (k->kind == BACK_CHANNEL)
+                return worker_give(k->worker, c);
+        fd = socket(k->address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
         *ret_ours = fd < 0;
         if (fd < 0)
                 return -errno;

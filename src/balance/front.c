@@ -251,6 +251,7 @@ void front_free(Front *f) {
                 back_gone(f->backs[0]);
         free(f->backs);
         free(f->lots);
+        free(f->node_data);
         free(f);
 }
 

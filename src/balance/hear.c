@@ -4,6 +4,7 @@
 
 #include "base/fd.h"
 #include "base/log.h"
+#include "balance/worker.h"
 
 /* Fair to the connections: they get their turn after so many packets. */
 #define PACKETS_A_TURN 32
@@ -28,6 +29,7 @@ static void on_hello(Balancer *b, const void *packet, int *fd) {
                         f->backs[j]->trouble_due = f->backs[j]->trouble != 0;
                 }
         }
+        workers_unstate(b);
         say_hello(b);
         say_later(b);
 }
@@ -38,6 +40,10 @@ static void on_front(Balancer *b, const void *packet, int *fd) {
 
         if (r < 0)
                 log_errno(LOG_ERR, r, "cannot take connections of %s", p->name[0] ? p->name : "a socket");
+        if (r < 0)
+                worker_refused(b, p->serial, -r);
+        else if (p->serial > 0)
+                worker_listens(b, p->serial, front_find(b, p->front));
 }
 
 static void on_front_gone(Balancer *b, const void *packet, int *fd) {
@@ -52,13 +58,21 @@ static void on_back(Balancer *b, const void *packet, int *fd) {
         Front *f = front_find(b, p->front);
         int r;
 
-        if (!f || p->kind == BACK_CHANNEL) {
+        if (p->front == 0) {
+                r = worker_state(b, p, fd);
+                if (r < 0)
+                        log_errno(LOG_ERR, r, "cannot speak to a worker");
+                return;
+        }
+        if (!f) {
                 log_warning("a back of socket %" PRIu32 ", which is not known, ignoring", p->front);
                 return;
         }
         r = back_state(f, p);
         if (r < 0)
                 log_errno(LOG_ERR, r, "cannot give connections of %s to another instance", f->told.name);
+        else if (p->kind == BACK_CHANNEL)
+                worker_attach(b, back_find(f, p->back));
 }
 
 static void on_back_gone(Balancer *b, const void *packet, int *fd) {
@@ -71,6 +85,8 @@ static void on_back_gone(Balancer *b, const void *packet, int *fd) {
                 if (k)
                         back_gone(k);
         }
+        if (p->front == 0)
+                worker_gone(b, p->back);
 }
 
 static void forget_unstated(Front *f) {
@@ -87,6 +103,7 @@ static void on_stated(Balancer *b, const void *packet, int *fd) {
                 if (!f->stated && !f->gone)
                         front_gone(f);
         }
+        workers_forget_unstated(b);
 }
 
 static void on_ask(Balancer *b, const void *packet, int *fd) {
@@ -99,11 +116,24 @@ static void on_leave(Balancer *b, const void *packet, int *fd) {
         balancer_leave(b, within > 0 ? usec_add(balancer_now(b), within) : USEC_INFINITY);
 }
 
+static void on_refused(Balancer *b, const void *packet, int *fd) {
+        const BalanceRefused *p = packet;
+
+        worker_refused(b, p->serial, p->error);
+}
+
+static void on_say(Balancer *b, const void *packet, int *fd) {
+        const BalanceSaid *p = packet;
+
+        worker_say(b, p->back, p->text);
+}
+
 typedef struct Handler { uint32_t type; void (*on)(Balancer *b, const void *packet, int *fd); } Handler;
 static const Handler handlers[] = {
         { BALANCE_HELLO, on_hello },   { BALANCE_FRONT, on_front },         { BALANCE_FRONT_GONE, on_front_gone },
         { BALANCE_BACK, on_back },     { BALANCE_BACK_GONE, on_back_gone }, { BALANCE_STATED, on_stated },
         { BALANCE_ASK, on_ask },       { BALANCE_LEAVE, on_leave },
+        { BALANCE_LISTEN_REFUSED, on_refused }, { BALANCE_SAY, on_say },
 };
 
 static void dispatch(Balancer *b, const void *packet, int *fd) {

@@ -25,12 +25,14 @@ typedef struct Front Front;
 typedef struct Back Back;
 typedef struct Connection Connection;
 typedef struct Pipe Pipe;
+typedef struct Worker Worker;
 typedef TAILQ_HEAD(ConnectionQueue, Connection) ConnectionQueue;
 
 struct Back {
         Front *front;
         uint64_t id;
         BackKind kind;
+        Worker *worker;                /* of a CHANNEL; NULL: gone */
         BackState state;
         struct sockaddr_storage address;
         socklen_t address_size;
@@ -52,6 +54,7 @@ struct Front {
         PollSource listener;           /* -EBADF: gone, or shared */
         int family;
         ino_t inode;                   /* which socket it is */
+        char *node_data;               /* what the servers of workers share (worker.c); owned */
         Back **backs;
         BalanceBack *lots;             /* of each back what the strategy sees; .open is kept there */
         size_t n_backs;
@@ -116,6 +119,9 @@ struct Balancer {
         usec_t leave_at;               /* what is open then is cut */
         Front **fronts;
         size_t n_fronts, n_backs;
+        Worker *workers;               /* backs that are channels: worker.c */
+        size_t n_workers;
+        uint32_t listen_serial;        /* of the last LISTEN */
         uint32_t open, open_max;
         uint64_t random;
         ConnectionQueue again;         /* had their turn and have more to do */
