@@ -327,7 +327,7 @@ static int newest_event(void *userdata, const StoredEvent *v) {
         Manager *m = userdata;
 
         m->last_event_id = v->id;
-        return 0;
+        return 1; /* the first seen, going back */
 }
 
 int adopt_all(Manager *m, KlError *reterr) {
@@ -335,7 +335,7 @@ int adopt_all(Manager *m, KlError *reterr) {
 
         r = store_each_service(m->store, load_service, m);
         if (r >= 0)
-                r = store_each_event(m->store, 0, 0, 1, newest_event, m);
+                r = store_each_event_back(m->store, 0, 0, newest_event, m);
         if (r >= 0)
                 r = service_rebuild_dependents(m);
         if (r >= 0)

@@ -41,6 +41,17 @@ void json_push(json_object *array, json_object *value) {
                 json_object_put(value);
 }
 
+void json_reverse(json_object *array) {
+        size_t n = json_object_array_length(array);
+
+        for (size_t k = 0; k < n / 2; k++) {
+                json_object *a = json_object_get(json_object_array_get_idx(array, k)), *b = json_object_get(json_object_array_get_idx(array, n - 1 - k));
+
+                (void) json_object_array_put_idx(array, k, b); /* there is room: neither fails */
+                (void) json_object_array_put_idx(array, n - 1 - k, a);
+        }
+}
+
 int api_reply(VarlinkCall *call, json_object *reply) {
         return reply ? varlink_reply(call, reply) : -ENOMEM;
 }

@@ -40,5 +40,6 @@ int api_reply(VarlinkCall *call, json_object *reply);
  * value sets null and pushes nothing. */
 void json_set(json_object *o, const char *key, json_object *value);
 void json_push(json_object *array, json_object *value);
+void json_reverse(json_object *array);
 json_object *json_text(const char *s);                       /* NULL gives null */
 json_object *json_u64(uint64_t v, uint64_t unknown);         /* `unknown` gives null */

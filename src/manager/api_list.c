@@ -271,10 +271,11 @@ static json_object *detail_json(Instance *i, bool brief) {
 
 #define EVENTS_SHOWN 10
 
-/* "namespace/name" → the array of events in that service's answer. One walk over the stored events for all of them. */
+/* "namespace/name" → the array of events in that service's answer. One walk back over the stored events for all of them, until each has enough. */
 typedef struct LastEvents {
         Manager *manager;
         Map *arrays;
+        size_t unfilled;
 } LastEvents;
 
 static int last_event(void *userdata, const StoredEvent *v) {
@@ -284,27 +285,23 @@ static int last_event(void *userdata, const StoredEvent *v) {
 
         snprintf(key, sizeof key, "%s/%s", v->ns, v->name);
         array = map_get(l->arrays, key);
-        if (!array)
+        if (!array || json_object_array_length(array) == EVENTS_SHOWN)
                 return 0;
-        if (json_object_array_length(array) >= 2 * EVENTS_SHOWN)
-                (void) json_object_array_del_idx(array, 0, EVENTS_SHOWN);
         json_push(array, event_json(l->manager, v));
-        return 0;
+        if (json_object_array_length(array) == EVENTS_SHOWN)
+                l->unfilled--;
+        return l->unfilled == 0;
 }
 
 static void fill_events(Manager *m, Map *arrays) {
-        LastEvents l = { .manager = m, .arrays = arrays };
-        json_object *array;
+        LastEvents l = { .manager = m, .arrays = arrays, .unfilled = map_size(arrays) };
         size_t at = 0;
         void *v;
 
-        (void) store_each_event(m->store, 0, 0, STORE_EVENTS_KEPT, last_event, &l);
-        while (map_next(arrays, &at, &v)) {
-                size_t n = json_object_array_length(array = v);
-
-                if (n > EVENTS_SHOWN)
-                        (void) json_object_array_del_idx(array, 0, n - EVENTS_SHOWN);
-        }
+        if (l.unfilled > 0)
+                (void) store_each_event_back(m->store, 0, 0, last_event, &l);
+        while (map_next(arrays, &at, &v))
+                json_reverse(v);
 }
 
 /* Takes the canonical form. */

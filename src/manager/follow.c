@@ -10,6 +10,8 @@
 #include "manager/params.h"
 #include "manager/service.h"
 
+#define EVENTS_A_PAGE 500
+
 struct EventFollower {
         EventFollower *next;
         Manager *manager;
@@ -97,33 +99,49 @@ static json_object *wrap(json_object *events, int64_t last) {
 typedef struct Collect {
         const EventFollower *follower;
         json_object *array;
-        int64_t last;
+        size_t max;
+        int64_t last;               /* the newest id seen */
 } Collect;
 
+/* 1: that is as many as were wanted. */
 static int collect_event(void *userdata, const StoredEvent *v) {
         Collect *c = userdata;
         json_object *o;
 
-        c->last = v->id;
+        c->last = MAX(c->last, v->id);
+        if (c->max == 0)
+                return 1;
         if (!follower_wants(c->follower, v->ns, v->name, v->instance))
                 return 0;
         o = event_json(c->follower->manager, v);
         json_push(c->array, o);
-        return o ? 0 : -ENOMEM;
+        return o ? json_object_array_length(c->array) >= c->max : -ENOMEM;
+}
+
+/* Tells what it missed, a page at a time, until it has all or does not read any more. */
+static void catch_up(EventFollower *f) {
+        int r = 1;
+
+        while (r == 1 && !varlink_call_congested(f->call)) {
+                Collect c = { .follower = f, .array = json_object_new_array(), .max = EVENTS_A_PAGE, .last = f->last };
+
+                r = c.array ? store_each_event(f->manager->store, f->last, collect_event, &c) : -ENOMEM;
+                if (r < 0 || json_object_array_length(c.array) == 0) {
+                        json_object_put(c.array);
+                        break;
+                }
+                f->last = c.last;
+                if (varlink_notify(f->call, wrap(c.array, c.last)) < 0)
+                        break;
+        }
+        f->paused = r == 1;
 }
 
 static void on_drained(VarlinkCall *call, void *userdata) {
         EventFollower *f = userdata;
-        Collect c = { .follower = f, .array = json_object_new_array(), .last = f->last };
 
-        f->paused = false;
         books_flush(f->manager);
-        if (c.array && store_each_event(f->manager->store, f->last, 0, STORE_EVENTS_KEPT, collect_event, &c) >= 0) {
-                f->last = c.last;
-                if (json_object_array_length(c.array) > 0)
-                        (void) varlink_notify(f->call, wrap(TAKE_PTR(c.array), c.last));
-        }
-        json_object_put(c.array);
+        catch_up(f);
 }
 
 static void on_gone(VarlinkCall *call, void *userdata) {
@@ -200,16 +218,16 @@ int api_events(VarlinkCall *call, json_object *parameters, void *userdata) {
             (r = follower_new(m, call, parameters, &f, &e)) < 0)
                 return e.id ? varlink_error_kl(call, &e) : r;
         books_flush(m);
-        c = (Collect) { .follower = f, .array = json_object_new_array(), .last = m->last_event_id };
+        c = (Collect) { .follower = f, .array = json_object_new_array(), .max = limit };
         /* The selection is by words, so the limit is applied to what is left of it. */
-        r = c.array ? store_each_event(m->store, (int64_t) after, since, STORE_EVENTS_KEPT, collect_event, &c) : -ENOMEM;
-        if (r >= 0 && json_object_array_length(c.array) > limit)
-                (void) json_object_array_del_idx(c.array, 0, json_object_array_length(c.array) - limit);
+        r = c.array ? store_each_event_back(m->store, (int64_t) after, since, collect_event, &c) : -ENOMEM;
         if (r < 0) {
                 json_object_put(c.array);
                 follower_free(f);
                 return r;
         }
+        c.last = c.last ?: m->last_event_id;
+        json_reverse(c.array);
         if (!follow || !varlink_call_more(call)) {
                 follower_free(f);
                 return api_reply(call, wrap(c.array, c.last));

@@ -249,14 +249,23 @@ static int event_row(sqlite3_stmt *st, void *context) {
         return c->each(c->userdata, &v);
 }
 
-int store_each_event(Store *s, int64_t after, usec_t since, unsigned limit, int (*each)(void *userdata, const StoredEvent *v),
-                     void *userdata) {
-        const Value values[] = { NUMBER(after), NUMBER(MIN(since, (usec_t) INT64_MAX)), NUMBER(limit) };
+int store_each_event(Store *s, int64_t after, int (*each)(void *userdata, const StoredEvent *v), void *userdata) {
+        const Value values[] = { NUMBER(after) };
         EventContext c = { each, userdata };
         sqlite3_stmt *st;
         int r;
 
         r = store_bind(s, STATEMENT_EACH_EVENT, values, ARRAY_SIZE(values), &st);
+        return r < 0 ? r : each_row(s, st, event_row, &c);
+}
+
+int store_each_event_back(Store *s, int64_t after, usec_t since, int (*each)(void *userdata, const StoredEvent *v), void *userdata) {
+        const Value values[] = { NUMBER(after), NUMBER(MIN(since, (usec_t) INT64_MAX)) };
+        EventContext c = { each, userdata };
+        sqlite3_stmt *st;
+        int r;
+
+        r = store_bind(s, STATEMENT_EACH_EVENT_BACK, values, ARRAY_SIZE(values), &st);
         return r < 0 ? r : each_row(s, st, event_row, &c);
 }
 

@@ -44,8 +44,9 @@ static const char *const statement_texts[_STATEMENT_MAX] = {
                 "INSERT INTO event (id, realtime, ns, name, instance, kind, message, data_json) VALUES (nullif(?, 0), ?, ?, ?, ?, ?, ?, ?)",
         [STATEMENT_TRIM_EVENTS] = "DELETE FROM event WHERE id <= ?",
         [STATEMENT_EACH_EVENT] =
-                ("SELECT * FROM (SELECT id, realtime, ns, name, instance, kind, message, data_json FROM event"
-                 " WHERE id > ? AND realtime >= ? ORDER BY id DESC LIMIT ?) ORDER BY id"),
+                "SELECT id, realtime, ns, name, instance, kind, message, data_json FROM event WHERE id > ? ORDER BY id",
+        [STATEMENT_EACH_EVENT_BACK] =
+                "SELECT id, realtime, ns, name, instance, kind, message, data_json FROM event WHERE id > ? AND realtime >= ? ORDER BY id DESC",
         [STATEMENT_GET_META] = "SELECT value FROM meta WHERE key = ?",
         [STATEMENT_SET_META] = "INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)",
 };

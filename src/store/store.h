@@ -91,9 +91,10 @@ typedef struct StoredEvent {
 } StoredEvent;
 #define STORE_EVENTS_KEPT 10000
 int store_add_event(Store *s, const StoredEvent *v, int64_t *ret_id);   /* the oldest beyond STORE_EVENTS_KEPT go */
-/* The newest `limit` events with id > after (0: from the start) and realtime >= since, oldest first. */
-int store_each_event(Store *s, int64_t after, usec_t since, unsigned limit, int (*each)(void *userdata, const StoredEvent *v),
-                     void *userdata);
+/* Those with id > after (0: all), oldest first; and, of these, those with realtime >= since, newest first. Rows come as they are read: an
+ * `each` that has enough says so, and nothing was held in memory. */
+int store_each_event(Store *s, int64_t after, int (*each)(void *userdata, const StoredEvent *v), void *userdata);
+int store_each_event_back(Store *s, int64_t after, usec_t since, int (*each)(void *userdata, const StoredEvent *v), void *userdata);
 
 /* Puts into words the -errno that a write gave, with what to do about it. Returns r. */
 int store_error(const Store *s, int r, KlError *reterr);

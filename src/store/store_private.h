@@ -25,6 +25,7 @@ typedef enum Statement {
         STATEMENT_ADD_EVENT,
         STATEMENT_TRIM_EVENTS,
         STATEMENT_EACH_EVENT,
+        STATEMENT_EACH_EVENT_BACK,
         STATEMENT_GET_META,
         STATEMENT_SET_META,
         _STATEMENT_MAX,

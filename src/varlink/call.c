@@ -97,6 +97,7 @@ static int call_finish(VarlinkCall *c, const char *error, json_object *parameter
         connection->pending = NULL;
         connection_flush(connection);
         connection_update(connection);
+        connection_thrift(connection);
         varlink_call_unref(c); /* the reference of the connection */
         return r;
 }

@@ -2,6 +2,7 @@
  * connection_settle, the only place where the loop closes a connection, so that a handler may answer from anywhere without losing the
  * ground under its feet. What must stay true: nothing is read while a call is pending or too much is unsent, and a client that stopped half
  * way through a message, or never reads a finished reply, meets a deadline. A paused stream does not: a person may be reading it. */
+#include <malloc.h>
 #include <sys/socket.h>
 
 #include "base/fd.h"
@@ -35,6 +36,14 @@ static void connection_unlink(Connection *c) {
         c->server = NULL;
 }
 
+/* What a large message took lies between what stays, so free(3) alone gives little of it back (malloc_trim(3) does, from the middle as well). */
+void connection_thrift(Connection *c) {
+        if (c->handled < VARLINK_LARGE)
+                return;
+        c->handled = 0;
+        (void) malloc_trim(0);
+}
+
 Connection *connection_free(Connection *c) {
         VarlinkCall *call;
 
@@ -50,6 +59,7 @@ Connection *connection_free(Connection *c) {
         fd_close(c->fd);
         frame_reader_done(&c->input);
         byte_queue_done(&c->output);
+        connection_thrift(c);
         free(c);
         return NULL;
 }
@@ -78,7 +88,9 @@ int connection_write(Connection *c, json_object *message) {
 
         if (c->failed || c->deaf)
                 return -ENOTCONN;
+        c->handled -= byte_queue_size(&c->output);
         r = byte_queue_append_message(&c->output, message, VARLINK_REPLY_MAX);
+        c->handled += byte_queue_size(&c->output);
         if (r < 0 || byte_queue_size(&c->output) > VARLINK_OUTPUT_MAX || !limits_output(c))
                 c->failed = true;
         if (byte_queue_size(&c->output) > VARLINK_OUTPUT_HIGH)
@@ -170,6 +182,7 @@ static void connection_serve(Connection *c) {
                         return;
                 }
                 c->deadline_armed = false;
+                c->handled += n;
                 if (service_handle(c, message, n) < 0)
                         c->failed = true;
                 frame_reader_drop(&c->input, n);

@@ -9,6 +9,7 @@
 typedef struct Connection Connection;
 typedef struct Listener Listener;
 
+#define VARLINK_LARGE (64 * 1024) /* of messages: their trees take ten times as much, and that is given back to the system when a call ends */
 #define RESERVE_MAX 16 /* descriptors kept back for when there are no more: to let an operator in, and for what is done for them */
 
 struct VarlinkServer {
@@ -32,6 +33,7 @@ struct Connection {
         sd_event_source *io, *deadline;
         FrameReader input;
         ByteQueue output;
+        size_t handled;       /* bytes of messages in and out since memory was given back */
         usec_t active;        /* CLOCK_MONOTONIC: last seen to do anything */
         VarlinkCall *pending; /* holds one reference */
         bool eof, deaf, failed, congested, unserved, deadline_armed;
@@ -53,6 +55,7 @@ int connection_new(VarlinkServer *s, int fd, Connection **ret); /* takes fd on s
 int connection_peer(int fd, struct ucred *ret);
 Connection *connection_free(Connection *c);                     /* tells the pending call that the client is gone */
 int connection_write(Connection *c, json_object *message);      /* queues; 0, -ENOMEM, -ENOTCONN */
+void connection_thrift(Connection *c);                          /* gives memory back, if there was much to handle */
 void connection_flush(Connection *c);                           /* sends what the socket takes; never frees */
 void connection_update(Connection *c);                          /* asks the loop for what the state needs */
 

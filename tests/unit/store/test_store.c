@@ -282,7 +282,7 @@ static void transactions_hold_together(void **state) {
 }
 
 typedef struct Seen {
-        unsigned n;
+        unsigned n, most;
         int64_t first, last;
 } Seen;
 
@@ -298,10 +298,27 @@ static int see_event(void *userdata, const StoredEvent *v) {
         return 0;
 }
 
-static Seen events_of(Store *s, int64_t after, usec_t since, unsigned limit) {
+static int see_event_back(void *userdata, const StoredEvent *v) {
+        Seen *seen = userdata;
+
+        assert_true(!seen->n || v->id < seen->first);
+        seen->last = seen->n++ ? seen->last : v->id;
+        seen->first = v->id;
+        return seen->n == seen->most ? 7 : 0;
+}
+
+static Seen events_after(Store *s, int64_t after) {
         Seen seen = {};
 
-        assert_int_equal(store_each_event(s, after, since, limit, see_event, &seen), 0);
+        assert_int_equal(store_each_event(s, after, see_event, &seen), 0);
+        return seen;
+}
+
+static Seen newest_events(Store *s, int64_t after, usec_t since, unsigned most) {
+        Seen seen = { .most = most };
+        int r = store_each_event_back(s, after, since, see_event_back, &seen);
+
+        assert_int_equal(r, seen.n == most ? 7 : 0);
         return seen;
 }
 
@@ -324,16 +341,18 @@ static void events_are_capped(void **state) {
                 assert_int_equal(id, i);
         }
         assert_int_equal(store_commit(s, NULL), 0);
-        seen = events_of(s, 0, 0, UINT32_MAX);
+        seen = events_after(s, 0);
         assert_true(seen.n == STORE_EVENTS_KEPT && seen.first == 501 && seen.last == STORE_EVENTS_KEPT + 500);
-        seen = events_of(s, 0, 0, 10);
-        assert_true(seen.n == 10 && seen.last == STORE_EVENTS_KEPT + 500);
-        seen = events_of(s, id - 3, 0, 10);
+        seen = events_after(s, id - 3);
         assert_true(seen.n == 3 && seen.first == id - 2);
-        seen = events_of(s, 0, 1000 + (usec_t) id - 4, 100);
+        assert_int_equal(events_after(s, id).n, 0);
+        seen = newest_events(s, 0, 0, 10);
+        assert_true(seen.n == 10 && seen.last == STORE_EVENTS_KEPT + 500 && seen.first == id - 9);
+        seen = newest_events(s, id - 3, 0, 10);
+        assert_true(seen.n == 3 && seen.first == id - 2);
+        seen = newest_events(s, 0, 1000 + (usec_t) id - 4, 100);
         assert_true(seen.n == 5 && seen.first == id - 4);
-        assert_int_equal(events_of(s, 0, USEC_INFINITY, 100).n, 0);
-        assert_int_equal(events_of(s, id, 0, 100).n, 0);
+        assert_int_equal(newest_events(s, 0, USEC_INFINITY, 100).n, 0);
 }
 
 static void assert_refused(int wanted, const char *id, const char *text) {
@@ -378,7 +397,7 @@ static void events_with_ids_of_the_caller(void **state) {
         assert_int_equal(id, 6);
         v.id = STORE_EVENTS_KEPT + 6, v.realtime = 1000 + (usec_t) v.id;
         assert_int_equal(store_add_event(s, &v, NULL), 0);
-        assert_int_equal(events_of(s, 0, 0, 100).n, 1);
+        assert_int_equal(events_after(s, 0).n, 1);
 }
 
 static int check_generation(void *userdata, const StoredService *v) {
