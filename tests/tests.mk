@@ -101,7 +101,7 @@ check-unit: test-programs
 check-fuzz-corpus: test-programs
 	@tests/fuzz/run-corpora $(BUILD)/tests/fuzz
 # Where services live makes a difference to these; the rest does not know. KINGLY_PLACED= runs all of them in both.
-KINGLY_PLACED ?= $(addsuffix .,$(addprefix test_,basics control credentials deaths_under_load exhaustion hooks hostile hostile_services keeper_death lifecycle \
+KINGLY_PLACED ?= $(addsuffix .,$(addprefix test_,basics control credentials deaths_under_load deaths_beside exhaustion hooks hostile hostile_services keeper_death lifecycle \
 	limits manager_death memory probes process propagation random real reexec reload rolling sandbox schedule sockets store_faults survival watch))
 check-scenario: test-programs
 	@$(call scenario,session)

@@ -42,9 +42,9 @@ void child_reset_signals(const ChildDefaults *d) {
 
 static int enter_session(ChildSetup *c) {
         /* Asked for before the parent is looked at: one of the two notices a keeper that died in between. */
-        if ((c->spawn->flags & SPAWN_GATED) && prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
+        if (c->gated && prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
                 return -errno;
-        if ((c->spawn->flags & SPAWN_GATED) && getppid() != c->defaults->keeper)
+        if (c->gated && getppid() != c->defaults->keeper)
                 _exit(EXIT_FAILURE);
         child_reset_signals(c->defaults);
         if (setsid() < 0)
@@ -99,6 +99,8 @@ static int await_release(ChildSetup *c) {
         char byte;
         ssize_t n;
 
+        if (!c->gated)
+                return 0;
         do
                 n = read(c->own[OWN_GATE], &byte, sizeof(byte));
         while (n < 0 && errno == EINTR);
@@ -261,7 +263,7 @@ typedef struct Stage {
 static const Stage stages[] = {
         { STAGE_SESSION, 0, enter_session },
         { STAGE_DESCRIPTORS, 0, arrange_descriptors },
-        { STAGE_GATE, SPAWN_GATED, await_release },
+        { STAGE_GATE, 0, await_release },
         { STAGE_OOM, 0, set_oom }, /* opens a file, as mounts do: before a limit on them */
         { STAGE_NICE, SPAWN_SET_NICE, set_nice },
         { STAGE_IOPRIO, SPAWN_SET_IOPRIO, set_ioprio },

@@ -28,6 +28,7 @@ typedef struct ChildSetup {
         int own[_OWN_MAX];              /* close-on-exec; -EBADF where there is none */
         int fds[3 + WIRE_FDS_MAX + 1];  /* descriptor n of the command: stdin, stdout, stderr, listen…, ready */
         size_t n_fds;
+        bool gated;                     /* waits for a byte on its gate, and dies with the keeper until then */
         uint32_t detail;                /* of the stage at work, see WireFailed */
 } ChildSetup;
 

@@ -2,6 +2,7 @@
  * only thing that makes it act, since a keeper that wants to end kills its heir first. */
 #include "keeper/heir.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <time.h>
@@ -46,27 +47,6 @@ static void put(Map *items, const char *name, int fd) {
         free(item);
 }
 
-/* False: the keeper is gone. */
-static bool hear(Map *items) {
-        WireHold p;
-        size_t n_fds = 1;
-        int fd = -EBADF;
-        ssize_t n = fd_recv(WIRE_FD, &p, sizeof(p), &fd, &n_fds);
-
-        if (n == -EMSGSIZE || n == -EINTR)
-                return true;
-        if (n <= 0)
-                return false;
-        if (wire_check(&p, (size_t) n, n_fds) < 0) {
-                if (n_fds > 0)
-                        fd_close(fd);
-        } else if (p.h.type == WIRE_HOLD)
-                put(items, p.name, fd);
-        else if (p.h.type == WIRE_DROP)
-                drop(items, p.name);
-        return true;
-}
-
 static int pack(Map *items) {
         _cleanup_free_ Held *list = calloc(map_size(items) + 1, sizeof(Held));
         size_t i = 0, n = 0;
@@ -83,15 +63,63 @@ static int pack(Map *items) {
         return heirlooms_pack(list, n);
 }
 
+/* Takes up what this program held before it was another (renew()). */
+static int unpack(Map *items) {
+        _cleanup_free_ Held *list = NULL;
+        size_t n = 0;
+        int r = heirlooms_from_environment(&list, &n);
+
+        for (size_t i = 0; i < n && r >= 0; i++)
+                put(items, list[i].name, list[i].fd);
+        return MIN(r, 0);
+}
+
+/* The keeper is of another program by now, and wants an heir of the same. In our place, so that there is no moment without one; comes back when that
+ * cannot be: the old program is as good as before. */
+static void renew(Map *items, int program, char **argv) {
+        int r = pack(items);
+
+        if (r >= 0) {
+                (void) execveat(program, "", argv, environ, AT_EMPTY_PATH);
+                r = -errno;
+        }
+        heirlooms_keep(NULL, 0);
+        log_errno(LOG_WARNING, r, "cannot execute the keeper's program as its heir");
+}
+
+/* False: the keeper is gone. */
+static bool hear(Map *items, char **argv) {
+        WireHold p;
+        size_t n_fds = 1;
+        int fd = -EBADF;
+        ssize_t n = fd_recv(WIRE_FD, &p, sizeof(p), &fd, &n_fds);
+
+        if (n == -EMSGSIZE || n == -EINTR)
+                return true;
+        if (n <= 0)
+                return false;
+        if (wire_check(&p, (size_t) n, n_fds) < 0) {
+                if (n_fds > 0)
+                        fd_close(fd);
+        } else if (p.h.type == WIRE_HOLD && streq(p.name, HEIRLOOM_SELF)) {
+                renew(items, fd, argv);
+                fd_close(fd);
+        } else if (p.h.type == WIRE_HOLD)
+                put(items, p.name, fd);
+        else if (p.h.type == WIRE_DROP)
+                drop(items, p.name);
+        return true;
+}
+
 int heir_run(char **argv) {
         usec_t started = now_usec(CLOCK_MONOTONIC);
         Map *items = map_new_string();
         int r;
 
-        if (!items)
+        if (!items || unpack(items) < 0)
                 return EXIT_FAILURE;
         thrift_give_back();
-        while (hear(items))
+        while (hear(items, argv))
                 ;
         log_error("the keeper is gone: taking its place, services run on");
         if (now_usec(CLOCK_MONOTONIC) - started < SHORT_LIFE)

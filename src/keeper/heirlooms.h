@@ -8,6 +8,7 @@
 #define HEIRLOOM_LOG "log-"
 #define HEIRLOOM_NOTES "notes"          /* the logger's */
 #define HEIRLOOM_PROGRAM "program-"     /* what the next keeper executes as manager, as logger: "program-kingd-manager" */
+#define HEIRLOOM_SELF "self"            /* to an heir alone: what it shall execute in its own place */
 /* These only over execve(2). */
 #define HEIRLOOM_BEFORE "before-"       /* likewise, but to go back to */
 #define HEIRLOOM_GATE "gate-"           /* of a run that does not execute yet, named as its log pipes are */

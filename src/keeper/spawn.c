@@ -147,7 +147,6 @@ static void child_born(Keeper *k, Child *c, pid_t pid) {
         if (process_stat(pid, &stat) >= 0)
                 c->process.start_time = stat.start_time;
         say(k, c, SAY_SPAWNED);
-        vault_child(k, c);
         r = poller_add(&k->poller, &c->gate, 0); /* EPOLLHUP is always reported, and the end is all that matters */
         if (r < 0)
                 gate_lost(k, c, -r);
@@ -166,6 +165,8 @@ static int child_clone(Keeper *k, Child *c, ChildSetup *setup, const int *fds, S
                 out = pipes[0];
                 err = pipes[1];
         }
+        c->held_back = !vault_child_first(k, c);
+        setup->gated = c->held_back || (setup->spawn->flags & SPAWN_GATED);
         if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
                 return -errno;
         c->gate.fd = pair[0];
@@ -212,12 +213,25 @@ void spawn_child(Keeper *k, const WireSpawn *s, const int *fds) {
 
 /* ---- life and death ---- */
 
+static void open_gate(Child *c) {
+        if (c->gate.fd >= 0)
+                (void) send(c->gate.fd, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL); /* fails only when it is dead already */
+}
+
 void child_release(Keeper *k, Child *c) {
         if (c->state != CHILD_GATED)
                 return;
         c->state = CHILD_STARTING;
-        if (c->gate.fd >= 0)
-                (void) send(c->gate.fd, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL); /* fails only when it is dead already */
+        if (!c->held_back)
+                open_gate(c);
+}
+
+void child_stored(Child *c) {
+        if (!c->held_back)
+                return;
+        c->held_back = false;
+        if (c->state == CHILD_STARTING)
+                open_gate(c);
 }
 
 void child_signal(Child *c, int sig, unsigned target) {

@@ -69,6 +69,7 @@ void hear_rest(Keeper *k);                      /* everything that a dead manage
 /* spawn.c */
 void spawn_child(Keeper *k, const WireSpawn *s, const int *fds);
 void child_release(Keeper *k, Child *c);
+void child_stored(Child *c);                    /* the vault has its pipes, or there is no vault any more */
 void child_signal(Child *c, int sig, unsigned target);
 void child_ended(Keeper *k, Child *c, int status, const struct rusage *usage);  /* it was just reaped */
 void child_resume(Keeper *k, Child *c);         /* of a table that was adopted; then its gate, if it has one; then child_resumed() */

@@ -41,6 +41,7 @@ struct Child {
         bool queued[_QUEUE_MAX];
         bool log_sent;
         bool stored;                    /* the vault has the log pipes */
+        bool held_back;                 /* at its gate until the vault has them */
         uint32_t next[_QUEUE_MAX];
         uint32_t next_run, next_pid;    /* chains of the two indices; next_run also of the free slots */
         PollSource gate;                /* our end, or -EBADF */

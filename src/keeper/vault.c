@@ -50,6 +50,13 @@ static int flush_notes(Keeper *k) {
         return r;
 }
 
+static int flush_renewal(Keeper *k) {
+        int r = k->vault.renewal_due ? vault_send(k, WIRE_HOLD, HEIRLOOM_SELF, k->vault.keeper_of.program) : 0;
+
+        k->vault.renewal_due = k->vault.renewal_due && r < 0;
+        return r;
+}
+
 /* An heir goes on with the manager and the logger that it knows; systemd starts what is installed. */
 static int flush_programs(Keeper *k) {
         const Helper *helpers[] = { &k->manager, &k->logger };
@@ -116,12 +123,13 @@ static int flush_stores(Keeper *k) {
                 if (r < 0)
                         return r;
                 table_dequeue(&k->table, QUEUE_STORE);
+                child_stored(c);
                 child_settle(k, c);
         }
         return 0;
 }
 
-static int (*const topics[])(Keeper *k) = { flush_table, flush_notes, flush_programs, flush_held, flush_stores };
+static int (*const topics[])(Keeper *k) = { flush_renewal, flush_table, flush_notes, flush_programs, flush_held, flush_stores };
 
 /* The vault, or the next one, has none of them. */
 static void forget_holds(Keeper *k) {
@@ -143,6 +151,7 @@ static void vault_close(Keeper *k) {
         while ((c = table_queue_first(&k->table, QUEUE_STORE))) {
                 c->stored = false;
                 table_dequeue(&k->table, QUEUE_STORE);
+                child_stored(c);
                 child_settle(k, c);
         }
 }
@@ -168,6 +177,13 @@ void vault_flush(Keeper *k) {
 void vault_child(Keeper *k, Child *c) {
         if (k->vault.kind != VAULT_NONE && (c->log_fds[0] >= 0) != c->stored)
                 table_queue(&k->table, QUEUE_STORE, c);
+}
+
+/* What a command wrote must not be lost because we die right behind its birth. An heir that is being replaced holds back nobody: it is given everything. */
+bool vault_child_first(Keeper *k, Child *c) {
+        vault_child(k, c);
+        vault_flush(k);
+        return k->vault.kind != VAULT_HEIR || k->vault.keeper_of.wire.fd < 0 || !c->queued[QUEUE_STORE];
 }
 
 void vault_drop(Keeper *k, const char *name) {
@@ -224,7 +240,7 @@ void vault_start(Keeper *k) {
 
         if (helper_start(&k->vault.keeper_of, &k->poller, k->vault.argv, WIRE_FD, &k->defaults) < 0)
                 return;
-        k->vault.table_stored = k->vault.notes_stored = k->vault.programs_stored = false;
+        k->vault.table_stored = k->vault.notes_stored = k->vault.programs_stored = k->vault.renewal_due = false;
         forget_holds(k);
         for (uint32_t i = 0; (c = table_next(&k->table, &i));) {
                 c->stored = false;
@@ -237,14 +253,8 @@ void vault_ended(Keeper *k, int status) {
         pid_t pid = k->vault.keeper_of.pid;
 
         k->vault.keeper_of.pid = 0;
-        if (k->closing)
-                return;
-        if (!k->vault.renewed) {
+        if (!k->closing)
                 helper_ended(&k->vault.keeper_of, &k->poller, pid, status);
-                return;
-        }
-        k->vault.renewed = false;
-        vault_start(k);
 }
 
 void vault_adopt(Keeper *k, int wire, pid_t heir) {
@@ -265,10 +275,10 @@ void vault_adopt(Keeper *k, int wire, pid_t heir) {
 }
 
 void vault_renew(Keeper *k) {
-        if (k->vault.kind != VAULT_HEIR || k->vault.keeper_of.pid <= 0)
-                return;
-        k->vault.renewed = true;
-        helper_broken(&k->vault.keeper_of, &k->poller);
+        if (k->vault.kind != VAULT_HEIR || k->vault.keeper_of.wire.fd < 0)
+                return; /* the next one will be of our program anyhow */
+        k->vault.renewal_due = true;
+        k->vault.programs_stored = false;
 }
 
 void vault_abandon(Keeper *k) {

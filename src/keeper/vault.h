@@ -14,7 +14,7 @@ typedef struct Vault {
         char **argv;                    /* of the heir, owned */
         char table_name[sizeof(((Held *) NULL)->name)];
         bool table_stored, notes_stored, programs_stored;
-        bool renewed;                   /* the heir was ended by us: the next one follows at once */
+        bool renewal_due;               /* the heir shall execute our own program */
 } Vault;
 
 typedef struct Keeper Keeper;
@@ -26,8 +26,9 @@ void vault_ready_to_start(Keeper *k);           /* whoever started us in the bac
 void vault_start(Keeper *k);                    /* the heir is due: starts it and begins to give it everything */
 void vault_ended(Keeper *k, int status);        /* the heir was reaped */
 void vault_adopt(Keeper *k, int wire, pid_t heir);      /* the one of before we executed ourselves anew; takes the wire */
-void vault_renew(Keeper *k);                    /* another heir, of our own program */
+void vault_renew(Keeper *k);                    /* the heir becomes one of our own program and knows ours, in its place */
 void vault_abandon(Keeper *k);                  /* the end is meant: nobody inherits */
 void vault_child(Keeper *k, Child *c);          /* its log pipes came into being or are closed */
+bool vault_child_first(Keeper *k, Child *c);    /* the same, before it is cloned; false: hold it back, child_stored() tells when the heir has all that it needs */
 void vault_drop(Keeper *k, const char *name);   /* now or, should the vault be full, not at all */
 void vault_flush(Keeper *k);                    /* tells it as much as it takes */

@@ -17,6 +17,7 @@ sys.path.insert(0, os.path.join(HERE, "../scenario"))
 from kingly import BIN, PATIENCE, Result, SANITIZERS, alive, wait_for
 
 WITNESS = os.environ.get("KINGLY_WITNESS") or os.path.join(BIN, "../tests/chaos/witness")
+EVENTS_KEPT = 10000      # by the daemon
 STATUS = 3      # of a witness that has written its lines
 Run = collections.namedtuple("Run", "name pid id lines end began")     # end: None while it lives, "exit", "term", or "" when it says nothing; began: seconds from boot
 
@@ -59,6 +60,8 @@ class World:
         self.expected = {}           # "name.index": whether a process of it should live
         self.ordered = collections.Counter()         # "name.index": orders that end a run
         self.killed = set()          # pids of services that the test killed
+        self.told, self.last_event = collections.defaultdict(list), 0     # instance → (pid, code, signal) of its ends, as events told them, in order
+        self.first_end = 0           # what the keeper that we started ended with, if the test ended it
         self.deaths_of_keepers = []  # when, in seconds from boot, and the runs that it had reaped before
         self.orphaned = False        # likewise, at a moment that nobody knows: any run may be one
         self.stretches = 0           # how many may be missing, and in the end are
@@ -84,6 +87,7 @@ class World:
         """The next one is its heir or, as systemd would do it, is started at once."""
         old, reaped = self.keeper(), {r.id for r in self.runs() if not os.path.exists(f"/proc/{r.pid}")}
         os.kill(old, sig)
+        self.first_end = self.first_end or -sig
         wait_for("the end of the keeper", lambda: not alive(old))
         self.deaths_of_keepers.append((time.clock_gettime(time.CLOCK_BOOTTIME), reaped))
         if not self.heir:
@@ -205,25 +209,43 @@ class World:
     def is_orphan(self, run):
         return any(run.began <= when and run.id not in reaped for when, reaped in self.deaths_of_keepers)
 
-    def judge_exits(self, truth):
-        ends, nameless = collections.defaultdict(list), collections.Counter()
-        for e in self.jsonl("events", "-n", "10000000"):
-            if e["kind"] in ("exited", "lost") and e["data"]:
-                ends[e["data"]["pid"]].append((e["data"]["code"], e["data"]["signal"]))
-                nameless[f"{e['name']}.{e['instance']}"] += e["data"]["pid"] is None
+    def gather_events(self):
+        """The daemon keeps the newest ten thousand: whoever runs for long asks now and then."""
+        events = self.jsonl("events", "-n", str(EVENTS_KEPT))
+        if len(events) == EVENTS_KEPT and self.last_event and events[0]["id"] > self.last_event + 1:
+            raise Broken("looked too seldom: events are gone already")
+        for e in events:
+            if e["id"] <= self.last_event:
+                continue
+            self.last_event = e["id"]
+            data, name = e["data"] or {}, f"{e['name']}.{e['instance']}"
+            if e["kind"] in ("exited", "lost") and data:
+                self.told[name].append((data["pid"], data["code"], data["signal"]))
             elif e["kind"] == "start-failed":        # for all that the next daemon can know
-                nameless[f"{e['name']}.{e['instance']}"] += 1
+                self.told[name].append((None, None, None))
+
+    def judge_exits(self, truth):
+        self.gather_events()
         for name, runs in truth.items():
+            told, nameless = collections.defaultdict(list), 0
+            for pid, *end in self.told[name]:
+                told[pid].append(tuple(end))
+            nameless = len(told.pop(None, []))
             for r in runs:
                 if r is runs[-1] and alive(r.pid):
                     continue
                 wanted = {"exit": (STATUS, None), "term": (0, None)}.get(r.end, (None, "SIGKILL"))
-                unknown = ends[r.pid] == [(None, None)] and (self.orphaned or self.is_orphan(r))
-                if not ends[r.pid] and self.orphaned and nameless[name]:
-                    nameless[name] -= 1
+                # Numbers come again: of the runs that had this one, each has its end, in their order.
+                end = told[r.pid].pop(0) if told[r.pid] else None
+                unknown = end == (None, None) and (self.orphaned or self.is_orphan(r))
+                if end is None and self.orphaned and nameless:
+                    nameless -= 1
                     unknown = True
-                if ends[r.pid] != [wanted] and not unknown:
-                    return f"{name}: process {r.pid} ended by {r.end or 'SIGKILL'}, events tell {ends[r.pid]}"
+                if end != wanted and not unknown:
+                    return f"{name}: process {r.pid} (run {r.id}) ended by {r.end or 'SIGKILL'}, events tell {end}"
+            left = {pid: ends for pid, ends in told.items() if ends}
+            if any(pid in {r.pid for r in runs} for pid in left):
+                return f"{name}: ends of processes are told twice: {left}"
         return None
 
     def await_none(self, what, condition, patience=PATIENCE):
@@ -272,7 +294,7 @@ class World:
             status = self.daemon.wait(PATIENCE)
         except subprocess.TimeoutExpired:
             raise Broken("kingd does not end after shutdown") from None
-        if status != (-signal.SIGKILL if self.heir and self.deaths_of_keepers else 0):
+        if status != (self.first_end if self.heir else 0):
             raise Broken(f"kingd ended with status {status} after shutdown")
         self.await_none("nothing left", lambda: (lambda left: f"processes {left} are left" if left else None)(self.ours()))
         if [l for l in self.log().splitlines() if any(s in l for s in SANITIZERS)]:
