@@ -145,6 +145,7 @@ bench: deps all
 	@tests/bench/log $(abspath $(BUILD)) 256
 	@tests/bench/logs_read $(abspath $(BUILD)) 1024
 	@tests/bench/probes $(abspath $(BUILD)) 1000 30
+	@tests/bench/balancer $(abspath $(BUILD))
 	@tests/guest/run bookworm tests/bench/scopes
 
 # ---- faults and chaos ----

@@ -10,3 +10,7 @@
 /* Balances until the manager says LEAVE or all copies of its end of `wire` are closed, and then until the last connection has ended. The wire belongs to it.
  * 0, or -errno when it could not begin. */
 int balancer_run(int wire);
+
+/* Gives up for good, by a seccomp(2) filter, what no balancer does: opening files, starting programs, signalling, and the like fail with EPERM from here
+ * on. No_new_privs must be set. 0, or -errno where the kernel cannot. */
+int confine(void);

@@ -63,6 +63,11 @@ int main(int argc, char **argv) {
         if (argc == 3 && become(argv[2]) < 0)
                 return EXIT_FAILURE;
         (void) prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+#ifndef __SANITIZE_ADDRESS__ /* which opens files at its end */
+        r = confine();
+        if (r < 0)
+                log_errno(LOG_DEBUG, r, "no filter of system calls");
+#endif
         r = balancer_run(BALANCE_WIRE_FD);
         return r < 0 ? log_errno(LOG_ERR, r, "cannot go on"), EXIT_FAILURE : EXIT_SUCCESS;
 }
