@@ -91,7 +91,7 @@ static int check_entry(const FieldReader *f, const Node *n, const SocketSpec *s,
         alone.fd = SOCKET_FD_UNSET;
         if (f->diagnostics->errors > errors || n->broken || socket_list_validate(&(SocketList) { .items = &alone, .n = 1 }, &e) >= 0)
                 return 0;
-        return diagnostics_add(f->diagnostics, f->file, n->line, n->column, false, "%s", e.message ?: "out of memory");
+        return diagnostics_add(f->diagnostics, f->file, n->line, n->column, false, e.hint ? "%s (%s)" : "%s", e.message ?: "out of memory", e.hint);
 }
 
 int field_read_sockets(const FieldReader *f, const SpecKey *k, const Node *n) {

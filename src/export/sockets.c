@@ -70,6 +70,13 @@ static int add_unit(Exporter *x, const char *service, const char *name, const So
         return u.r;
 }
 
+static bool balanced(const SocketList *l) {
+        for (size_t i = 0; i < l->n; i++)
+                if (socket_balanced(l->items + i))
+                        return true;
+        return false;
+}
+
 /* NAME.socket, NAME-2.socket …, and what the service says of them. */
 int unit_sockets(Exporter *x, const SpecKey *k) {
         _cleanup_free_ char *service = export_name(x->spec);
@@ -78,6 +85,8 @@ int unit_sockets(Exporter *x, const SpecKey *k) {
 
         if (x->instances > 1)
                 return export_note(x, "sockets: systemd gives a socket to one service, not to several instances");
+        if (balanced(l) && (r = export_note(x, "sockets.balance: systemd has no balancer; whoever accepts first has the connection")) < 0)
+                return r;
         if (socket_stdin(l) >= 0 && l->n > 1)
                 return export_note(x, "sockets: systemd makes one standard input of all sockets or of none");
         if (r >= 0 && socket_stdin(l) >= 0)

@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "base/text.h"
+#include "kingctl/balance_view.h"
 #include "kingctl/events.h"
 #include "kingctl/output.h"
 #include "kingctl/reply.h"
@@ -297,6 +298,7 @@ static void print_service(Ctl *ctl, json_object *s) {
                 print_settings(changed, 1);
         }
         print_sockets(ctl, field_array(s, "sockets"));
+        balance_print(ctl, field_object(s, "balance"), field_text(s, "name"));
         for (size_t i = 0; i < array_length(unenforced); i++) {
                 const char *key = json_object_get_string(json_object_array_get_idx(unenforced, i));
 

@@ -118,6 +118,21 @@ static int put_file(Ctl *ctl, const Export *e, const ExportFile *f) {
         return 0;
 }
 
+/* Elsewhere there is none, and nothing to wait for. */
+static int leave_out_balancer(const ServiceSpec *balancer, SpecList *all, char ***notes) {
+        for (size_t i = 0; i < all->n; i++) {
+                DependencyList *l = &all->items[i]->depends;
+
+                for (size_t k = 0; k < l->n; k++)
+                        if (streq(balancer->name, l->items[k].name) && streq(balancer->ns, all->items[i]->ns)) {
+                                free(l->items[k].name);
+                                memmove(l->items + k, l->items + k + 1, (--l->n - k) * sizeof(Dependency));
+                                break;
+                        }
+        }
+        return strv_consume(notes, text_printf("%s: the balancer of %s has no counterpart", balancer->name, balancer->balances));
+}
+
 int verb_export(Ctl *ctl, char **args) {
         ExportOptions o = { .image = ctl->options.image, .user = options_user(&ctl->options), .n_cpus = (unsigned) MAX(sysconf(_SC_NPROCESSORS_ONLN), 1L) };
         _cleanup_spec_list_ SpecList specs = {};
@@ -134,7 +149,10 @@ int verb_export(Ctl *ctl, char **args) {
         for (size_t i = 0; i < specs.n && r >= 0; i++)
                 r = leave_out_secrets(specs.items[i], &e.notes);
         for (size_t i = 0; i < specs.n && r >= 0; i++)
-                r = export_service((ExportFormat) format, specs.items[i], &o, &e, &ctl->error);
+                r = specs.items[i]->balances ? leave_out_balancer(specs.items[i], &specs, &e.notes) : 0;
+        for (size_t i = 0; i < specs.n && r >= 0; i++)
+                if (!specs.items[i]->balances)
+                        r = export_service((ExportFormat) format, specs.items[i], &o, &e, &ctl->error);
         if (r >= 0 && format == EXPORT_COMPOSE)
                 r = gather(&e);
         if (r < 0)

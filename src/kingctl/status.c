@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "base/text.h"
+#include "kingctl/balance_view.h"
 #include "kingctl/events.h"
 #include "kingctl/output.h"
 #include "kingctl/reply.h"
@@ -170,6 +171,7 @@ static void print_service(Ctl *ctl, json_object *service) {
         }
         for (size_t i = 0; i < array_length(details); i++)
                 print_instance(ctl, json_object_array_get_idx(details, i), array_length(details) == 1);
+        balance_print(ctl, field_object(service, "balance"), field_text(service, "name"));
         for (size_t i = first; i < n; i++)
                 event_print(stdout, json_object_array_get_idx(events, i), array_length(details) > 1, ctl->colour, "    ");
 }

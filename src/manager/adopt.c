@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "config/config.h"
 #include "manager/adopt.h"
+#include "manager/balance.h"
 #include "manager/books.h"
 #include "manager/collector.h"
 #include "manager/events.h"
@@ -207,6 +208,8 @@ static int adopt_living(Instance *i, const StoredRun *stored) {
         if (s->spec->ready_by == READY_FD || s->spec->ready_by == READY_IPC)
                 ready_adopt(i);
         input_adopt(i);
+        balance_link_adopt(i);
+        backs_adopt(i);
         if (c)
                 adopt_child(i, c);
         else if (!i->lc.main_alive || adopt_orphan(i, v) < 0)
@@ -356,6 +359,7 @@ int adopt_all(Manager *m, KlError *reterr) {
         sockets_adopted(m);
         fd_stores_adopted(m);
         rolling_adopted(m);
+        balance_adopted(m);
         service_recheck_all(m);
         (void) sd_event_source_set_enabled(m->pump, SD_EVENT_ONESHOT);      /* stops that were due */
         return 0;

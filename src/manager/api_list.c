@@ -6,6 +6,7 @@
 #include "config/config.h"
 #include "config/redact.h"
 #include "manager/api.h"
+#include "manager/balance.h"
 #include "manager/books.h"
 #include "manager/fd_store.h"
 #include "manager/follow.h"
@@ -328,6 +329,7 @@ static json_object *service_json(Service *s, const Selection *selection, Map *ev
         json_set(o, "changed", brief ? NULL : settings_json(s, config_spec_to_json(s->spec), secrets));
         json_set(o, "unenforced", strv_json(unenforced));
         json_set(o, "sockets", sockets_json(s));
+        json_set(o, "balance", balance_json(s));
         json_set(o, "rolling", rolling_json(s));
         json_set(o, "instances", instances);
         if (o && last)
@@ -351,6 +353,8 @@ int api_describe(VarlinkCall *call, json_object *parameters, void *userdata) {
                 r = json_get_bool(parameters, "brief", &brief, &e);
         if (r < 0)
                 return api_fail(call, &e, r);
+        if (!brief && balance_refresh(userdata, &s, call, parameters, api_describe))
+                return 0;
         if (!brief)
                 books_flush(userdata);
         reply = json_object_new_object();

@@ -8,6 +8,7 @@
 #include "base/strv.h"
 #include "base/text.h"
 #include "manager/api.h"
+#include "manager/balance.h"
 #include "manager/control.h"
 #include "manager/events.h"
 #include "manager/instance.h"
@@ -151,6 +152,11 @@ void hooks_reconcile(Instance *i, LcInput *next) {
 
                 if (slot && slot->control && !(due & 1 << k))
                         slot->control = control_cancel(slot->control);
+                if (k == HOOK_DRAIN) {
+                        if (due & 1 << k && balance_drain(i) && next->event == _LC_EVENT_MAX)
+                                *next = (LcInput) { .event = EV_HOOK_DONE, .hook = k, .ok = true };
+                        continue;
+                }
                 if (!(due & 1 << k) || (slot && slot->control) || start(i, k, &e) >= 0)
                         continue;
                 event_emit(i->service->manager, i, NULL, EVENT_HOOK_FAILED, "%s failed: %s", hook_name(k), e.message ?: "out of memory");

@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "base/text.h"
+#include "manager/balance.h"
 #include "manager/books.h"
 #include "manager/collector.h"
 #include "manager/control.h"
@@ -70,6 +71,8 @@ Instance *instance_free(Instance *i) {
         sd_event_source_disable_unref(i->adopted);
         pidref_done(&i->main);
         collector_free(i);
+        i->balance = balance_link_free(i->balance);
+        backs_free(i);
         cell_free(i->cell);
         free(i->status);
         free(i->hint);
@@ -208,7 +211,7 @@ int instance_signal(Instance *i, int sig, StopScope scope) {
 static void act_signal_stop(Instance *i, LcInput *next) {
         const ServiceSpec *s = i->service->spec;
 
-        if (collector_end_input(i))
+        if (collector_end_input(i) || balance_link_leave(i))
                 return;
         (void) instance_signal(i, s->stop.signal, s->stop.scope);
         (void) instance_signal(i, SIGCONT, s->stop.scope);
@@ -262,6 +265,8 @@ static void act_clean(Instance *i, LcInput *next) {
         Manager *m = i->service->manager;
 
         untrack(i);
+        balance_link_over(i);
+        backs_close(i);
         input_close(i);
         journal_unlabel(i);
         credentials_run_over(i);
@@ -358,6 +363,7 @@ static void act_changed(Instance *i, LcInput *next) {
         memory_attend(i);
         sockets_attend(i);
         fd_store_attend(i);
+        balance_attend(i->service);
         rolling_attend(i);
         probes_update(i);
         wait_changed(i);

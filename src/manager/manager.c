@@ -17,6 +17,7 @@
 #include "manager/adopt.h"
 #include "manager/api.h"
 #include "manager/apply.h"
+#include "manager/balance.h"
 #include "manager/books.h"
 #include "manager/control.h"
 #include "manager/events.h"
@@ -119,6 +120,7 @@ Manager *manager_free(Manager *m) {
         log_streams_free(m);
         followers_free(m);
         wait_free_all(m);
+        balance_refresh_done(m);
         credentials_done(m);
         m->store_failed = m->store && state_mend(m, NULL) < 0;          /* one last try */
         if (m->store && !m->loading)

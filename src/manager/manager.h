@@ -53,6 +53,9 @@ typedef struct Rolling Rolling;
 typedef struct FdStore FdStore;
 typedef struct FdStoreIndex FdStoreIndex;
 typedef struct FdRefused FdRefused;
+typedef struct BalanceLink BalanceLink;
+typedef struct Backs Backs;
+typedef struct BalanceWait BalanceWait;
 
 /* What a run used in the end, kept for `describe` until the next run ends: of its cgroup where that still tells, else of the main process and
  * what it reaped. */
@@ -82,6 +85,8 @@ struct Instance {
         LastUsage *last;                   /* NULL: no run has ended yet */
         struct { usec_t since, told; unsigned n; uint64_t ignored; } notes;   /* messages by sd_notify in this second */
         struct { int read, write; } input;  /* of a collector: our ends of its pipe, or -EBADF */
+        BalanceLink *balance;              /* of a balancer: the wire to it; NULL: none */
+        Backs *backs;                      /* private sockets of this run; NULL: none */
         InstanceHooks *hooks;              /* NULL: it has had none */
         HeldExit *held;                    /* its end is known, the reason is asked for */
         ReadyLog *ready_log;               /* while its log is read for ready.pattern */
@@ -196,6 +201,8 @@ struct Manager {
         EventFollower *followers;
         LogStream *log_streams;
         Wait *waits;
+        BalanceWait *balance_waits;        /* calls that wait for figures of balancers */
+        bool balance_fresh;                /* while one of them is answered */
 
         char boot_id[33];
         char *credentials;                 /* directory of all credentials, made when the first is needed */

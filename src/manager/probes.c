@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "base/text.h"
+#include "manager/balance.h"
 #include "manager/api.h"
 #include "manager/control.h"
 #include "manager/events.h"
@@ -192,13 +193,14 @@ static void run_command(Probe *p) {
 }
 
 static void try_now(Probe *p, usec_t now) {
+        ProbeTarget at = { .size = backs_probed(p->instance, p->spec, &at.address) };
         ProbeAnswer answer;
 
         p->tries++;
         probe_try(&p->run, p->spec, now);
         if (p->spec->exec)
                 run_command(p);
-        else if (probe_try_begin(p->instance->service->manager->event, PRIORITY_TIMER, p->spec, on_answer, p, &p->attempt, &answer) > 0)
+        else if (probe_try_begin(p->instance->service->manager->event, PRIORITY_TIMER, p->spec, &at, on_answer, p, &p->attempt, &answer) > 0)
                 answered(p, answer.passed, answer.text);
         else
                 schedule(p);

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "manager/api.h"
+#include "manager/balance.h"
 #include "manager/events.h"
 #include "manager/instance.h"
 #include "manager/wait.h"
@@ -191,6 +192,7 @@ static void swap(Service *s, unsigned slot) {
 
         event_emit(s->manager, new, NULL, EVENT_ROLLING, "the new one has taken the place, the old one (pid %d) drains", old->main.pid);
         wait_moved(old, new);
+        balance_attend(s);
         old->drains = true;
         instance_order(old, EV_STOP);
         wait_changed(new);
@@ -317,6 +319,9 @@ void rolling_drain(Instance *i) {
         if (!i->drains)
                 return;
         i->drains = false;
+        /* Its time was before the signal. */
+        if (spec_has_hook(i->service->spec, HOOK_DRAIN))
+                return;
         if (i->lc.main_alive && i->lc.deadline != USEC_INFINITY)
                 i->lc.deadline = MAX(i->lc.deadline, until);
 }

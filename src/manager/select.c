@@ -3,6 +3,7 @@
 
 #include "base/strv.h"
 #include "base/text.h"
+#include "manager/balance.h"
 #include "manager/collector.h"
 #include "manager/service.h"
 
@@ -158,10 +159,14 @@ int selection_add_collectors(Selection *s) {
                 s->items[k]->selected = true;
         for (size_t k = 0; k < n && r >= 0; k++) {
                 const Service *service = s->items[k]->service;
-                Service *collector = service->spec->log.to == LOG_TO_EXEC && selected_whole(service) ? collector_of(service) : NULL;
+                bool whole = selected_whole(service);
+                Service *collector = whole && service->spec->log.to == LOG_TO_EXEC ? collector_of(service) : NULL;
+                Service *balancer = whole && spec_balanced(service->spec) ? balancer_of(service) : NULL;
 
                 for (size_t c = 0; collector && c < collector->n_instances && r >= 0; c++)
                         r = selection_add(s, collector->instances[c]);
+                for (size_t c = 0; balancer && c < balancer->n_instances && r >= 0; c++)
+                        r = selection_add(s, balancer->instances[c]);
         }
         for (size_t k = 0; k < s->n; k++)
                 s->items[k]->selected = false;

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "manager/books.h"
+#include "manager/balance.h"
 #include "manager/collector.h"
 #include "manager/fd_store.h"
 #include "manager/instance.h"
@@ -205,6 +206,7 @@ int service_replace_spec(Service *s, ServiceSpec *spec) {
         s->manager->set_changed = true;
         sockets_update(s);
         fd_store_update(s);
+        balance_attend(s);
         watch_update(s);
         schedule_update(s, old);
         spec_free(old);

@@ -58,5 +58,5 @@ int selection_resolve(Manager *m, char *const *selectors, const char *ns, Select
 void selection_leave_extra(Selection *s);
 /* At its end, unless it is marked as selected already, which it is then. 0 or -ENOMEM. */
 int selection_add(Selection *s, Instance *i);
-/* The collectors of services that are in the selection with all their instances: they stop and go with them. 0 or -ENOMEM. */
+/* The collectors and balancers of services that are in the selection with all their instances: they stop and go with them. 0 or -ENOMEM. */
 int selection_add_collectors(Selection *s);

@@ -1,4 +1,4 @@
-/* What the files of sockets share: sockets.c opens and closes, demand.c looks whether anybody connects. */
+/* What the files of sockets share: sockets.c has the list and closes, sockets_pass.c opens, demand.c looks whether anybody connects. */
 #pragma once
 
 #include "manager/socket_open.h"
@@ -19,6 +19,15 @@ struct Sockets {
         usec_t busy;                   /* CLOCK_MONOTONIC: somebody was, or something was on its way up */
 };
 
+#define SOCKET_HELD_SIZE 64
+/* Under which the keeper holds it. */
+void socket_held_name(const Service *s, const SocketSpec *spec, unsigned instance, char ret[SOCKET_HELD_SIZE]);
+OpenSocket *socket_find_open(const Service *s, const SocketSpec *spec, unsigned instance);
+/* Takes fd on success. 0 or -ENOMEM. */
+int socket_add_open(Service *s, const SocketSpec *spec, unsigned instance, int fd, OpenSocket **ret);
+/* For good. `silence`: nobody is to be heard by it from now on, whoever else still has it open: the keeper until it has read our word, or a process
+ * of the service that is about to end. */
+void socket_close_one(Service *s, size_t k, bool silence);
 /* Feeds EV_DEMAND to who waits for it when somebody connects. 0 or -errno. */
 int demand_watch(Service *s, OpenSocket *o);
 /* Stops watching what nobody waits for; begins or ends the looks for idle_timeout. */

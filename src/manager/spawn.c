@@ -10,6 +10,7 @@
 #include "base/text.h"
 #include "logger/journal.h"
 #include "logger/log_wire.h"
+#include "manager/balance.h"
 #include "manager/collector.h"
 #include "manager/control.h"
 #include "manager/credentials.h"
@@ -24,17 +25,18 @@
 #include "manager/sockets.h"
 #include "manager/spawn.h"
 #include "manager/spawn_env.h"
+#include "model/balanced.h"
 
 typedef struct Descriptors {
         int fds[8 + SOCKETS_MAX + FD_STORE_MAX];    /* borrowed, in wire order */
         size_t n;
-        int in, out, err, ready; /* owned */
+        int in, out, err, ready, wire; /* owned */
         SandboxParts sandbox;
         SocketsPassed sockets;
         int stored[FD_STORE_MAX];    /* borrowed */
         size_t n_stored;
 } Descriptors;
-#define DESCRIPTORS_NULL { .in = -EBADF, .out = -EBADF, .err = -EBADF, .ready = -EBADF, .sandbox = { .ruleset = -EBADF, .filter = -EBADF } }
+#define DESCRIPTORS_NULL { .in = -EBADF, .out = -EBADF, .err = -EBADF, .ready = -EBADF, .wire = -EBADF, .sandbox = { .ruleset = -EBADF, .filter = -EBADF } }
 
 static void descriptors_done(Descriptors *d) {
         fd_close(d->in);
@@ -42,7 +44,8 @@ static void descriptors_done(Descriptors *d) {
         fd_close(d->err);
         fd_close(d->ready);
         sandbox_parts_done(&d->sandbox);
-        free(d->sockets.names);
+        fd_close(d->wire);
+        sockets_passed_done(&d->sockets);
 }
 
 static SpawnBuilder builder;
@@ -336,6 +339,13 @@ static int add_sockets(Instance *i, const Identity *id, Descriptors *d, char ***
         return names ? strv_env_set(env, "LISTEN_FDNAMES", names) : -ENOMEM;
 }
 
+/* A balancer finds its wire where others find their first socket. */
+static int add_wire(Instance *i, Descriptors *d, KlError *reterr) {
+        int r = i->service->spec->balances ? balance_link_make(i, &d->wire) : 0;
+
+        return r < 0 ? kl_error_set(reterr, r, KL_E_FAILED, "cannot make the wire to it: %s", strerror(-r)) : 0;
+}
+
 /* The descriptor behind the sockets. */
 static int add_ready(Instance *i, Descriptors *d) {
         int by = i->service->spec->ready_by, r;
@@ -360,9 +370,19 @@ static int add_channel(const ServiceSpec *s, const Descriptors *d, char ***env) 
         return strv_env_set(env, "NODE_CHANNEL_FD", number);
 }
 
+/* *ret_command stays NULL where it is as the file has it. */
+static int resolve_main(const ServiceSpec *s, char *const *env, char **ret_file, char ***ret_command, KlError *reterr) {
+        int r;
+
+        if (!s->balances || !streq(s->command[0], BALANCER_COMMAND))
+                return command_resolve(s, s->command[0], env, ret_file, reterr);
+        r = balancer_program(ret_file);
+        return r < 0 ? r : balancer_command(s, ret_command);
+}
+
 static int compose(Instance *i, const Identity *id, Descriptors *d, const WireSpawn **ret, size_t *ret_size, KlError *reterr) {
         const ServiceSpec *s = i->service->spec;
-        _cleanup_strv_ char **env = NULL;
+        _cleanup_strv_ char **env = NULL, **command = NULL;
         _cleanup_free_ char *file = NULL;
         bool journal = false;
         LogOpen log = {};
@@ -371,7 +391,8 @@ static int compose(Instance *i, const Identity *id, Descriptors *d, const WireSp
 
         if ((r = credentials_give(i, id, reterr)) < 0 || (r = environment_build(i, id, &env, reterr)) < 0 || (r = start_environment(i, &env)) < 0 ||
             (r = add_sockets(i, id, d, &env, reterr)) < 0 || (r = add_channel(s, d, &env)) < 0 ||
-            (r = command_resolve(s, s->command[0], env, &file, reterr)) < 0 || (r = spawn_builder_init(&builder, i->run, i->invocation)) < 0 ||
+            (r = add_wire(i, d, reterr)) < 0 ||
+            (r = resolve_main(s, env, &file, &command, reterr)) < 0 || (r = spawn_builder_init(&builder, i->run, i->invocation)) < 0 ||
             (r = set_up(s, id, i->cell, isolate_gated(i->service->manager->isolate), d, reterr)) < 0 || (r = add_input(i, d, reterr)) < 0 ||
             (r = add_log(i, i->run, d, &log, &builder.packet->flags, &journal, reterr)) < 0)
                 return r;
@@ -380,14 +401,15 @@ static int compose(Instance *i, const Identity *id, Descriptors *d, const WireSp
                 builder.packet->flags |= SPAWN_WATCHDOG_PID;
         add_descriptor(d, d->out);
         add_descriptor(d, d->err);
+        add_descriptor(d, d->wire);
         for (size_t k = 0; k < d->sockets.n; k++)
                 add_descriptor(d, d->sockets.listen[k]);
         for (size_t k = 0; k < d->n_stored; k++)
                 add_descriptor(d, d->stored[k]);
-        builder.packet->n_listen = (uint32_t) (d->sockets.n + d->n_stored);
+        builder.packet->n_listen = (uint32_t) (d->sockets.n + d->n_stored) + (d->wire >= 0);
         if ((r = add_ready(i, d)) < 0 || (r = add_sandbox(i, d, reterr)) < 0)
                 return r;
-        spawn_builder_strings(&builder, file, s->cwd ?: "/", instance_label(i, label), d->sandbox.mounts, s->command, env);
+        spawn_builder_strings(&builder, file, s->cwd ?: "/", instance_label(i, label), d->sandbox.mounts, command ?: s->command, env);
         return finish(&log, ret, ret_size, reterr);
 }
 

@@ -64,6 +64,14 @@ static const EventInfo kinds[_EVENT_KIND_MAX] = {
         [EVENT_UNREADY] = { "unready", "0b1025596f1e4a989b714074ddcd1f27", LOG_WARNING, SERVICE "is not ready any more",
                 "Its readiness probe failed as often in a row as probes.readiness.failure says. It runs on; who depends on its readiness waits until the "
                 "probe succeeds again. The message says what the last try met." },
+        [EVENT_BALANCER_DIED] = { "balancer-died", "c9e47e7eeb4942d784e684ad62e35827", LOG_ERR, SERVICE "has lost the connections that it had open",
+                "The balancer, which passes on the bytes between clients and the instances of a service, is gone. Its connections are cut; whoever "
+                "connects now waits in the queue of the socket, and is served by the next balancer, which is started at once. kingctl logs "
+                "@KINGLY_SERVICE@ shows its last words." },
+        [EVENT_BALANCE_TROUBLE] = { "balance-trouble", "90622bef61974a2eb635ab2632330fd3", LOG_WARNING, SERVICE "has trouble with its connections",
+                "An instance is ready and takes no connections from its balancer, which leaves it out for a growing while and then tries again; or the "
+                "balancer itself can accept none. The message says why, and, later, that it is over. Where an instance refuses connections: does it "
+                "accept from the descriptor that it is given?" },
         [EVENT_LOST] = { "lost", "a266ced9e87c435bb60dfec1bc931ee2", LOG_WARNING, SERVICE "ended while nobody looked",
                 "It ended while no kingd lived. Its status is not known to anybody, which counts as a failure." },
         [EVENT_COMPLETED] = { "completed", "5b3b5e91466e456cba73d46d37d3316c", LOG_INFO, SERVICE "has done its work",

@@ -18,6 +18,7 @@ struct ProbeTry {
         ProbeBy by;
         ProbeDone done;
         void *userdata;
+        ProbeTarget at;
         int fd;
         sd_event_source *io;
         bool connected;
@@ -106,6 +107,14 @@ static socklen_t address_of(Address *a, const ProbeSpec *p, ProbeBy by) {
         }
         host = host_of(p, by, &port);
         return address_ip(a, host, port);
+}
+
+static socklen_t target_of(Address *a, const ProbeTry *t) {
+        if (t->at.size == 0 || t->at.size > sizeof *a)
+                return address_of(a, t->spec, t->by);
+        *a = (Address) {};
+        memcpy(a, &t->at.address, t->at.size);
+        return t->at.size;
 }
 
 /* "127.0.0.1:8080", "[::1]:80", as Host and :authority have it. */
@@ -199,7 +208,7 @@ static int transmit(ProbeTry *t, ProbeAnswer *a) {
  * the way through the loop. */
 static int join(ProbeTry *t) {
         Address a;
-        socklen_t n = address_of(&a, t->spec, t->by);
+        socklen_t n = target_of(&a, t);
 
         if (n == 0)
                 return -ENAMETOOLONG;
@@ -253,7 +262,7 @@ static int begin(ProbeTry *t, sd_event *event, int64_t priority, ProbeAnswer *a)
         Address address;
         int r;
 
-        (void) address_of(&address, t->spec, t->by);
+        (void) target_of(&address, t);
         t->fd = socket(address.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
         if (t->fd < 0)
                 return broken(a, "cannot make a socket", -errno);
@@ -266,7 +275,8 @@ static int begin(ProbeTry *t, sd_event *event, int64_t priority, ProbeAnswer *a)
         return r < 0 ? broken(a, "cannot wait for it", r) : 0;
 }
 
-int probe_try_begin(sd_event *event, int64_t priority, const ProbeSpec *p, ProbeDone done, void *userdata, ProbeTry **ret, ProbeAnswer *ret_answer) {
+int probe_try_begin(sd_event *event, int64_t priority, const ProbeSpec *p, const ProbeTarget *at, ProbeDone done, void *userdata, ProbeTry **ret,
+                    ProbeAnswer *ret_answer) {
         _cleanup_(probe_try_freep) ProbeTry *t = malloc(sizeof(ProbeTry));
         int r;
 
@@ -274,6 +284,8 @@ int probe_try_begin(sd_event *event, int64_t priority, const ProbeSpec *p, Probe
         if (!t)
                 return broken(ret_answer, "cannot ask", -ENOMEM);
         *t = (ProbeTry) { .spec = p, .by = probe_spec_by(p), .done = done, .userdata = userdata, .fd = -EBADF };
+        if (at)
+                t->at = *at;
         r = begin(t, event, priority, ret_answer);
         if (r == 0)
                 *ret = TAKE_PTR(t);

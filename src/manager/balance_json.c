@@ -1,0 +1,69 @@
+/* What a balancer does, for describe. */
+#include "manager/api.h"
+#include "manager/balance_private.h"
+#include "manager/instance.h"
+#include "manager/sockets.h"
+
+static void set_counts(json_object *o, const BalanceCounts *c) {
+        json_set(o, "open", c ? json_object_new_int64(c->open) : NULL);
+        json_set(o, "total", c ? json_object_new_int64((int64_t) c->total) : NULL);
+        json_set(o, "failed", c ? json_object_new_int64((int64_t) c->failed) : NULL);
+        json_set(o, "bytes_in", c ? json_object_new_int64((int64_t) c->bytes_in) : NULL);
+        json_set(o, "bytes_out", c ? json_object_new_int64((int64_t) c->bytes_out) : NULL);
+        json_set(o, "trouble", c && c->trouble ? json_object_new_string(strerror(c->trouble)) : NULL);
+}
+
+static json_object *back_json(const Service *s, const BalanceLink *l, const BalanceBackState *b) {
+        json_object *o = json_object_new_object();
+        const Instance *i = map_get(s->manager->runs, &b->back);
+
+        json_set(o, "instance", i ? json_object_new_int((int) i->index) : NULL);
+        json_set(o, "pid", i && i->main.pid > 0 ? json_object_new_int(i->main.pid) : NULL);
+        json_set(o, "state", json_object_new_string(back_state_name(b->state)));
+        json_set(o, "weight", json_object_new_int64(b->weight));
+        set_counts(o, l ? balance_link_counts(l, b->front, b->back) : NULL);
+        return o;
+}
+
+static json_object *front_json(const Service *s, const BalanceLink *l, const SocketSpec *spec) {
+        json_object *o = json_object_new_object(), *backs = json_object_new_array();
+        uint32_t front = sockets_front(s, spec);
+        BackWalk at = {};
+        BalanceBackState b;
+
+        json_set(o, "listen", json_object_new_string(spec->listen));
+        json_set(o, "balance", json_object_new_string(balance_strategy_name((BalanceStrategy) spec->balance)));
+        set_counts(o, l ? balance_link_counts(l, front, 0) : NULL);
+        while (balance_next_back(s, &at, &b))
+                if (b.front == front)
+                        json_push(backs, back_json(s, l, &b));
+        json_set(o, "instances", backs);
+        return o;
+}
+
+static void set_balancer(json_object *o, const Service *balancer) {
+        const Instance *i = balancer && balancer->n_instances > 0 ? balancer->instances[0] : NULL;
+
+        json_set(o, "service", json_text(balancer ? balancer->spec->name : NULL));
+        json_set(o, "pid", i && i->lc.main_alive && i->main.pid > 0 ? json_object_new_int(i->main.pid) : NULL);
+        json_set(o, "state", json_text(i ? instance_public_state(i) : NULL));
+}
+
+json_object *balance_json(const Service *s) {
+        const Service *balancer = spec_balanced(s->spec) ? balancer_of(s) : NULL;
+        json_object *o, *sockets;
+        BalanceLink *l;
+        size_t at = 0;
+
+        if (!spec_balanced(s->spec))
+                return NULL;
+        l = balance_next_link(balancer, &at);
+        o = json_object_new_object();
+        sockets = json_object_new_array();
+        set_balancer(o, balancer);
+        for (size_t k = 0; k < s->spec->sockets.n; k++)
+                if (socket_balanced(s->spec->sockets.items + k))
+                        json_push(sockets, front_json(s, l, s->spec->sockets.items + k));
+        json_set(o, "sockets", sockets);
+        return o;
+}
