@@ -11,6 +11,7 @@
 #include "kingctl/output.h"
 #include "kingctl/reply.h"
 #include "kingctl/verbs.h"
+#include "model/balanced.h"
 #include "model/redact.h"
 
 /* The specs of a reply of Describe. */
@@ -118,19 +119,22 @@ static int put_file(Ctl *ctl, const Export *e, const ExportFile *f) {
         return 0;
 }
 
-/* Elsewhere there is none, and nothing to wait for. */
-static int leave_out_balancer(const ServiceSpec *balancer, SpecList *all, char ***notes) {
-        for (size_t i = 0; i < all->n; i++) {
-                DependencyList *l = &all->items[i]->depends;
+/* Elsewhere there is no balancer, and nothing to wait for. */
+static int leave_out_balancer(ServiceSpec *s, const SpecList *all, char ***notes) {
+        const ServiceSpec *balancer = balanced_find(all, s);
+        _cleanup_free_ char *made = text_printf("%s" BALANCER_SUFFIX, s->name);
+        const char *name = balancer ? balancer->name : made;
+        DependencyList *l = &s->depends;
 
-                for (size_t k = 0; k < l->n; k++)
-                        if (streq(balancer->name, l->items[k].name) && streq(balancer->ns, all->items[i]->ns)) {
-                                free(l->items[k].name);
-                                memmove(l->items + k, l->items + k + 1, (--l->n - k) * sizeof(Dependency));
-                                break;
-                        }
-        }
-        return strv_consume(notes, text_printf("%s: the balancer of %s has no counterpart", balancer->name, balancer->balances));
+        if (!name)
+                return -ENOMEM;
+        for (size_t k = 0; k < l->n; k++)
+                if (streq(l->items[k].name, name)) {
+                        free(l->items[k].name);
+                        memmove(l->items + k, l->items + k + 1, (--l->n - k) * sizeof(Dependency));
+                        break;
+                }
+        return balancer ? strv_consume(notes, text_printf("%s: the balancer of %s has no counterpart", name, s->name)) : 0;
 }
 
 int verb_export(Ctl *ctl, char **args) {
@@ -149,7 +153,7 @@ int verb_export(Ctl *ctl, char **args) {
         for (size_t i = 0; i < specs.n && r >= 0; i++)
                 r = leave_out_secrets(specs.items[i], &e.notes);
         for (size_t i = 0; i < specs.n && r >= 0; i++)
-                r = specs.items[i]->balances ? leave_out_balancer(specs.items[i], &specs, &e.notes) : 0;
+                r = spec_balanced(specs.items[i]) ? leave_out_balancer(specs.items[i], &specs, &e.notes) : 0;
         for (size_t i = 0; i < specs.n && r >= 0; i++)
                 if (!specs.items[i]->balances)
                         r = export_service((ExportFormat) format, specs.items[i], &o, &e, &ctl->error);
