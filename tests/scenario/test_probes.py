@@ -249,7 +249,7 @@ class Probes(Scenario):
         """What was ready stays ready, and is still asked."""
         self.answer_here()
         self.start_daemon()
-        self.apply({"web": {"command": "sleep 1000", "probes": {"startup": self.http(), "readiness": self.http(failure=1, period="300ms"), "liveness": self.http()}}})
+        self.apply({"web": {"command": "sleep 1000", "probes": {"startup": self.http(), "readiness": self.http(failure=1, period="300ms"), "liveness": self.http(failure=1000)}}})
         pid = self.until("web", ready=True)["pid"]
         self.replace_manager()
         row = self.row("web")

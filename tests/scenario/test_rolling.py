@@ -2,7 +2,7 @@
 
 KINGLY_RELOADS sets how many reloads the load test makes."""
 import http.client, json, os, shutil, signal, subprocess, threading, time
-from kingly import BIN, MUST_RUN, Scenario, alive, wait_for
+from kingly import BIN, MUST_RUN, PATIENCE, Scenario, alive, wait_for
 from test_sockets import free_port
 
 RELOADS = int(os.environ.get("KINGLY_RELOADS", "5"))
@@ -54,7 +54,7 @@ class Rolling(Scenario):
         self.start_daemon()
 
     def service(self, reload={}, **more):
-        return {"command": ["python3", os.path.join(os.path.dirname(__file__), "rolling_server.py"), self.home], "ready": {"by": "notify", "timeout": "60s"},
+        return {"command": ["python3", os.path.join(os.path.dirname(__file__), "rolling_server.py"), self.home], "ready": {"by": "notify", "timeout": f"{4 * PATIENCE:.0f}s"},
                 "sockets": [f"127.0.0.1:{self.port}"], "reload": {"min_ready": "10ms"} | reload} | more
 
     def rows(self):
@@ -102,7 +102,7 @@ class Rolling(Scenario):
         node = shutil.which("node")
         if not node and not MUST_RUN:
             self.skipTest("no node here")
-        self.under_load(self.service(instances=2, command=[node, os.path.join(os.path.dirname(__file__), "rolling_server.js")], ready={"by": "fd", "timeout": "60s"}))
+        self.under_load(self.service(instances=2, command=[node, os.path.join(os.path.dirname(__file__), "rolling_server.js")], ready={"by": "fd", "timeout": f"{4 * PATIENCE:.0f}s"}))
 
     def under_load(self, service):
         self.apply({"web": service})
