@@ -6,7 +6,7 @@
  *
  * What must stay true: a process is never claimed on its number alone. Session and group numbers are those of a dead main process, which may
  * be used again once its session is gone: so an INVOCATION_ID that is another's outweighs them unless main lives, and nobody who started before
- * main is claimed. */
+ * main is claimed by them (main may be one that the service named later, and others of it older: those have the INVOCATION_ID). */
 #include "isolate/session.h"
 
 #include <fcntl.h>
@@ -54,10 +54,10 @@ bool session_main_alive(const SessionCell *sc) {
 bool session_claims(const SessionCell *sc, const ProcessStat *stat, const char *invocation) {
         const Cell *c = &sc->cell;
 
-        if (stat->start_time < c->main.start_time)
-                return false;
         if (*c->where && streq(invocation, c->where))
                 return true;
+        if (stat->start_time < c->main.start_time)
+                return false;
         if (c->main.pid <= 0 || (stat->session != c->main.pid && stat->pgid != c->main.pid))
                 return false;
         return !*invocation || session_main_alive(sc);

@@ -45,6 +45,14 @@ static void on_signal(Keeper *k, const void *packet, int *fds) {
                 child_signal(c, p->signal, p->target);
 }
 
+static void on_main(Keeper *k, const void *packet, int *fds) {
+        const WireMain *p = packet;
+        Child *c = child_of(k, p->run, "MAIN");
+
+        if (c)
+                child_succeed(k, c, p->pid, p->start_time);
+}
+
 static void on_list(Keeper *k, const void *packet, int *fds) {
         k->listing = true;
         k->list_half = false;
@@ -113,6 +121,7 @@ static const struct {
         { WIRE_SPAWN, on_spawn },
         { WIRE_RELEASE, on_release },
         { WIRE_SIGNAL, on_signal },
+        { WIRE_MAIN, on_main },
         { WIRE_LIST, on_list },
         { WIRE_ACK, on_ack },
         { WIRE_HOLD, on_hold },

@@ -90,7 +90,7 @@ static void reap(Keeper *k) {
                 else if ((c = table_by_pid(&k->table, pid)))
                         child_ended(k, c, status, &usage);
                 else
-                        log_debug("reaped orphan %i", pid);
+                        reaped_note(k, pid, status, &usage);
         }
 }
 

@@ -64,6 +64,11 @@ static void gate_ready(PollSource *s, uint32_t events) {
         gate_drain(c->owner, c);
 }
 
+void child_drain(Keeper *k, Child *c) {
+        if (!child_is_alien(c))
+                gate_drain(k, c);
+}
+
 void child_settle(Keeper *k, Child *c) {
         if (c->acknowledged && !c->queued[QUEUE_SAY] && !c->queued[QUEUE_LOG] && !c->queued[QUEUE_STORE] && c->log_fds[0] < 0)
                 table_remove(&k->table, c);
@@ -91,6 +96,7 @@ void child_resume(Keeper *k, Child *c) {
         k->alive++;
         if (pidref_open(c->process.pid, c->process.start_time, &process) >= 0)
                 c->process.fd = process.fd;
+        alien_watch(k, c);
 }
 
 void child_resume_gate(Keeper *k, Child *c, int gate) {
@@ -268,6 +274,7 @@ void child_ended(Keeper *k, Child *c, int status, const struct rusage *usage) {
         table_drop_pid(&k->table, c);
         c->process.fd = fd_close(c->process.fd);
         k->alive--;
+        alien_forget(k, c);
         gate_drain(k, c);
         if (c->gate.fd >= 0)
                 gate_close(k, c);

@@ -14,6 +14,10 @@
 
 #define CONTAINER_OF(p, type, member) ((type *) (void *) ((char *) (p) - offsetof(type, member)))
 
+/* A process that was reaped and of no run. */
+typedef struct Reaped { pid_t pid; int status; struct rusage usage; } Reaped;
+#define REAPED_KEPT 64
+
 struct Keeper {
         const KeeperOptions *options;
         Poller poller;
@@ -25,6 +29,8 @@ struct Keeper {
         Helper manager, logger;
         Vault vault;
         uint32_t alive;                 /* children not reaped yet */
+        Reaped reaped[REAPED_KEPT];     /* the last ones; n_reaped counts all there ever were */
+        uint32_t n_reaped;
         bool reopening, reopen_again;   /* the logger is asked and has not answered; meanwhile it was to be asked once more */
 
         /* the conversation with the manager */
@@ -76,6 +82,15 @@ void child_resume(Keeper *k, Child *c);         /* of a table that was adopted; 
 void child_resume_gate(Keeper *k, Child *c, int gate);
 void child_resumed(Keeper *k, Child *c);
 void child_settle(Keeper *k, Child *c);         /* forgets it when nothing about it is left to do */
+
+void child_drain(Keeper *k, Child *c);          /* what its gate has said is heard now */
+
+/* succession.c: main processes that we did not make. The gate of one that executes is free, and is its pidfd where somebody else is its parent */
+void reaped_note(Keeper *k, pid_t pid, int status, const struct rusage *usage);
+void child_succeed(Keeper *k, Child *c, pid_t pid, uint64_t start_time);
+bool child_is_alien(const Child *c);
+void alien_watch(Keeper *k, Child *c);          /* if it is one */
+void alien_forget(Keeper *k, Child *c);
 
 /* logs.c */
 int logs_make_pipes(Child *c, int ret_write[2]);

@@ -33,7 +33,7 @@ static void pack_children(Keeper *k, Packing *p) {
         for (uint32_t i = 0; (c = table_next(&k->table, &i));) {
                 for (int s = 0; s < 2; s++)
                         pack(p, c->log_fds[s], c->stored, HEIRLOOM_LOG "%016" PRIx64 "-%i", c->run, s);
-                pack(p, c->gate.fd, false, HEIRLOOM_GATE "%016" PRIx64, c->run);
+                pack(p, child_is_alien(c) ? -EBADF : c->gate.fd, false, HEIRLOOM_GATE "%016" PRIx64, c->run);
         }
 }
 

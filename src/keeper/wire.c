@@ -58,6 +58,12 @@ static int check_candidate(const void *packet) {
         return !ends(p->version, sizeof(p->version)) || p->version[0] == '\0' ? -EBADMSG : 0;
 }
 
+static int check_main(const void *packet) {
+        const WireMain *p = packet;
+
+        return p->run == 0 || p->pid <= 1 || p->start_time == 0 ? -EBADMSG : 0;
+}
+
 typedef struct WireRule {
         uint32_t type;
         const char *name;
@@ -71,6 +77,7 @@ static const WireRule rules[] = {
         { WIRE_SPAWN, "SPAWN", sizeof(WireSpawn), 0, NULL }, /* see check_spawn() */
         { WIRE_RELEASE, "RELEASE", sizeof(WireRun), 0, check_run },
         { WIRE_SIGNAL, "SIGNAL", sizeof(WireSignal), 0, check_signal },
+        { WIRE_MAIN, "MAIN", sizeof(WireMain), 0, check_main },
         { WIRE_LIST, "LIST", sizeof(WireHeader), 0, NULL },
         { WIRE_ACK, "ACK", sizeof(WireRun), 0, check_run },
         { WIRE_HOLD, "HOLD", sizeof(WireHold), 1, check_name },

@@ -42,6 +42,8 @@ typedef enum WireType {
         WIRE_PONG,           /* WireHeader: the answer to PING, as soon as the manager's loop comes round */
         WIRE_REEXEC,         /* WireReexec: execute the programs anew that stand on the disk now; UPGRADE tells what came of it */
         WIRE_SETTLED,        /* WireHeader: before READY. Programs before these could not go on with what this manager writes: no way back from READY on */
+        WIRE_MAIN,           /* WireMain: the main process of the run is this one from now on; its end is the run's, and an end that was told of the former
+                              * one is none */
         /* keeper → manager */
         WIRE_SPAWNED = 64,   /* WireSpawned: a child exists (gated or on its way to exec) */
         WIRE_EXECED,         /* WireRun: its command executes */
@@ -152,6 +154,8 @@ size_t wire_spawn_fds(const WireSpawn *s);
 
 enum { WIRE_TO_MAIN = 0, WIRE_TO_GROUP = 1 };   /* WireSignal.target: the process by pidfd, or its process group */
 typedef struct WireSignal { WireHeader h; uint64_t run; int32_t signal; uint32_t target; } WireSignal;
+/* start_time: clock ticks since boot, so that no other process of this number is meant. */
+typedef struct WireMain { WireHeader h; uint64_t run; int32_t pid; uint32_t pad; uint64_t start_time; } WireMain;
 typedef struct WireHold { WireHeader h; char name[64]; } WireHold;
 /* why: of a manager that never served, for whoever asked for it; else "". */
 typedef struct WireShutdown { WireHeader h; int32_t status; uint32_t pad; char why[184]; } WireShutdown;
@@ -181,10 +185,11 @@ typedef struct WireFailed {
         uint32_t detail, pad;          /* STAGE_MOUNTS: which of them, from 1 on; else 0 */
 } WireFailed;
 
+#define WIRE_STATUS_UNKNOWN (-1)       /* no status of wait(2): somebody else was its parent, and nobody can know it any more */
 typedef struct WireExited {
         WireHeader h;
         uint64_t run;
-        int32_t pid, status;           /* status as wait(2) gives it */
+        int32_t pid, status;           /* status as wait(2) gives it, or WIRE_STATUS_UNKNOWN */
         uint64_t utime_usec, stime_usec, maxrss_bytes, in_bytes, out_bytes;  /* wait4 rusage; block I/O × 512 */
         uint64_t exited_monotonic;     /* usec */
 } WireExited;

@@ -211,6 +211,33 @@ static void print_fd_store(json_object *store) {
         print_field("    ", "fd store", text);
 }
 
+/* "sd_notify" for those that are given the socket: who is heard, and what of it needs a look. */
+static void print_notify(json_object *n) {
+        char span[FORMAT_MAX], number[32];
+        int64_t watchdog = field_number(n, "watchdog_usec", 0), refused = field_number(n, "refused", 0), bad = field_number(n, "bad", 0);
+        _cleanup_free_ char *line = NULL, *error = NULL, *not_heard = NULL, *not_understood = NULL;
+
+        if (!n)
+                return;
+        line = text_printf("heard: %s%s%s%s%s", field_text(n, "access"), field_bool(n, "access_told") ? " (as it said itself)" : "",
+                           field_bool(n, "main_told") ? ", main process as it said itself" : "", watchdog > 0 ? ", watchdog " : "",
+                           watchdog > 0 ? format_span(span, (usec_t) watchdog, true) : "");
+        print_field("    ", "sd_notify", line);
+        if (field_number(n, "errno", 0) > 0)
+                error = text_printf("%s (%" PRIi64 ")", field_text(n, "error"), field_number(n, "errno", 0));
+        print_field("    ", "its error", error);
+        print_field("    ", "its bus error", field_text(n, "bus_error"));
+        print_field("    ", "its varlink error", field_text(n, "varlink_error"));
+        snprintf(number, sizeof number, "%" PRIi64, field_number(n, "exit_status", -1));
+        print_field("    ", "its exit status", field_number(n, "exit_status", -1) >= 0 ? number : NULL);
+        if (refused > 0)
+                not_heard = text_printf("%" PRIi64 " %s, the last: %s", refused, plural(refused, "message", "messages"), field_text(n, "refusal"));
+        print_field("    ", "not heard", not_heard);
+        if (bad > 0)
+                not_understood = text_printf("%" PRIi64 " %s, the last of %s", bad, plural(bad, "value", "values"), field_text(n, "bad_field"));
+        print_field("    ", "not understood", not_understood);
+}
+
 static void print_instance(Ctl *ctl, json_object *detail) {
         InstanceView v = instance_view(field_object(detail, "instance"));
         _cleanup_free_ char *name = instance_name(NULL, v.name, v.instance, false), *exit = exit_text(v.exit), *trouble = trouble_text(&v);
@@ -251,6 +278,7 @@ static void print_instance(Ctl *ctl, json_object *detail) {
         print_field("    ", "invocation", field_text(detail, "invocation_id"));
         print_field("    ", "log", field_text(detail, "log"));
         print_fd_store(field_object(detail, "fd_store"));
+        print_notify(field_object(detail, "notify"));
         print_probes(field_array(detail, "probes"));
         print_usage(field_object(detail, "usage"));
         print_processes(field_array(detail, "processes"));

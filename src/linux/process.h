@@ -43,6 +43,9 @@ typedef struct ProcessStat {
         char comm[16];           /* raw bytes that the process chose; escape before showing */
 } ProcessStat;
 int process_stat(pid_t pid, ProcessStat *ret);          /* -ESRCH */
+/* How a zombie ended, as wait(2) gives it, by anybody who may know (exit_code of proc_pid_stat(5), 3.5). -ESRCH when it is reaped, -EBUSY when it has
+ * not ended, -EACCES where the kernel hides it. */
+int process_exit_status(pid_t pid, uint64_t start_time, int *ret);
 /* Bytes read from and written to storage (/proc/PID/io); -EACCES where the kernel hides it. */
 int process_io(pid_t pid, uint64_t *ret_read, uint64_t *ret_written);
 /* Its share of RAM in bytes, what it has in common with others divided among them (Pss of /proc/PID/smaps_rollup, 4.14). The kernel walks all of

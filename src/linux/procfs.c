@@ -5,6 +5,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/stat.h>
 
 #include "base/fd.h"
 #include "base/strv.h"
@@ -68,6 +69,37 @@ static int stat_parse(const char *line, ProcessStat *ret) {
         };
         memcpy(ret->comm, open + 1, MIN((size_t) (close - open - 1), sizeof(ret->comm) - 1));
         return 0;
+}
+
+/* The kernel shows 0 to those who may not know. */
+static int exit_hidden(pid_t pid) {
+        char path[PROC_PATH_MAX];
+        struct stat st;
+
+        snprintf(path, sizeof path, "/proc/%d", (int) pid);
+        if (stat(path, &st) < 0)
+                return proc_error(-errno);
+        return st.st_uid == geteuid() ? 0 : -EACCES;
+}
+
+int process_exit_status(pid_t pid, uint64_t start_time, int *ret) {
+        char path[PROC_PATH_MAX], line[2048];
+        const char *last;
+        ProcessStat st;
+        ssize_t n;
+        int r;
+
+        n = read_file_into(AT_FDCWD, proc_path(path, pid, "stat"), line, sizeof(line));
+        r = n < 0 ? proc_error(n) : stat_parse(line, &st);
+        if (r < 0)
+                return r;
+        if (st.start_time != start_time)
+                return -ESRCH;
+        last = strrchr(line, ' ');
+        if (st.state != 'Z' || !last)
+                return -EBUSY;
+        *ret = atoi(last + 1);
+        return *ret != 0 ? 0 : exit_hidden(pid);
 }
 
 int process_stat(pid_t pid, ProcessStat *ret) {

@@ -15,10 +15,12 @@
 #include "manager/input.h"
 #include "manager/instance.h"
 #include "manager/link.h"
+#include "manager/main_process.h"
 #include "manager/memory.h"
 #include "manager/notify.h"
 #include "manager/number.h"
 #include "manager/ready.h"
+#include "manager/said.h"
 #include "manager/schedule.h"
 #include "manager/rolling.h"
 #include "manager/service.h"
@@ -115,6 +117,8 @@ static bool recall(Instance *i, const StoredRun *v) {
         i->public_state = instance_public_state(i);
         i->stop_deferred = v->stop_due;
         i->watchdog_interval = v->watchdog;
+        if (said_recall(i, v->said) < 0)
+                log_warning("%s: what it said by sd_notify is forgotten", i->service->key);
         if (v->status[0])
                 instance_set_status(i, "%s", v->status);
         if (v->hint[0])
@@ -123,12 +127,15 @@ static bool recall(Instance *i, const StoredRun *v) {
 }
 
 /* The keeper is its parent still: nothing is in doubt. What the last manager did not record happens now. */
-static void adopt_child(Instance *i, LinkChild *c) {
+static void adopt_child(Instance *i, LinkChild *c, const StoredRun *v) {
         Manager *m = i->service->manager;
 
         c->taken = true;
         i->child = true;
-        i->main = (PidRef) { .pid = c->pid, .fd = -EBADF, .start_time = c->start_time };
+        if (main_process_recall(i, v->pid, v->start_time, c->pid))
+                c->exited = false;
+        else
+                i->main = (PidRef) { .pid = c->pid, .fd = -EBADF, .start_time = c->start_time };
         notify_track(i);
         instance_resume(i);
         if (i->lc.state == LC_PLACING && (c->exited || c->state == CHILD_EXECUTING))
@@ -193,7 +200,7 @@ static int adopt_living(Instance *i, const StoredRun *stored) {
                 take_orphan(m, TAKE_PTR(c), v);
         }
         i->run = v->run;
-        i->notifies = s->spec->ready_by == READY_NOTIFY || s->spec->watchdog || s->spec->fd_store;
+        i->notifies = spec_notifies(s->spec);
         i->journal = spawn_to_journal(i);
         if (i->journal)
                 flood_watch(m);
@@ -211,7 +218,7 @@ static int adopt_living(Instance *i, const StoredRun *stored) {
         balance_link_adopt(i);
         backs_adopt(i);
         if (c)
-                adopt_child(i, c);
+                adopt_child(i, c, v);
         else if (!i->lc.main_alive || adopt_orphan(i, v) < 0)
                 adopt_nothing(i, v->pid, executed);
         if (lifecycle_alive(&i->lc))

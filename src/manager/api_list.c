@@ -16,6 +16,7 @@
 #include "manager/params.h"
 #include "manager/rolling.h"
 #include "manager/sockets.h"
+#include "manager/said.h"
 #include "manager/schedule.h"
 #include "manager/probes.h"
 #include "manager/spawn.h"
@@ -267,6 +268,7 @@ static json_object *detail_json(Instance *i, bool brief) {
         json_set(o, "processes", brief ? json_object_new_array() : processes_json(i));
         json_set(o, "probes", probes_json(i));
         json_set(o, "fd_store", fd_store_json(i));
+        json_set(o, "notify", said_json(i));
         return o;
 }
 

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "linux/thrift.h"
+#include "manager/said.h"
 #include "manager/books.h"
 #include "manager/events.h"
 #include "manager/link.h"
@@ -105,6 +106,7 @@ int books_write_instance(Instance *i) {
                         .isolation = isolate_kind_name(isolate_kind(s->manager->isolate)), .where = place_of(i, id),
                         .since_realtime = i->since_realtime, .lc = i->lc, .stop_due = i->stop_deferred,
                         .watchdog = i->watchdog_interval, .status = i->status, .hint = i->hint };
+        _cleanup_free_ char *said = said_text(i);
 
         if (!remembered(i))
                 return store_delete_run(s->manager->store, v.ns, v.name, i->place);
@@ -114,6 +116,7 @@ int books_write_instance(Instance *i) {
                 v.lc.wanted = v.lc.restart_pending = true;
                 v.stop_due = false;
         }
+        v.said = said;
         hex_encode(id, i->invocation, sizeof i->invocation);
         return store_put_run(s->manager->store, &v);
 }

@@ -21,6 +21,7 @@ struct Control {
         void *userdata;
         usec_t timeout;
         uint64_t run;
+        pid_t pid;                         /* 0: not known yet */
         uint8_t invocation[16];
         Cell *cell;
         sd_event_source *timer, *output, *late;   /* late: it failed before control_start() had returned */
@@ -58,6 +59,16 @@ DEFINE_CLEANUP(Control *, control_free);
 
 Control *control_find(const Manager *m, uint64_t run) {
         return m->controls ? map_get(m->controls, &run) : NULL;
+}
+
+Instance *control_of_pid(const Manager *m, pid_t pid) {
+        size_t at = 0;
+        void *v;
+
+        while (m->controls && map_next(m->controls, &at, &v))
+                if (((Control *) v)->pid == pid)
+                        return ((Control *) v)->instance;
+        return NULL;
 }
 
 /* ---- what is left of it ---- */
@@ -367,6 +378,7 @@ void control_spawned(Manager *m, const WireSpawned *p) {
 
         if (!c)
                 return;
+        c->pid = p->pid;
         hex_encode(invocation, c->invocation, sizeof c->invocation);
         r = cell_place(c->cell, &main, invocation);
         if (r < 0)

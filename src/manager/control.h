@@ -46,6 +46,7 @@ void control_free_all(Manager *m);         /* kills what there is */
 /* ---- for link.c, runs.c and spawn.c: a run that is no instance's may be a control process's ---- */
 
 Control *control_find(const Manager *m, uint64_t run);   /* NULL: none, or one that is only waited for */
+Instance *control_of_pid(const Manager *m, pid_t pid);   /* whose control process it is; NULL: nobody's */
 void control_pump(Manager *m);                           /* the keeper's socket has room again */
 void control_spawned(Manager *m, const WireSpawned *p);
 void control_spawn_failed(Manager *m, const WireFailed *p);

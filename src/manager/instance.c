@@ -24,6 +24,7 @@
 #include "manager/probes.h"
 #include "manager/ready_log.h"
 #include "manager/number.h"
+#include "manager/said.h"
 #include "manager/schedule.h"
 #include "manager/rolling.h"
 #include "manager/service.h"
@@ -76,6 +77,7 @@ Instance *instance_free(Instance *i) {
         cell_free(i->cell);
         free(i->status);
         free(i->hint);
+        said_free(i);
         free(i->held);
         free(i->fd_refused);
         free(i->sample);
@@ -131,11 +133,19 @@ int instance_track(Instance *i) {
 
 #define PLACING_USEC (60 * USEC_PER_SEC)
 
+#define WATCHDOG_PAUSE (200 * USEC_PER_MSEC)
+
 static int on_deadline(sd_event_source *s, uint64_t usec, void *userdata);
+static void arm(Instance *i, sd_event_source **source, usec_t at, sd_event_time_handler_t handler);
 
 static int on_watchdog(sd_event_source *s, uint64_t usec, void *userdata) {
         Instance *i = userdata;
 
+        /* Its sign of life may be among what we do not listen to just now. */
+        if (i->service->manager->notify.pause) {
+                arm(i, &i->watchdog, usec_add(now_usec(CLOCK_MONOTONIC), WATCHDOG_PAUSE), on_watchdog);
+                return 0;
+        }
         event_emit(i->service->manager, i, NULL, EVENT_WATCHDOG, "no sign of life for %" PRIu64 " ms: SIGABRT",
                    (uint64_t) (i->watchdog_interval / USEC_PER_MSEC));
         instance_event(i, EV_WATCHDOG);
@@ -182,9 +192,34 @@ static int on_deadline(sd_event_source *s, uint64_t usec, void *userdata) {
         return 0;
 }
 
+static void arm_watchdog(Instance *i) {
+        bool on = i->watchdog_interval > 0 && (i->lc.state == LC_RUNNING || i->lc.state == LC_RELOADING);
+
+        arm(i, &i->watchdog, on ? usec_add(now_usec(CLOCK_MONOTONIC), i->watchdog_interval) : USEC_INFINITY, on_watchdog);
+}
+
 void instance_ping(Instance *i) {
         if (i->watchdog)
-                arm(i, &i->watchdog, usec_add(now_usec(CLOCK_MONOTONIC), i->watchdog_interval), on_watchdog);
+                arm_watchdog(i);
+}
+
+void instance_set_watchdog(Instance *i, usec_t interval) {
+        i->watchdog_interval = interval;
+        arm_watchdog(i);
+        books_mark_instance(i);
+}
+
+void instance_watchdog_triggered(Instance *i) {
+        event_emit(i->service->manager, i, NULL, EVENT_WATCHDOG, "asked for by the service itself: SIGABRT");
+        instance_event(i, EV_WATCHDOG);
+}
+
+void instance_extend(Instance *i, usec_t by) {
+        usec_t now = now_usec(CLOCK_MONOTONIC), due;
+
+        instance_feed(i, &(LcInput) { .event = EV_EXTEND, .until = usec_add(now, by) });
+        if (i->watchdog && sd_event_source_get_time(i->watchdog, &due) >= 0)
+                arm(i, &i->watchdog, notify_extended(due, now, by), on_watchdog);
 }
 
 /* ---- actions, in the order of their bits ---- */
@@ -219,6 +254,7 @@ static void act_signal_stop(Instance *i, LcInput *next) {
 
 static void act_signal_abort(Instance *i, LcInput *next) {
         (void) signal_main(i, SIGABRT, WIRE_TO_MAIN);
+        (void) signal_main(i, SIGCONT, WIRE_TO_MAIN);
 }
 
 static void dequeue(Instance *i) {
@@ -333,9 +369,7 @@ static void act_spawn(Instance *i, LcInput *next) {
 }
 
 static void act_arm_watchdog(Instance *i, LcInput *next) {
-        i->watchdog_interval = i->service->spec->watchdog;
-        if (i->watchdog_interval)
-                arm(i, &i->watchdog, usec_add(now_usec(CLOCK_MONOTONIC), i->watchdog_interval), on_watchdog);
+        arm_watchdog(i);
 }
 
 static void act_disarm_watchdog(Instance *i, LcInput *next) {
@@ -436,8 +470,7 @@ void instance_resume(Instance *i) {
         LcInput next = { .event = _LC_EVENT_MAX };
 
         arm(i, &i->deadline, i->lc.deadline, on_deadline);
-        if (i->watchdog_interval && (i->lc.state == LC_RUNNING || i->lc.state == LC_RELOADING))
-                arm(i, &i->watchdog, usec_add(now_usec(CLOCK_MONOTONIC), i->watchdog_interval), on_watchdog);
+        arm_watchdog(i);
         probes_update(i);
         ready_log_update(i);
         if (i->lc.rest_alive && !i->lc.main_alive)

@@ -13,6 +13,12 @@ void instance_feed(Instance *i, const LcInput *in);
 void instance_order(Instance *i, LcEvent e);
 static inline void instance_event(Instance *i, LcEvent e) { instance_feed(i, &(LcInput) { .event = e }); }
 
+/* The watchdog's interval is another one for the rest of this run; 0: none. */
+void instance_set_watchdog(Instance *i, usec_t interval);
+void instance_watchdog_triggered(Instance *i);
+/* What is awaited of it, and the watchdog, has at least so long from now on. */
+void instance_extend(Instance *i, usec_t by);
+
 /* To its main process, its process group or all of it; to all that is left once the main process is gone. 0 or -errno. */
 int instance_signal(Instance *i, int sig, StopScope scope);
 

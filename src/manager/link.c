@@ -122,6 +122,11 @@ int link_signal(Link *l, uint64_t run, int sig, int target) {
         return link_send(l, &p, sizeof p, -EBADF);
 }
 
+int link_main(Link *l, uint64_t run, const PidRef *main) {
+        WireMain p = { .h = { WIRE_MAIN, sizeof p }, .run = run, .pid = main->pid, .start_time = main->start_time };
+        return link_send(l, &p, sizeof p, -EBADF);
+}
+
 int link_hold(Link *l, const char *name, int fd) {
         WireHold p = { .h = { WIRE_HOLD, sizeof p } };
 

@@ -19,6 +19,7 @@ int link_spawn(Link *l, const WireSpawn *spawn, size_t size, const int *fds, siz
 int link_release(Link *l, uint64_t run);
 int link_ack(Link *l, uint64_t run);
 int link_signal(Link *l, uint64_t run, int sig, int target);
+int link_main(Link *l, uint64_t run, const PidRef *main);   /* its main process is this one from now on */
 int link_hold(Link *l, const char *name, int fd);
 int link_drop(Link *l, const char *name);          /* the opposite */
 int link_reopen(Link *l);                          /* the logger shall open its files anew */

@@ -49,6 +49,7 @@ typedef struct Sockets Sockets;
 typedef struct InstanceHooks InstanceHooks;
 typedef struct Sample Sample;
 typedef struct Drops Drops;
+typedef struct Said Said;
 typedef struct Rolling Rolling;
 typedef struct FdStore FdStore;
 typedef struct FdStoreIndex FdStoreIndex;
@@ -84,6 +85,7 @@ struct Instance {
         Sample *sample;                    /* figures told last (api_list.c); NULL: nobody has asked */
         LastUsage *last;                   /* NULL: no run has ended yet */
         struct { usec_t since, told; unsigned n; uint64_t ignored; } notes;   /* messages by sd_notify in this second */
+        Said *said;                        /* what this run has said by sd_notify that stays true of it; NULL: nothing */
         struct { int read, write; } input;  /* of a collector: our ends of its pipe, or -EBADF */
         BalanceLink *balance;              /* of a balancer: the wire to it; NULL: none */
         Backs *backs;                      /* private sockets of this run; NULL: none */

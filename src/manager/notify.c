@@ -1,5 +1,5 @@
-/* Must stay true: a datagram is never answered by disconnecting or aborting; a sender that belongs to no instance changes nothing, and none changes another's
- * (MAINPID= is not heard: whose process is main, the keeper knows); a service's own flood costs it its own messages alone. How messages are taken off the
+/* Must stay true: a datagram is never answered by disconnecting or aborting; a sender that belongs to no instance changes nothing, and none changes
+ * another's; a service's own flood costs it its own messages alone. How messages are taken off the
  * socket, and what becomes of descriptors: notify_receive.c. */
 #include <stdio.h>
 #include <sys/socket.h>
@@ -10,13 +10,12 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "manager/control.h"
 #include "manager/events.h"
-#include "manager/fd_store.h"
-#include "manager/instance.h"
 #include "manager/link.h"
 #include "manager/notify_private.h"
+#include "manager/said.h"
 
-#define STATUS_MAX 1024
 #define RECEIVE_BUFFER (8 * 1024 * 1024)
 /* What is heard of one instance in a second, and how often it is said that there was more. */
 #define HEARD_MAX 200
@@ -36,105 +35,33 @@ void notify_track(Instance *i) {
         }
 }
 
-/* The number of a main process that has been reaped may be another's by now. */
-static Instance *notify_sender(Manager *m, pid_t pid) {
-        uint64_t key = pid;
+static Instance *main_of(const Manager *m, pid_t pid) {
+        uint64_t key = (uint64_t) pid;
         Instance *i = map_get(m->pids, &key);
+
+        /* The number of a main process that has been reaped may be another's by now. */
+        return i && i->lc.main_alive ? i : NULL;
+}
+
+static Instance *find_sender(const Manager *m, const NotifySource *s, NotifySender *ret) {
+        Instance *i = main_of(m, s->pid);
         size_t at = 0;
         void *v;
 
-        if (i && i->lc.main_alive)
+        *ret = NOTIFY_FROM_MAIN;
+        if (i)
                 return i;
+        *ret = NOTIFY_FROM_CONTROL;
+        i = control_of_pid(m, s->pid);
+        if (i)
+                return i;
+        *ret = NOTIFY_FROM_MEMBER;
         while (map_next(m->runs, &at, &v)) {
                 i = v;
-                if (i->cell && i->notifies && cell_owns(i->cell, pid))
+                if (i->cell && i->notifies && cell_owns(i->cell, s->pid))
                         return i;
         }
         return NULL;
-}
-
-/* ---- fields ---- */
-
-static void field_ready(Instance *i, const char *value) {
-        if (streq(value, "1"))
-                instance_ready(i);
-}
-
-/* When the sender says that it began (MONOTONIC_USEC=), in the datagram that is being handled; 0: it does not say. */
-static usec_t datagram_usec;
-
-static void field_monotonic(Instance *i, const char *value) {
-        if (parse_u64(value, &datagram_usec) < 0)
-                datagram_usec = 0;
-}
-
-static void field_reloading(Instance *i, const char *value) {
-        if (streq(value, "1"))
-                instance_feed(i, &(LcInput) { .event = EV_RELOADING, .until = datagram_usec });
-}
-
-static void field_stopping(Instance *i, const char *value) {
-        if (streq(value, "1"))
-                instance_event(i, EV_STOPPING);
-}
-
-static void field_status(Instance *i, const char *value) {
-        if (!utf8_valid(value, strlen(value)))
-                return;
-        instance_set_status(i, *value ? "%.*s" : NULL, STATUS_MAX, value);
-}
-
-static void field_watchdog(Instance *i, const char *value) {
-        if (streq(value, "trigger"))
-                instance_event(i, EV_WATCHDOG);
-        else if (streq(value, "1"))
-                instance_ping(i);
-}
-
-static void field_watchdog_usec(Instance *i, const char *value) {
-        uint64_t usec;
-
-        if (parse_u64(value, &usec) < 0 || usec == 0)
-                return;
-        i->watchdog_interval = usec;
-        instance_ping(i);
-}
-
-static void field_extend(Instance *i, const char *value) {
-        uint64_t usec;
-
-        if (parse_u64(value, &usec) >= 0)
-                instance_feed(i, &(LcInput) { .event = EV_EXTEND, .until = usec_add(now_usec(CLOCK_MONOTONIC), usec) });
-}
-
-/* STOPPING wins over the others; STATUS first, so that what follows is reported with it. */
-static const struct { const char *name; void (*handle)(Instance *i, const char *value); } fields[] = {
-        { "MONOTONIC_USEC=", field_monotonic }, { "STATUS=", field_status }, { "STOPPING=", field_stopping }, { "RELOADING=", field_reloading },
-        { "EXTEND_TIMEOUT_USEC=", field_extend }, { "READY=", field_ready },
-        { "WATCHDOG_USEC=", field_watchdog_usec }, { "WATCHDOG=", field_watchdog },
-};
-
-void notify_apply(Manager *m, uint64_t run, char *text, NotifyFds *fds) {
-        FdStoreOrder order;
-        Instance *i;
-
-        datagram_usec = 0;
-        for (size_t k = 0; k < ARRAY_SIZE(fields); k++) {
-                for (char *line = text; line; line = strchr(line, '\n') ? strchr(line, '\n') + 1 : NULL) {
-                        const char *value = startswith(line, fields[k].name);
-                        i = map_get(m->runs, &run);      /* each field may have ended the run */
-                        char buffer[DATAGRAM_MAX];
-
-                        if (!value || !i)
-                                continue;
-                        snprintf(buffer, sizeof buffer, "%.*s", (int) strcspn(value, "\n"), value);
-                        fields[k].handle(i, buffer);
-                }
-        }
-        fd_store_read(text, &order);
-        i = map_get(m->runs, &run);
-        if (i)
-                fd_store_message(i, &order, fds);
 }
 
 /* Whether the instance has not used up this second. Who says more is told of at the beginning and with what it cost at the next. */
@@ -166,23 +93,49 @@ void notify_complain(Manager *m, const char *what) {
         log_warning("notify: ignoring a datagram %s (%" PRIu64 " bad ones so far)", what, m->notify.bad);
 }
 
-Instance *notify_admit(Manager *m, char *text, size_t n, const struct ucred *sender) {
+/* Whether the sender may speak for its instance. */
+static bool admitted(Instance *i, const NotifySource *s, NotifySender from) {
+        static const char *const who[] = { "the main process", "a command of the service", "not its main process" };
+        NotifyAccess access = said_access(i);
+
+        if (!i->notifies || i->run == 0)
+                return false;
+        if (notify_admits(access, from))
+                return true;
+        said_refuse(i, "a message of pid %d, %s, is not heard: notify_access is %s", s->pid, who[from], notify_access_name(access));
+        return false;
+}
+
+static void note_bad(Instance *i, const NotifyMessage *m) {
+        Said *said = m->bad > 0 ? said_of(i) : NULL;
+
+        if (!said)
+                return;
+        said->bad += m->bad;
+        memcpy(said->bad_field, m->first_bad, sizeof said->bad_field);
+}
+
+Instance *notify_admit(Manager *m, char *text, size_t n, const NotifySource *s, NotifyMessage *ret) {
+        NotifySender from;
         Instance *i;
 
-        if (n > 0 && text[n - 1] == 0)
-                n--;
-        text[n] = 0;
-        if (!sender || memchr(text, 0, n)) {
+        if (s->pid <= 0 || notify_parse(text, n, ret) < 0) {
                 notify_complain(m, "without credentials or with a NUL in it");
                 return NULL;
         }
         /* Answered by the end of the descriptor that came with it, now that all before it has been handled. */
-        if (streq(text, "BARRIER=1"))
+        if (ret->barrier) {
+                if (ret->assignments != 1)
+                        notify_complain(m, "with BARRIER=1 and other fields");
                 return NULL;
-        i = notify_sender(m, sender->pid);
+        }
+        i = find_sender(m, s, &from);
         if (!i)
-                log_debug("notify: pid %d belongs to no service of ours", sender->pid);
-        return i && heard(i) ? i : NULL;
+                log_debug("notify: pid %d belongs to no service of ours", s->pid);
+        if (!i || !admitted(i, s, from) || !heard(i))
+                return NULL;
+        note_bad(i, ret);
+        return i;
 }
 
 /* A manager that crashed may have done so on the datagram that is the first now: that one is taken before it is looked at. */

@@ -1,17 +1,19 @@
-/* What the files of notify share: notify_receive.c takes messages off the socket, notify.c knows whose they are and what they mean. */
+/* What the files of notify share: notify_receive.c takes messages off the socket, notify.c knows whose they are, and
+ * notify_apply.c what they mean. */
 #pragma once
-
-#include <sys/socket.h>
 
 #include "manager/notify.h"
 #include "manager/notify_fds.h"
+#include "model/notify.h"
 
-#define DATAGRAM_MAX 4096              /* PIPE_BUF, as systemd has it */
+/* Who sent it, as the kernel says. */
+typedef struct NotifySource { pid_t pid; uid_t uid; } NotifySource;   /* pid 0: it does not say */
 
-/* Whose message this is; NULL when it is nobody's, must not be heard, or is one too many. text[n] is 0, and may be made so earlier. */
-Instance *notify_admit(Manager *m, char *text, size_t n, const struct ucred *sender);
-/* What it says happens. Descriptors that somebody wants are taken out of fds. */
-void notify_apply(Manager *m, uint64_t run, char *text, NotifyFds *fds);
+/* Reads the message, which points into text (changed; room for n + 1 bytes), and tells whose it is; NULL when it is nobody's, must not be heard, or is
+ * one too many. */
+Instance *notify_admit(Manager *m, char *text, size_t n, const NotifySource *s, NotifyMessage *ret);
+/* What it says happens, in notify_apply.c. Descriptors that somebody wants are taken out of fds. */
+void notify_apply(Manager *m, uint64_t run, const NotifyMessage *message, const NotifySource *s, NotifyFds *fds);
 /* Anybody may send anything; the log must not grow with it. */
 void notify_complain(Manager *m, const char *what);
 

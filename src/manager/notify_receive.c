@@ -8,6 +8,7 @@
 #include "manager/notify_private.h"
 
 #include <signal.h>
+#include <sys/socket.h>
 #include <sys/time.h>
 
 #include "base/fd.h"
@@ -19,7 +20,7 @@
 #define LINGER_MAX (20 * USEC_PER_MSEC)
 
 typedef struct Datagram {
-        char text[DATAGRAM_MAX + 1];
+        char text[NOTIFY_DATAGRAM_MAX + 1];
         size_t n;
         int flags;                     /* as recvmsg(2) gives them; MSG_CTRUNC: descriptors came along that there was no room for */
         struct ucred sender;           /* pid 0: none */
@@ -42,7 +43,7 @@ static void take_control(Datagram *d, struct msghdr *h) {
 /* The first datagram, which stays with MSG_PEEK. 0, or -errno. */
 static int receive(int fd, Datagram *d, bool with_fds, int flags) {
         union { struct cmsghdr align; char space[CMSG_SPACE(sizeof(struct ucred)) + CMSG_SPACE(NOTIFY_FDS_MAX * sizeof(int))]; } control;
-        struct iovec iov = { .iov_base = d->text, .iov_len = DATAGRAM_MAX };
+        struct iovec iov = { .iov_base = d->text, .iov_len = NOTIFY_DATAGRAM_MAX };
         struct msghdr h = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control,
                             .msg_controllen = with_fds ? sizeof control : CMSG_SPACE(sizeof(struct ucred)) };
         ssize_t n = recvmsg(fd, &h, MSG_DONTWAIT | MSG_CMSG_CLOEXEC | flags);
@@ -56,16 +57,6 @@ static int receive(int fd, Datagram *d, bool with_fds, int flags) {
         d->fds.n = 0;
         take_control(d, &h);
         return 0;
-}
-
-static bool wants_fds(const char *text) {
-        static const char *const lines[] = { "FDSTORE=1", "MAINPIDFD=1" };
-
-        for (size_t k = 0; k < ARRAY_SIZE(lines); k++)
-                for (const char *at = text; at; at = strchr(at, '\n') ? strchr(at, '\n') + 1 : NULL)
-                        if (strcspn(at, "\n") == strlen(lines[k]) && startswith(at, lines[k]))
-                                return true;
-        return false;
 }
 
 /* ---- the end of a datagram ---- */
@@ -118,21 +109,27 @@ static int spend(Manager *m, usec_t begun) {
 /* ---- one datagram ---- */
 
 static void hear(Manager *m, int fd, Datagram *d, bool peeked) {
+        const NotifySource from = { .pid = d->sender.pid, .uid = d->sender.uid };
+        static char text[NOTIFY_DATAGRAM_MAX + 1];      /* the message points into it */
+        NotifyMessage message;
         Instance *i;
         uint64_t run;
+        bool wants;
 
         if (d->flags & MSG_TRUNC) {
                 notify_complain(m, "longer than 4096 bytes");
                 return;
         }
-        i = notify_admit(m, d->text, d->n, d->sender.pid > 0 ? &d->sender : NULL);
+        memcpy(text, d->text, d->n);
+        i = notify_admit(m, text, d->n, &from, &message);
         if (!i)
                 return;
         run = i->run;
         /* The same again: nobody else reads here. What does not fit our table of files is told by the flag once more. */
-        if (peeked && (d->flags & MSG_CTRUNC) && fd_store_looks(i) && wants_fds(d->text) && receive(fd, d, true, MSG_PEEK) < 0)
+        wants = message.fd_store.store || message.main_pidfd;
+        if (peeked && wants && (d->flags & MSG_CTRUNC) && fd_store_looks(i) && receive(fd, d, true, MSG_PEEK) < 0)
                 return;
-        notify_apply(m, run, d->text, &d->fds);
+        notify_apply(m, run, &message, &from, &d->fds);
 }
 
 int notify_receive(sd_event_source *s, int fd, uint32_t revents, void *userdata) {

@@ -130,7 +130,7 @@ static int look_at(Recovery *r, pid_t pid, uint64_t run) {
         Found f = { .pid = pid, .run = run }, *grown;
         ProcessStat stat;
 
-        if (process_stat(pid, &stat) < 0 || stat.session != pid || stat.state == 'Z' || process_environment(pid, &env) < 0)
+        if (process_stat(pid, &stat) < 0 || (run == 0 && stat.session != pid) || stat.state == 'Z' || process_environment(pid, &env) < 0)
                 return 0;
         f.env = env;
         f.start_time = stat.start_time;

@@ -12,6 +12,7 @@
 #include "manager/link.h"
 #include "manager/memory.h"
 #include "manager/notify.h"
+#include "manager/said.h"
 #include "manager/sandbox.h"
 
 void instance_spawned(Manager *m, const WireSpawned *p) {
@@ -198,6 +199,11 @@ struct HeldExit {
 static void conclude_exit(Instance *i, const WireExited *p, bool oom) {
         LcInput in = { .event = EV_MAIN_EXIT, .exit = { .code = -1 }, .oom = oom };
 
+        if (p->status == WIRE_STATUS_UNKNOWN) {
+                event_unknown(i, p->pid, true);
+                instance_event(i, EV_GONE);
+                return;
+        }
         if (WIFEXITED(p->status))
                 in.exit.code = WEXITSTATUS(p->status);
         else
@@ -238,7 +244,10 @@ void instance_record_exit(Instance *i, const WireExited *p) {
 void instance_exited(Manager *m, const WireExited *p) {
         Instance *i = map_get(m->runs, &p->run);
 
-        if (i)
+        /* The former main process: the keeper said so before it knew of the present one, and takes it back. */
+        if (i && i->said && i->said->main_told && p->pid != i->main.pid)
+                log_debug("%s: pid %d has ended and was not its main process any more", i->service->key, p->pid);
+        else if (i)
                 instance_record_exit(i, p);
         else if (!sandbox_trial_exited(m, p))
                 control_exited(m, p);

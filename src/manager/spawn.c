@@ -24,6 +24,7 @@
 #include "manager/sandbox.h"
 #include "manager/sockets.h"
 #include "manager/spawn.h"
+#include "manager/said.h"
 #include "manager/spawn_env.h"
 #include "model/balanced.h"
 
@@ -109,7 +110,9 @@ int spawn_prepare(Instance *i, KlError *reterr) {
                 return r;
         i->journal = false;
         free(TAKE_PTR(i->drops));
-        i->notifies = s->spec->ready_by == READY_NOTIFY || s->spec->watchdog || s->spec->fd_store;
+        i->notifies = spec_notifies(s->spec);
+        i->watchdog_interval = s->spec->watchdog;
+        said_free(i);
         /* Known before it exists: a child that nobody knows could not be ended. */
         return instance_track(i);
 }
@@ -420,6 +423,9 @@ static int control_environment(const SpawnControl *c, const Identity *id, char *
         hex_encode(invocation, c->invocation, 16);
         if ((r = environment_build(c->instance, id, env, reterr)) < 0 || (r = strv_env_set(env, "INVOCATION_ID", invocation)) < 0 ||
             (r = strv_env_set(env, "KINGLY_CONTROL", c->what)) < 0)
+                return r;
+        if (c->instance->notifies && said_access(c->instance) >= NOTIFY_ACCESS_EXEC &&
+            (r = strv_env_set(env, "NOTIFY_SOCKET", c->instance->service->manager->notify.path)) < 0)
                 return r;
         STRV_FOREACH(e, c->env) {
                 _cleanup_free_ char *name = strndup(*e, strcspn(*e, "="));

@@ -123,6 +123,11 @@ static const EventInfo kinds[_EVENT_KIND_MAX] = {
         [EVENT_FD_REFUSED] = { "fd-refused", "b1b0b34b258344cbaa46595229f6c92a", LOG_WARNING, SERVICE "sends descriptors that are not kept",
                 "It sent FDSTORE=1, but not all that came with it was taken into its fd store; the message says why. What was refused is closed, and not "
                 "there at its next start. The key fd_store says how many are kept." },
+        [EVENT_NOTIFY_REFUSED] = { "notify-refused", "31b59ec4864e4ccfaf306ca2ec6af704", LOG_WARNING, SERVICE "says what is not heard",
+                "A process of it sent a message by sd_notify that notify_access does not admit, or named a main process that cannot be one; the message "
+                "says which. If it is meant to be heard, as systemd-notify in a shell script is, set notify_access: all." },
+        [EVENT_MAIN_PROCESS] = { "main-process", "8523864d3a7f43d1a2fda553a9866b1b", LOG_INFO, SERVICE "has another main process",
+                "It said so by MAINPID= of sd_notify. The end of that process is the end of the run from now on." },
         [EVENT_SCHEDULED] = { "scheduled", "61538ebd2f8b4cf285bbad963b120e49", LOG_INFO, SERVICE "runs as scheduled",
                 "The time that its schedule names has come: a oneshot is started, a simple service restarted." },
         [EVENT_SKIPPED] = { "skipped", "17166f77cdec47d9b6140dbc7b588774", LOG_NOTICE, SERVICE "was not run again while it still ran",

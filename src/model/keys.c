@@ -9,6 +9,7 @@
 static const char *const service_types[] = { "simple", "oneshot", NULL };
 static const char *const depend_kinds[] = { "started", "ready", "completed", NULL };
 static const char *const ready_ways[] = { "start", "notify", "fd", "probe", "log", "ipc", NULL };
+static const char *const notify_accesses[] = { "none", "main", "exec", "all", NULL };
 static const char *const ready_lates[] = { "fail", "pass", NULL };
 static const char *const schedule_overlaps[] = { "skip", "queue", "replace", NULL };
 static const char *const schedule_missed[] = { "skip", "once", "all", NULL };
@@ -155,6 +156,11 @@ const SpecKey spec_keys[] = {
           .help = "Once ready, the service must send WATCHDOG=1 to NOTIFY_SOCKET at least this often (twice as often is wise), else it "
                   "gets SIGABRT and has failed. 0 turns this off.",
           .example = "10s" },
+        { "notify_access", KEY_ENUM, FIELD(notify_access), notify_accesses, .fallback = "none", .effect = EFFECT_RESTART,
+          .help = "Whose messages by sd_notify(3) are heard. main: those of the main process. exec: those of its hooks and other commands too. all: "
+                  "those of every process of the service, which a shell script needs that calls systemd-notify. With ready.by: notify, a "
+                  "watchdog or an fd_store none means main; otherwise a service with none is not given NOTIFY_SOCKET. What is not heard is told by describe.",
+          .example = "all" },
 
         { "fd_store", KEY_UINT32, FIELD(fd_store), .max = FD_STORE_MAX, .fallback = "0", .effect = EFFECT_RESTART,
           .help = "How many descriptors each instance may leave with Kingly by FDSTORE=1 (see sd_pid_notify_with_fds(3)); it finds them again, behind "

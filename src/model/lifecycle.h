@@ -53,7 +53,7 @@ typedef enum LcEvent {
         EV_EMPTY,          /* nothing of the instance lives any more (only meaningful after EV_MAIN_EXIT or EV_GONE) */
         EV_REMAINS,        /* answer to ACT_CHECK_EMPTY: others live on; EV_EMPTY follows when they are gone */
         EV_DEADLINE,       /* now >= deadline; one that comes too early is ignored */
-        EV_WATCHDOG,       /* the watchdog interval passed without a ping */
+        EV_WATCHDOG,       /* the watchdog interval passed without a ping, or the service itself says WATCHDOG=trigger, in its start as well */
         EV_OVERSIZE,       /* it uses more than limits.memory_restart: stop gracefully, start again; the wait before it is not that of a failure */
         EV_FAIL,           /* supervisor's verdict from outside (scope lost, oom …): kill and treat as failure; input.reason */
         EV_RESET,          /* operator: forget failure and counters; FAILED becomes STOPPED */
@@ -106,7 +106,7 @@ typedef enum LcAction {
         ACT_CHECK_DEPS = 1 << 5,    /* feed EV_DEPS_MET or EV_DEPS_FAILED now, or when it changes */
         ACT_AWAIT_DEMAND = 1 << 10, /* open the sockets and feed EV_DEMAND when somebody connects, EV_SPAWN_FAILED when they cannot be opened */
         ACT_SPAWN = 1 << 6,         /* new generation: place, spawn */
-        ACT_ARM_WATCHDOG = 1 << 7,  /* start (or restart) the watchdog of the instance */
+        ACT_ARM_WATCHDOG = 1 << 7,  /* start (or restart) the watchdog of the instance, if it has one */
         ACT_DISARM_WATCHDOG = 1 << 8,
         ACT_CHANGED = 1 << 9,       /* state (or anything list shows) changed: tell events, waiters, dependents, store */
         ACT_SIGNAL_RELOAD = 1 << 11, /* spec.reload.signal to main */

@@ -12,6 +12,7 @@
 
 typedef enum ServiceType { SERVICE_SIMPLE, SERVICE_ONESHOT } ServiceType;
 typedef enum ReadyBy { READY_START, READY_NOTIFY, READY_FD, READY_PROBE, READY_LOG, READY_IPC } ReadyBy;
+typedef enum NotifyAccess { NOTIFY_ACCESS_NONE, NOTIFY_ACCESS_MAIN, NOTIFY_ACCESS_EXEC, NOTIFY_ACCESS_ALL } NotifyAccess;
 typedef enum ReadyLate { READY_LATE_FAIL, READY_LATE_PASS } ReadyLate;
 typedef enum RestartWhen { RESTART_ALWAYS, RESTART_ON_FAILURE, RESTART_NEVER } RestartWhen;
 typedef enum StopScope { STOP_ALL, STOP_GROUP, STOP_MAIN } StopScope;
@@ -120,6 +121,7 @@ typedef struct ServiceSpec {
         usec_t watchdog;                /* 0: off */
         uint32_t fd_store;              /* descriptors of an instance; 0: off */
         int fd_store_preserve;          /* FdStorePreserve */
+        int notify_access;              /* NotifyAccess, as written: notify_access() says what is in force */
         ProbeSpec *probes[_PROBE_KIND_MAX];   /* NULL: none */
 
         struct {
@@ -308,6 +310,10 @@ char *spec_key_format(const SpecKey *k, const void *s);   /* NULL on OOM */
 int spec_validate(const ServiceSpec *s, const char **ret_key, KlError *reterr);
 /* Where the kernel is to slow the service down: at limits.memory_high, or at limits.memory_restart, of which it tells us by that; or LIMIT_UNSET. */
 uint64_t spec_memory_high(const ServiceSpec *s);
+/* It is given NOTIFY_SOCKET. */
+static inline bool spec_notifies(const ServiceSpec *s) {
+        return s->ready_by == READY_NOTIFY || s->watchdog > 0 || s->fd_store > 0 || s->notify_access != NOTIFY_ACCESS_NONE;
+}
 /* It has times at which it runs (or, one that is meant to run on, is restarted). */
 static inline bool spec_scheduled(const ServiceSpec *s) { return s->schedule.cron || s->schedule.every > 0; }
 unsigned spec_instances(const ServiceSpec *s, unsigned n_cpus);    /* resolved, at least 1, at most INSTANCES_LIMIT */

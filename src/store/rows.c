@@ -120,7 +120,7 @@ int store_put_run(Store *s, const StoredRun *v) {
                      NUMBER(v->since_realtime), TEXT(lifecycle_state_name(l->state)), NUMBER(flags_of(l)), NUMBER(l->restarts),
                      NUMBER(l->attempts), NUMBER(l->reason), NUMBER(l->exit.code), NUMBER(l->exit.signal), NUMBER(l->since),
                      NUMBER(l->run_since), NUMBER(l->ready_since), NUMBER(l->deadline), NUMBER(v->stop_due), NUMBER(v->watchdog),
-                     TEXT(v->status), TEXT(v->hint), NUMBER(v->number), NUMBER(l->oversized));
+                     TEXT(v->status), TEXT(v->hint), NUMBER(v->number), NUMBER(l->oversized), TEXT(v->said));
 }
 
 int store_delete_run(Store *s, const char *ns, const char *name, unsigned instance) {
@@ -168,6 +168,7 @@ static int run_row(sqlite3_stmt *st, void *context) {
                 .status = text_at(st, 25),
                 .hint = text_at(st, 26),
                 .number = (uint32_t) sqlite3_column_int64(st, 27),
+                .said = text_at(st, 29),
         };
 
         set_flags(&v.lc, sqlite3_column_int64(st, 13));

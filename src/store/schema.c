@@ -42,6 +42,8 @@ static const char *const migrations[] = {
         /* 4 → 5: schedules */
         ("CREATE TABLE schedule (ns TEXT NOT NULL, name TEXT NOT NULL, handled INTEGER NOT NULL, last INTEGER NOT NULL,"
          " pending INTEGER NOT NULL, PRIMARY KEY (ns, name)) WITHOUT ROWID;"),
+        /* 5 → 6: what the run has said by sd_notify that stays true of it. */
+        "ALTER TABLE run ADD COLUMN said TEXT NOT NULL DEFAULT '';",
 };
 
 static int schema_version(sqlite3 *db, uint64_t *ret) {

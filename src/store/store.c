@@ -28,15 +28,15 @@ static const char *const statement_texts[_STATEMENT_MAX] = {
                 "SELECT ns, name, spec_json, origin, wanted, generation, position FROM service ORDER BY position, ns, name",
         [STATEMENT_PUT_RUN] = "INSERT OR REPLACE INTO run (ns, name, instance, run, generation, invocation_id, pid, start_time, boot_id,"
                               " isolation, location, since_realtime, state, flags, restarts, attempts, reason, exit_code, exit_signal,"
-                              " since, run_since, ready_since, deadline, stop_due, watchdog, status, hint, number, oversized)"
-                              " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                              " since, run_since, ready_since, deadline, stop_due, watchdog, status, hint, number, oversized, said)"
+                              " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [STATEMENT_DELETE_RUN] = "DELETE FROM run WHERE ns = ? AND name = ? AND instance = ?",
         [STATEMENT_DELETE_ORPHANS] =
                 "DELETE FROM run WHERE NOT EXISTS (SELECT 1 FROM service WHERE service.ns = run.ns AND service.name = run.name)",
         [STATEMENT_EACH_RUN] =
                 "SELECT ns, name, instance, run, generation, invocation_id, pid, start_time, boot_id, isolation, location, since_realtime,"
                 " state, flags, restarts, attempts, reason, exit_code, exit_signal, since, run_since, ready_since, deadline, stop_due,"
-                " watchdog, status, hint, number, oversized FROM run ORDER BY ns, name, instance",
+                " watchdog, status, hint, number, oversized, said FROM run ORDER BY ns, name, instance",
         [STATEMENT_PUT_SCHEDULE] = "INSERT OR REPLACE INTO schedule (ns, name, handled, last, pending) VALUES (?, ?, ?, ?, ?)",
         [STATEMENT_DELETE_SCHEDULE] = "DELETE FROM schedule WHERE ns = ? AND name = ?",
         [STATEMENT_EACH_SCHEDULE] = "SELECT ns, name, handled, last, pending FROM schedule ORDER BY ns, name",

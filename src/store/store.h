@@ -65,6 +65,7 @@ typedef struct StoredRun {
         bool stop_due;               /* a stop was ordered and waits for dependents */
         usec_t watchdog;             /* interval in force; 0: none */
         const char *status, *hint;   /* what it said of itself, or why it is as it is; "" */
+        const char *said;            /* lines NAME=value in the words of sd_notify(3); "" */
 } StoredRun;
 int store_put_run(Store *s, const StoredRun *v);                      /* one per (ns, name, instance): replaces */
 int store_delete_run(Store *s, const char *ns, const char *name, unsigned instance);
