@@ -453,6 +453,9 @@ void instance_feed(Instance *i, const LcInput *in) {
                         probes_update(i);
                         ready_log_update(i);
                         follow_transition(i, from);
+                        /* One that the service itself asked for: the spec may know of none. */
+                        if (i->lc.state == LC_RUNNING && !i->watchdog)
+                                arm_watchdog(i);
                 }
                 for (size_t k = 0; k < ARRAY_SIZE(actions); k++)
                         if (todo & actions[k].bit)

@@ -106,7 +106,7 @@ typedef enum LcAction {
         ACT_CHECK_DEPS = 1 << 5,    /* feed EV_DEPS_MET or EV_DEPS_FAILED now, or when it changes */
         ACT_AWAIT_DEMAND = 1 << 10, /* open the sockets and feed EV_DEMAND when somebody connects, EV_SPAWN_FAILED when they cannot be opened */
         ACT_SPAWN = 1 << 6,         /* new generation: place, spawn */
-        ACT_ARM_WATCHDOG = 1 << 7,  /* start (or restart) the watchdog of the instance, if it has one */
+        ACT_ARM_WATCHDOG = 1 << 7,  /* start (or restart) the watchdog of the instance */
         ACT_DISARM_WATCHDOG = 1 << 8,
         ACT_CHANGED = 1 << 9,       /* state (or anything list shows) changed: tell events, waiters, dependents, store */
         ACT_SIGNAL_RELOAD = 1 << 11, /* spec.reload.signal to main */

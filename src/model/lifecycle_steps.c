@@ -71,7 +71,7 @@ static unsigned become_ready(const Step *s) {
                 (void) lc_hook(s, HOOK_POST_START);
         s->l->was_ready = s->l->ready_once = true;
         s->l->ready_since = s->now;
-        return lc_enter(s, LC_RUNNING, USEC_INFINITY) | ACT_ARM_WATCHDOG;
+        return lc_enter(s, LC_RUNNING, USEC_INFINITY) | (s->spec->watchdog > 0 ? ACT_ARM_WATCHDOG : 0);
 }
 
 /* A startup probe has its own measure, which ready.timeout does not cut short. */

@@ -496,8 +496,9 @@ TEST(oneshot_too_big, "type=oneshot restart.limit=1", {
         assert_int_equal(f->l.attempts, 1);
 });
 
-TEST(watchdog_means_nothing_before_ready, "watchdog=10s ready.by=notify", {
-        PLAY(f, STARTING_UP, { 0, ON(EV_WATCHDOG), LC_STARTING, 0, SAME });
+/* It can only be the service itself, which says WATCHDOG=trigger. */
+TEST(watchdog_triggered_before_ready, "ready.by=notify", {
+        PLAY(f, STARTING_UP, { 0, ON(EV_WATCHDOG), LC_STOPPING, ABORT | DISARM, 5 * SEC });
 });
 
 TEST(stop_during_failure, "watchdog=10s", {
@@ -805,6 +806,7 @@ static const struct Pair { LcState state; LcEvent event; LcState next; unsigned 
         { LC_PLACING, EV_RELOADING, LC_STARTING, TOLD },
         { LC_PLACING, EV_STOPPING, LC_STOPPING, DISARM | TOLD },
         { LC_PLACING, EV_EXTEND, LC_STARTING, TOLD, EXTENDS },
+        { LC_PLACING, EV_WATCHDOG, LC_STOPPING, ABORT | DISARM | TOLD },
         { LC_PLACING, EV_MAIN_EXIT, LC_STOPPING, CHECK | DISARM | TOLD },
         { LC_PLACING, EV_GONE, LC_STOPPING, CHECK | DISARM | TOLD },
         { LC_PLACING, EV_SPAWN_FAILED, LC_WAIT_BACKOFF, CLEAN | DISARM | TOLD },
@@ -820,6 +822,7 @@ static const struct Pair { LcState state; LcEvent event; LcState next; unsigned 
         { LC_STARTING, EV_MAIN_EXIT, LC_STOPPING, CHECK | DISARM | TOLD },
         { LC_STARTING, EV_GONE, LC_STOPPING, CHECK | DISARM | TOLD },
         { LC_STARTING, EV_SPAWN_FAILED, LC_WAIT_BACKOFF, CLEAN | DISARM | TOLD },
+        { LC_STARTING, EV_WATCHDOG, LC_STOPPING, ABORT | DISARM | TOLD },
         { LC_STARTING, EV_OVERSIZE, LC_STOPPING, SIGNAL | DISARM | TOLD },
         { LC_STARTING, EV_PROBE_PASSED, LC_STARTING, TOLD },
         { LC_STARTING, EV_PROBE_FAILED, LC_STOPPING, SIGNAL | DISARM | TOLD },
@@ -1060,7 +1063,7 @@ int main(void) {
                 T(ready_timeout_infinity),
                 T(exit_0_before_ready), T(exit_1_before_ready), T(exit_0_before_ready_when_told), T(oneshot_success), T(oneshot_failure),
                 T(oneshot_failure_never), T(spawn_failed_for_good), T(spawn_failed_for_now), T(placing_takes_too_long), T(placing_refused),
-                T(dependency_failed), T(watchdog_expires), T(too_big), T(too_big_does_not_spin), T(too_big_and_stopped), T(oneshot_too_big), T(watchdog_means_nothing_before_ready), T(stop_during_failure),
+                T(dependency_failed), T(watchdog_expires), T(too_big), T(too_big_does_not_spin), T(too_big_and_stopped), T(oneshot_too_big), T(watchdog_triggered_before_ready), T(stop_during_failure),
                 T(start_during_failure_skips_the_backoff), T(verdict_from_outside), T(verdict_does_not_change_an_order), T(reload),
                 T(verdict_after_the_end), T(slow_end_is_no_health),
                 T(except_codes_do_not_excuse_a_timeout), T(test_every_pair), T(never_ready_or_a_crash_loop), T(startup_probe_decides),

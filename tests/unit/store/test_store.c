@@ -86,6 +86,7 @@ static StoredRun run_of(const char *name, unsigned instance) {
                 .watchdog = 5,
                 .status = "said",
                 .hint = "to do",
+                .said = "MAINPID=7\nNOTIFYACCESS=all\n",
         };
 }
 
@@ -138,6 +139,7 @@ static int check_run(void *userdata, const StoredRun *v) {
         assert_string_equal(v->ns, wanted.ns);
         assert_string_equal(v->name, wanted.name);
         assert_string_equal(v->invocation_id, wanted.invocation_id);
+        assert_string_equal(v->said, wanted.said);
         assert_string_equal(v->boot_id, wanted.boot_id);
         assert_string_equal(v->isolation, wanted.isolation);
         assert_string_equal(v->where, wanted.where);
