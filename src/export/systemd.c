@@ -102,10 +102,7 @@ int export_systemd(Exporter *x) {
             (r = unit_line(x, SECTION_SERVICE, "SyslogIdentifier", s->name)) < 0 || (r = unit_environment(x, SECTION_SERVICE)) < 0 ||
             (r = unit_lifecycle(x)) < 0)
                 return r;
-        if (s->ready_by == READY_NOTIFY && s->type != SERVICE_ONESHOT)
-                r = unit_line(x, SECTION_SERVICE, "NotifyAccess", "all");
-        if (r >= 0)
-                r = export_walk(x, tables, plain);
+        r = export_walk(x, tables, plain);
         if (r >= 0)
                 r = unit_finish(x, "service");
         return r < 0 ? r : export_timer(x);

@@ -258,6 +258,7 @@ const ExportRow unit_service_rows[] = {
         { "stop.scope", NULL, emit_stop_scope },
         { "watchdog", "WatchdogSec", NULL },
         { "fd_store", "FileDescriptorStoreMax", NULL },
+        { "notify_access", "NotifyAccess", NULL },
         { "fd_store_preserve", NULL, emit_preserve },
         { "ready.timeout", NULL, NULL },
         {},

@@ -11,6 +11,7 @@
 #include "manager/follow.h"
 #include "manager/instance.h"
 #include "manager/journal_events.h"
+#include "manager/said.h"
 #include "model/redact.h"
 
 static PendingEvent *pending_free(PendingEvent *e) {
@@ -240,15 +241,16 @@ static json_object *exit_data(const Instance *i, const WireExited *p) {
 
 void event_exit(Instance *i, const WireExited *p) {
         Manager *m = i->service->manager;
+        _cleanup_free_ char *said = said_complaint(i);
         usec_t now = now_usec(CLOCK_MONOTONIC);
         char span[FORMAT_MAX];
 
         format_span(span, i->lc.run_since && now > i->lc.run_since ? now - i->lc.run_since : 0, false);
         if (WIFEXITED(p->status))
-                event_emit(m, i, exit_data(i, p), EVENT_EXITED, "exited with status %d after %s", WEXITSTATUS(p->status), span);
+                event_emit(m, i, exit_data(i, p), EVENT_EXITED, "exited with status %d after %s%s%s", WEXITSTATUS(p->status), span, said ? "; it said: " : "", said ?: "");
         else
-                event_emit(m, i, exit_data(i, p), EVENT_EXITED, "killed by %s after %s%s", signal_name(WTERMSIG(p->status)), span,
-                           WCOREDUMP(p->status) ? " (core dumped)" : "");
+                event_emit(m, i, exit_data(i, p), EVENT_EXITED, "killed by %s after %s%s%s%s", signal_name(WTERMSIG(p->status)), span,
+                           WCOREDUMP(p->status) ? " (core dumped)" : "", said ? "; it said: " : "", said ?: "");
 }
 
 void event_unknown(Instance *i, pid_t pid, bool seen) {

@@ -99,6 +99,19 @@ void said_errors(Instance *i, const NotifyMessage *m) {
         books_mark_instance(i);
 }
 
+char *said_complaint(const Instance *i) {
+        _cleanup_buffer_ Buffer b = {};
+        const Said *s = i->said;
+        const struct { const char *name, *value; } names[] = { { "BUSERROR", s ? s->bus_error : NULL }, { "VARLINKERROR", s ? s->varlink_error : NULL } };
+
+        if (s && s->error > 0)
+                (void) buffer_printf(&b, "%s (ERRNO=%d)", strerror(s->error), s->error);
+        for (size_t k = 0; k < ARRAY_SIZE(names); k++)
+                if (names[k].value)
+                        (void) buffer_printf(&b, "%s%s=%s", b.size > 0 ? ", " : "", names[k].name, names[k].value);
+        return TAKE_PTR(b.data);
+}
+
 /* ---- who is heard ---- */
 
 NotifyAccess said_access(const Instance *i) {

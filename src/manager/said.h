@@ -21,6 +21,8 @@ void said_free(Instance *i);               /* a new run has said nothing */
 char *said_text(const Instance *i);        /* for the books; NULL: nothing */
 int said_recall(Instance *i, const char *text);
 void said_errors(Instance *i, const NotifyMessage *m);
+/* What went wrong, as it said itself, for the report of its end: "No such file or directory (ERRNO=2), BUSERROR=a.b.C". malloc'ed; NULL: nothing. */
+char *said_complaint(const Instance *i);
 /* Whose messages are heard now. */
 NotifyAccess said_access(const Instance *i);
 /* A message is not heard, for this reason (printf): counted, kept for describe, and told once a run. */

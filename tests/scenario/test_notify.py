@@ -364,6 +364,9 @@ class State(Puppets):
         self.assertEqual((self.notify()["errno"], self.notify()["bad"]), (2, 4))
         text = self.ok("describe", "s").out
         self.assertIn("No such file or directory (2)", text)
+        p.leave(1)
+        self.until("s", state="failed")
+        self.assertIn("it said: No such file or directory (ERRNO=2), BUSERROR=org.example.Error.Failed", [e["message"] for e in self.events("s") if e["kind"] == "exited"][0])
 
     def test_restart_reset(self):
         self.start(restart={"when": "always", "delay": "0s"})
