@@ -170,3 +170,6 @@ typedef struct Usage {
 int cell_oom_kills(Cell *c, uint64_t *ret);
 /* What a List needs (cpu, memory, tasks), as cheaply as can be: a handful of reads, no allocation. detail: everything. */
 int cell_usage(Cell *c, bool detail, Usage *ret);
+/* What a run used in all, once its processes are gone: cpu, the peak of memory, I/O, as far as the files of its cgroup still tell (source
+ * USAGE_CGROUP), and nothing else. Another start may wait for this: it reads nothing that only the living have. */
+void cell_totals(Cell *c, Usage *ret);

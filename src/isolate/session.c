@@ -139,7 +139,7 @@ static int recent_refresh(SessionIsolate *si) {
 
         if (si->recent_at != 0 && now < usec_add(si->recent_at, RECENT_USEC))
                 return 0;
-        r = strays_read(si, &l);
+        r = strays_read(si, 0, &l);
         if (r < 0)
                 return r;
         stray_list_done(&si->recent);
@@ -234,7 +234,8 @@ static int claimed_stray(SessionCell *sc) {
         _cleanup_(stray_list_done) StrayList l = {};
         int r;
 
-        r = strays_read(session_isolate(&sc->cell), &l);
+        /* Nobody older is the cell's: of the keeper's own helpers nothing more has to be read. */
+        r = strays_read(session_isolate(&sc->cell), sc->cell.main.start_time, &l);
         if (r < 0)
                 return r;
         for (size_t k = 0; k < l.n; k++)

@@ -112,7 +112,7 @@ static int strays_everywhere(const SessionIsolate *si, StrayList *ret) {
 /* One reading of the keeper's children: adds those that are not in `seen` yet. 1 when there were such, so that the list must be read again:
  * what belonged to one that has ended in between is in the list only now. *ret_exiting: the last of the list is about to end, and was left out of
  * `seen`. */
-static int strays_round(const SessionIsolate *si, PidSet *seen, StrayList *l, bool *ret_exiting) {
+static int strays_round(const SessionIsolate *si, uint64_t since, PidSet *seen, StrayList *l, bool *ret_exiting) {
         _cleanup_free_ pid_t *pids = NULL;
         size_t n = 0;
         int r, any = 0;
@@ -128,7 +128,7 @@ static int strays_round(const SessionIsolate *si, PidSet *seen, StrayList *l, bo
                 if (is_daemons_own(si, pids[k]) || map_get(si->mains, &key) || pidset_has(seen, pids[k]))
                         continue;
                 any = 1;
-                if (process_stat(pids[k], &stat) >= 0 && process_living(&stat)) {
+                if (process_stat(pids[k], &stat) >= 0 && process_living(&stat) && stat.start_time >= since) {
                         r = stray_add(l, pids[k], &stat);
                         if (r < 0)
                                 return r;
@@ -154,7 +154,7 @@ static void drop_exiting(StrayList *l) {
         l->n = kept;
 }
 
-int strays_read(const SessionIsolate *si, StrayList *ret) {
+int strays_read(const SessionIsolate *si, uint64_t since, StrayList *ret) {
         _cleanup_(stray_list_done) StrayList l = {};
         _cleanup_pidset_ PidSet seen = {};
         bool exiting = false;
@@ -165,7 +165,7 @@ int strays_read(const SessionIsolate *si, StrayList *ret) {
         /* At least twice: the list may miss one while others of it exit (proc(5), /proc/tid/children). */
         for (unsigned round = 0; round < PASSES; round++) {
                 drop_exiting(&l);
-                r = strays_round(si, &seen, &l, &exiting);
+                r = strays_round(si, since, &seen, &l, &exiting);
                 if (r < 0)
                         return r;
                 if (r == 0 && round > 0)
@@ -276,7 +276,7 @@ int session_members_pass(const SessionCell *sc, const StrayList *orphans, PidSet
         if (r >= 0 && session_main_alive(sc))
                 r = add_tree(sc->cell.main.pid, sc->cell.main.start_time, all, ret);
         if (r >= 0 && !orphans) {
-                r = everywhere ? strays_everywhere(si, &l) : strays_read(si, &l);
+                r = everywhere ? strays_everywhere(si, &l) : strays_read(si, 0, &l);
                 orphans = &l;
         }
         for (size_t k = 0; r >= 0 && k < orphans->n; k++) {

@@ -182,6 +182,24 @@ static void read_number(Cell *c, CellFile which, const char *prefix, uint64_t *r
                 *ret_source = USAGE_CGROUP;
 }
 
+/* What outlives the processes: these count from the making of the cgroup. */
+static void read_totals(const Cell *c, Usage *u) {
+        unsigned have = c->isolate->controllers;
+
+        if ((have & CGROUP_MEMORY) && cgroup_read_u64(c->cgroup, "memory.peak", &u->memory_peak) >= 0)
+                u->memory_peak_source = USAGE_CGROUP;
+        if ((have & CGROUP_IO) && cgroup_read_io(c->cgroup, &u->io_read, &u->io_written) >= 0)
+                u->io_source = USAGE_CGROUP;
+}
+
+void cell_totals(Cell *c, Usage *ret) {
+        *ret = USAGE_NULL;
+        if (c->dir_fd < 0)
+                return;
+        read_number(c, CELL_CPU_STAT, "usage_usec ", &ret->cpu_usec, &ret->cpu_source);
+        read_totals(c, ret);
+}
+
 static void read_pressure(const char *dir, const char *file, uint32_t *ret) {
         uint32_t v;
 
@@ -190,15 +208,9 @@ static void read_pressure(const char *dir, const char *file, uint32_t *ret) {
 }
 
 static void read_detail(const Cell *c, Usage *u) {
-        unsigned have = c->isolate->controllers;
-
-        if (have & CGROUP_MEMORY) {
-                if (cgroup_read_u64(c->cgroup, "memory.peak", &u->memory_peak) >= 0)
-                        u->memory_peak_source = USAGE_CGROUP;
+        read_totals(c, u);
+        if (c->isolate->controllers & CGROUP_MEMORY)
                 (void) cgroup_read_key(c->cgroup, "memory.events", "oom_kill", &u->oom_kills);
-        }
-        if ((have & CGROUP_IO) && cgroup_read_io(c->cgroup, &u->io_read, &u->io_written) >= 0)
-                u->io_source = USAGE_CGROUP;
         read_pressure(c->cgroup, "cpu.pressure", &u->cpu_pressure);
         read_pressure(c->cgroup, "memory.pressure", &u->memory_pressure);
         read_pressure(c->cgroup, "io.pressure", &u->io_pressure);

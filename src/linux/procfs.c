@@ -232,14 +232,30 @@ static int thread_children(pid_t pid, pid_t tid, PidList *list) {
         return r;
 }
 
+/* What a kernel has, it keeps. */
+static bool children_listed(void) {
+        static bool listed;
+
+        listed = listed || access("/proc/thread-self/children", F_OK) >= 0;
+        return listed;
+}
+
+/* Its directory of threads has a link for each, beside the two that every directory has (proc_task_getattr()). */
+static bool single_threaded(pid_t pid) {
+        char path[PROC_PATH_MAX];
+        struct stat st;
+
+        return stat(proc_path(path, pid, "task"), &st) >= 0 && st.st_nlink == 3;
+}
+
 int process_children(pid_t pid, pid_t **ret, size_t *ret_n) {
         _cleanup_(pid_list_done) PidList threads = {}, children = {};
         char path[PROC_PATH_MAX];
         int r;
 
-        if (access("/proc/thread-self/children", F_OK) < 0)
+        if (!children_listed())
                 return -EOPNOTSUPP;
-        r = numbered_entries(proc_path(path, pid, "task"), &threads);
+        r = single_threaded(pid) ? pid_list_add(&threads, pid) : numbered_entries(proc_path(path, pid, "task"), &threads);
         for (size_t i = 0; i < threads.n && r >= 0; i++)
                 r = thread_children(pid, threads.pids[i], &children);
         if (r < 0)

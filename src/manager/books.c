@@ -28,14 +28,20 @@ void books_mark_instance(Instance *i) {
 }
 
 static void acknowledge(Manager *m) {
-        for (size_t k = 0; k < m->n_acks; k++)
+        if (m->n_acks_written == 0)
+                return;
+        for (size_t k = 0; k < m->n_acks_written; k++)
                 (void) link_ack(m->link, m->acks[k]);
-        m->n_acks = 0;
+        m->n_acks -= m->n_acks_written;
+        memmove(m->acks, m->acks + m->n_acks_written, m->n_acks * sizeof *m->acks);
+        m->n_acks_written = 0;
 }
 
 int books_ack(Manager *m, uint64_t run) {
-        if (m->store_failed && m->n_acks >= ACKS_KEPT)
+        if (m->store_failed && m->n_acks >= ACKS_KEPT) {
+                m->n_acks_written = m->n_acks;
                 acknowledge(m);
+        }
         if (m->n_acks == m->acks_allocated) {
                 size_t n = MAX(m->acks_allocated * 2, 64u);
                 uint64_t *a = reallocarray(m->acks, n, sizeof(uint64_t));
@@ -149,7 +155,25 @@ static void clear_marks(Manager *m) {
         }
         events_tell(m);
         events_drop(m);
-        acknowledge(m);
+        m->n_acks_written = m->n_acks;
+}
+
+static bool service_unwritten(const Service *s) {
+        if (s->dirty || s->goal_dirty || schedule_unwritten(s))
+                return true;
+        for (size_t n = 0; n < s->n_instances; n++)
+                if (s->instances[n]->dirty)
+                        return true;
+        return false;
+}
+
+static bool unwritten(const Manager *m) {
+        if (m->events_head)
+                return true;
+        for (size_t k = 0; k < m->n_order; k++)
+                if (service_unwritten(m->order[k]))
+                        return true;
+        return false;
 }
 
 void books_retry(Manager *m) {
@@ -195,12 +219,17 @@ static int write_books(Manager *m, bool durable, KlError *reterr) {
         return r < 0 ? store_error(m->store, r, reterr) : 0;
 }
 
-int books_write(Manager *m, bool durable) {
+static int write_what_is_marked(Manager *m, bool durable) {
         _cleanup_error_ KlError e = {};
         int r;
 
         if (!m->store || m->store_failed)
                 return -EAGAIN;
+        /* A transaction with nothing in it would only tell whether the store has recovered. */
+        if (!durable && !m->store_problem && !unwritten(m)) {
+                m->n_acks_written = m->n_acks;
+                return 0;
+        }
         r = write_books(m, durable, &e);
         if (r < 0) {
                 books_failed(m, r, &e);
@@ -213,6 +242,18 @@ int books_write(Manager *m, bool durable) {
         }
         clear_marks(m);
         return 0;
+}
+
+int books_write(Manager *m, bool durable) {
+        int r = write_what_is_marked(m, durable);
+
+        if (r >= 0)
+                acknowledge(m);
+        return r;
+}
+
+void books_write_starts(Manager *m) {
+        (void) write_what_is_marked(m, false);
 }
 
 void books_flush(Manager *m) {

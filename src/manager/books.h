@@ -12,6 +12,8 @@ int books_write_instance(Instance *i);             /* its row, in the store's op
 /* Now; durable: it survives power loss as well. -EAGAIN while the store has failed and is not to be tried again yet; a failure is told and
  * what is marked stays so. */
 int books_write(Manager *m, bool durable);
+/* books_flush() but for the acknowledgements, which follow when there is time: a start waits for this, and its packet is the keeper's next. */
+void books_write_starts(Manager *m);
 void books_retry(Manager *m);              /* what the store refused, now */
 void books_flush(Manager *m);                      /* books_write(m, false) of what can wait for the next time */
 int books_run(sd_event_source *s, void *userdata); /* handler of manager->books */

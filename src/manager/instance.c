@@ -554,7 +554,7 @@ static void prepare_starts(Manager *m, unsigned window) {
                 fresh = true;
         }
         if (fresh)
-                books_flush(m);
+                books_write_starts(m);
 }
 
 void instance_pump(Manager *m) {

@@ -197,6 +197,7 @@ struct Manager {
         size_t n_graveyard, graveyard_allocated;
         uint64_t *acks;                    /* exits that the keeper may forget once the books are written */
         size_t n_acks, acks_allocated;
+        size_t n_acks_written;             /* the first of them: recorded */
         PendingEvent *events_head, **events_tail;
         size_t n_events;
         int64_t last_event_id;

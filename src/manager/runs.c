@@ -166,15 +166,16 @@ static bool oom_killed(Instance *i) {
 /* The cgroup knows of every process and of the page cache; but systemd may have removed it by now. */
 static void record_usage(Instance *i, const WireExited *p) {
         LastUsage *l = i->last ?: (i->last = malloc(sizeof(LastUsage)));
-        Usage u = USAGE_NULL;
+        Usage u;
 
         if (!l)
                 return;
         *l = (LastUsage) { .cpu_usec = p->utime_usec + p->stime_usec, .memory_peak = p->maxrss_bytes, .io_read = p->in_bytes,
                            .io_written = p->out_bytes, .cpu_source = USAGE_RUSAGE, .memory_peak_source = USAGE_RUSAGE,
                            .io_source = USAGE_RUSAGE };
-        if (!i->cell || !cell_cgroup(i->cell) || cell_usage(i->cell, true, &u) < 0)
+        if (!i->cell)
                 return;
+        cell_totals(i->cell, &u);
         if (u.cpu_source == USAGE_CGROUP) {
                 l->cpu_usec = u.cpu_usec;
                 l->cpu_source = USAGE_CGROUP;

@@ -247,10 +247,14 @@ int schedules_recall(Manager *m) {
         return store_each_schedule(m->store, recall, m);
 }
 
+bool schedule_unwritten(const Service *s) {
+        return s->schedule && s->schedule->dirty && !s->deleting;
+}
+
 int schedule_write(Service *s) {
         const Schedule *t = s->schedule;
 
-        if (!t || !t->dirty || s->deleting)
+        if (!schedule_unwritten(s))
                 return 0;
         return store_put_schedule(s->manager->store, &(StoredSchedule) { .ns = s->spec->ns, .name = s->spec->name, .handled = t->handled,
                                                                          .last = t->last, .pending = t->pending });

@@ -25,4 +25,5 @@ void schedules_begin(Manager *m);        /* what was missed, and the timer */
 void schedules_pump(Manager *m);         /* runs whose turn has come */
 int schedule_write(Service *s);          /* its row if it changed, in the store's open transaction */
 void schedule_written(Service *s);
+bool schedule_unwritten(const Service *s);
 void schedule_mark(Service *s);          /* its row is to be written again */
