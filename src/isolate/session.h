@@ -29,8 +29,8 @@ typedef struct SessionCell {
         bool wide;               /* main is no child of this keeper (it outlived another): orphans may be anywhere */
 } SessionCell;
 
-/* Children of the keeper that are neither main processes nor ours, alive, that began at `since` or later (ticks, as ProcessStat has it). One that is about to end is waited for a moment: until then it is
- * between the keeper and children of its own, and nobody can tell whose it was. */
+/* Children of the keeper that are neither main processes nor ours, alive, that began at `since` or later (ticks, as ProcessStat has it). One that
+ * is about to end is waited for a moment: until then it is between the keeper and children of its own, and nobody can tell whose it was. */
 int strays_read(const SessionIsolate *si, uint64_t since, StrayList *ret);
 /* Does the process belong to the cell by itself, descent aside? */
 bool session_claims(const SessionCell *sc, const ProcessStat *stat, const char *invocation);
