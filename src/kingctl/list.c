@@ -22,9 +22,22 @@ static int compare_instances(const void *a, const void *b) {
         return (i > k) - (i < k);
 }
 
-static bool any_scheduled(json_object *instances) {
-        for (size_t i = 0; i < array_length(instances); i++)
-                if (instance_view(json_object_array_get_idx(instances, i)).next_run > 0)
+static int compare_views(const void *a, const void *b) {
+        const InstanceView *x = a, *y = b;
+        int r = strcmp(x->ns, y->ns);
+
+        if (r == 0)
+                r = strcmp(x->name, y->name);
+        return r != 0 ? r : (x->instance > y->instance) - (x->instance < y->instance);
+}
+
+/* What the table shows; nothing else is asked for. */
+static const char *const table_fields[] = { "name", "namespace", "instance", "role", "pid", "state", "ready", "since_usec", "restarts", "cpu_percent",
+                                            "memory_bytes", "tasks", "isolation", "unit", "profile", "next_run_usec" };
+
+static bool any_scheduled(const InstanceView *views, size_t n) {
+        for (size_t i = 0; i < n; i++)
+                if (views[i].next_run > 0)
                         return true;
         return false;
 }
@@ -68,13 +81,13 @@ static int add_row(Table *t, const InstanceView *i, const Census *census, bool s
         return r;
 }
 
-static int print_table(Ctl *ctl, json_object *instances) {
+static int print_table(Ctl *ctl, const InstanceView *views, size_t n_views) {
         static const TableColumn all[] = {
                 { "NAME", false, 12 }, { "NAMESPACE", false, 9 }, { "PROFILE", false, 7 }, { "PID", true },   { "STATE" },           { "UPTIME", true },
                 { "NEXT", false, 8 },  { "RESTARTS", true },      { "CPU", true },         { "MEM", true },   { "TASKS", true },     { "WHERE", false, 6 },
         };
-        bool scheduled = any_scheduled(instances);
-        _cleanup_(census_freep) Census *census = census_new(instances);
+        bool scheduled = any_scheduled(views, n_views);
+        _cleanup_(census_freep) Census *census = census_of(views, n_views);
         _cleanup_(table_freep) Table *t = NULL;
         TableColumn columns[ARRAY_SIZE(all)];
         size_t n = 0;
@@ -85,12 +98,9 @@ static int print_table(Ctl *ctl, json_object *instances) {
                 if ((i != 1 || census_namespaces(census) > 1) && (i != 2 || census_profiles(census)) && (i != 6 || scheduled))
                         columns[n++] = all[i];
         t = table_new(columns, n);
-        for (size_t i = 0; t && i < array_length(instances); i++) {
-                InstanceView v = instance_view(json_object_array_get_idx(instances, i));
-
-                if (add_row(t, &v, census, scheduled) < 0)
+        for (size_t i = 0; t && i < n_views; i++)
+                if (add_row(t, views + i, census, scheduled) < 0)
                         return ctl_oom(ctl);
-        }
         if (!t)
                 return ctl_oom(ctl);
         table_print(t, stdout, terminal_width(stdout), ctl->colour);
@@ -117,9 +127,7 @@ static void print_names(json_object *instances, bool with_namespace) {
         }
 }
 
-static void print_beginning(const Ctl *ctl) {
-        if (ctl->options.quiet)
-                return;
+static void print_beginning(void) {
         fputs("no services yet; begin with one of\n"
               "  kingctl start -- COMMAND [ARGUMENT...]\n"
               "  kingctl apply -f FILE\n",
@@ -141,12 +149,48 @@ static int fetch(Ctl *ctl, char **args, json_object **ret_reply, json_object **r
         return 0;
 }
 
+static json_object *table_parameters(const Ctl *ctl, char **args) {
+        json_object *p = ctl_selectors(ctl, args, false), *columns = p ? json_object_new_array() : NULL;
+
+        for (size_t i = 0; columns && i < ARRAY_SIZE(table_fields); i++)
+                (void) json_object_array_add(columns, json_object_new_string(table_fields[i]));
+        if (!columns || json_object_object_add(p, "columns", columns) < 0) {
+                json_object_put(columns);
+                json_object_put(p);
+                return NULL;
+        }
+        return p;
+}
+
+static int list_table(Ctl *ctl, char **args) {
+        _cleanup_json_ json_object *reply = NULL;
+        _cleanup_free_ InstanceView *views = NULL;
+        size_t n = 0;
+        int r;
+
+        r = ctl_connect(ctl, CONNECT_ONLY);
+        if (r >= 0)
+                r = ctl_call(ctl, "List", table_parameters(ctl, args), &reply);
+        if (r < 0)
+                return r;
+        if (instance_views(reply, &views, &n) < 0)
+                return ctl_oom(ctl);
+        if (n == 0) {
+                print_beginning();
+                return 0;
+        }
+        qsort(views, n, sizeof(*views), compare_views);
+        return print_table(ctl, views, n);
+}
+
 int verb_list(Ctl *ctl, char **args) {
         _cleanup_json_ json_object *reply = NULL;
         _cleanup_(census_freep) Census *census = NULL;
         json_object *instances = NULL;
         int r;
 
+        if (ctl->options.output == OUTPUT_TABLE && !ctl->options.quiet)
+                return list_table(ctl, args);
         r = fetch(ctl, args, &reply, &instances);
         if (r < 0)
                 return r;
@@ -155,16 +199,9 @@ int verb_list(Ctl *ctl, char **args) {
                         print_json(ctl->options.output, instances);
                 return 0;
         }
-        if (ctl->options.quiet) {
-                census = census_new(instances);
-                print_names(instances, census && census_namespaces(census) > 1);
-                return 0;
-        }
-        if (array_length(instances) == 0) {
-                print_beginning(ctl);
-                return 0;
-        }
-        return print_table(ctl, instances);
+        census = census_new(instances);
+        print_names(instances, census && census_namespaces(census) > 1);
+        return 0;
 }
 
 /* For the completions: every selector that makes sense, and silence when there is nobody to ask. */

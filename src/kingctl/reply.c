@@ -62,34 +62,6 @@ char *joined_text(json_object *l) {
         return TAKE_PTR(b.data);
 }
 
-InstanceView instance_view(json_object *o) {
-        return (InstanceView){
-                .name = field_text(o, "name"),
-                .ns = field_text(o, "namespace"),
-                .state = field_text(o, "state"),
-                .isolation = field_text(o, "isolation"),
-                .unit = field_text(o, "unit"),
-                .status = field_text(o, "status"),
-                .hint = field_text(o, "hint"),
-                .trouble = field_text(o, "trouble"),
-                .instance = field_number(o, "instance", 0),
-                .pid = field_number(o, "pid", 0),
-                .restarts = field_number(o, "restarts", 0),
-                .attempts = field_number(o, "attempts", 0),
-                .memory = field_number(o, "memory_bytes", -1),
-                .tasks = field_number(o, "tasks", -1),
-                .since = (usec_t) field_number(o, "since_usec", 0),
-                .next_run = (usec_t) field_number(o, "next_run_usec", 0),
-                .last_run = (usec_t) field_number(o, "last_run_usec", 0),
-                .next_start = (usec_t) field_number(o, "next_start_usec", 0),
-                .cpu = field_float(o, "cpu_percent", -1),
-                .ready = field_bool(o, "ready"),
-                .role = field_text(o, "role"),
-                .exit = field_object(o, "exit"),
-                .profile = field_array(o, "profile"),
-        };
-}
-
 bool state_lives(const char *state) {
         return streq(state, "running") || streq(state, "starting") || streq(state, "reloading") || streq(state, "stopping");
 }
@@ -173,25 +145,44 @@ static int count(Map *m, const char *ns, const char *name) {
         return 1;
 }
 
-Census *census_new(json_object *instances) {
+static int census_add(Census *c, const char *ns, const char *name, bool profile) {
+        int r = count(c->counts, ns, name);
+
+        if (r >= 0)
+                r = count(c->counts, ns, NULL);
+        if (r < 0)
+                return r;
+        c->namespaces += (size_t) r;
+        c->profiles = c->profiles || profile;
+        return 0;
+}
+
+static Census *census_empty(void) {
         _cleanup_(census_freep) Census *c = calloc(1, sizeof(*c));
 
         if (c)
                 c->counts = map_new_string();
-        if (!c || !c->counts)
-                return NULL;
-        for (size_t i = 0; i < array_length(instances); i++) {
-                json_object *o = json_object_array_get_idx(instances, i);
-                int r;
+        return c && c->counts ? TAKE_PTR(c) : NULL;
+}
 
-                if (count(c->counts, field_text(o, "namespace"), field_text(o, "name")) < 0)
+Census *census_new(json_object *instances) {
+        _cleanup_(census_freep) Census *c = census_empty();
+
+        for (size_t i = 0; c && i < array_length(instances); i++) {
+                json_object *o = json_object_array_get_idx(instances, i);
+
+                if (census_add(c, field_text(o, "namespace"), field_text(o, "name"), field_array(o, "profile")) < 0)
                         return NULL;
-                r = count(c->counts, field_text(o, "namespace"), NULL);
-                if (r < 0)
-                        return NULL;
-                c->namespaces += (size_t) r;
-                c->profiles = c->profiles || field_array(o, "profile");
         }
+        return TAKE_PTR(c);
+}
+
+Census *census_of(const InstanceView *views, size_t n) {
+        _cleanup_(census_freep) Census *c = census_empty();
+
+        for (size_t i = 0; c && i < n; i++)
+                if (census_add(c, views[i].ns, views[i].name, views[i].profile) < 0)
+                        return NULL;
         return TAKE_PTR(c);
 }
 

@@ -24,6 +24,8 @@ typedef struct InstanceView {
         json_object *profile; /* names; NULL: none */
 } InstanceView;
 InstanceView instance_view(json_object *o);
+/* The same of an answer of List, whether it has instances or columns; *ret is the caller's, NULL where there are none. 0 or -ENOMEM. */
+int instance_views(json_object *reply, InstanceView **ret, size_t *ret_n);
 
 bool state_lives(const char *state); /* a process may be there */
 bool state_wrong(const InstanceView *i);
@@ -40,6 +42,7 @@ char *trouble_text(const InstanceView *i);
 /* How many instances of each service a list of objects with name and namespace holds, and how many namespaces. */
 typedef struct Census Census;
 Census *census_new(json_object *instances); /* NULL on OOM */
+Census *census_of(const InstanceView *views, size_t n);
 Census *census_free(Census *c);
 DEFINE_CLEANUP(Census *, census_free);
 size_t census_instances(const Census *c, const char *ns, const char *name);

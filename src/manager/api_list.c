@@ -1,4 +1,4 @@
-/* List and Describe. A list of a hundred services is a hundred times a few reads, so figures younger than FRESH_USEC are told again. */
+/* List and Describe. What is told of an instance, in both, is in instance_json.c. */
 #include <stdio.h>
 
 #include "base/strv.h"
@@ -12,7 +12,7 @@
 #include "manager/follow.h"
 #include "manager/hooks.h"
 #include "manager/instance.h"
-#include "manager/number.h"
+#include "manager/instance_json.h"
 #include "manager/params.h"
 #include "manager/rolling.h"
 #include "manager/sockets.h"
@@ -21,116 +21,12 @@
 #include "manager/probes.h"
 #include "manager/spawn.h"
 
-#define FRESH_USEC (500 * USEC_PER_MSEC)
-
-/* On CLOCK_MONOTONIC. One that an earlier manager started ran before this one's lifecycle began to count. */
-static usec_t running_since(const Instance *i, usec_t now) {
-        usec_t realtime = now_usec(CLOCK_REALTIME), lived = realtime > i->since_realtime ? realtime - i->since_realtime : 0;
-
-        return MIN(i->lc.run_since, now > lived ? now - lived : 0);
-}
-
-/* What was told last of an instance. */
-struct Sample {
-        uint64_t run;
-        usec_t at;                 /* CLOCK_MONOTONIC */
-        uint64_t cpu_usec;
-        double percent;            /* of one core since the sample before, or since the run began */
-        Usage usage;
-};
-
-/* NULL: out of memory. */
-static const Sample *sample(Instance *i) {
-        usec_t now = now_usec(CLOCK_MONOTONIC), base;
-        Usage usage = USAGE_NULL;
-        uint64_t before;
-        Sample *s = i->sample ?: (i->sample = calloc(1, sizeof(Sample)));
-
-        if (!s || (s->at > 0 && s->run == i->run && now - s->at < FRESH_USEC))
-                return s;
-        base = s->at > 0 && s->run == i->run ? s->at : running_since(i, now);
-        before = s->run == i->run ? s->cpu_usec : 0;
-        if (!i->cell || !lifecycle_alive(&i->lc) || cell_usage(i->cell, false, &usage) < 0)
-                usage = USAGE_NULL;
-        *s = (Sample) { .run = i->run, .at = now, .cpu_usec = usage.cpu_usec == USAGE_UNKNOWN ? 0 : usage.cpu_usec, .usage = usage };
-        if (usage.cpu_usec != USAGE_UNKNOWN && now > base && usage.cpu_usec >= before)
-                s->percent = 100.0 * (double) (usage.cpu_usec - before) / (double) (now - base);
-        return s;
-}
-
-static json_object *exit_json(const Lifecycle *l) {
-        json_object *o;
-
-        if (l->reason == REASON_NONE && !l->exit_known)
-                return NULL;
-        o = json_object_new_object();
-        if (!o)
-                return NULL;
-        json_set(o, "code", l->exit_known && l->exit.code >= 0 ? json_object_new_int(l->exit.code) : NULL);
-        json_set(o, "signal", l->exit_known && l->exit.signal ? json_object_new_string(signal_name(l->exit.signal)) : NULL);
-        json_set(o, "reason", json_object_new_string(lifecycle_reason_name(l->reason)));
-        return o;
-}
-
-static json_object *percent_json(double percent) {
-        char text[32];
-
-        snprintf(text, sizeof text, "%.1f", percent);
-        return json_object_new_double_s(percent, text);
-}
-
 static json_object *strv_json(char *const *l) {
         json_object *array = json_object_new_array();
 
         STRV_FOREACH(s, l)
                 json_push(array, json_object_new_string(*s));
         return array;
-}
-
-/* A deadline on CLOCK_MONOTONIC as people have it. */
-static json_object *realtime_of(usec_t deadline) {
-        usec_t mono = now_usec(CLOCK_MONOTONIC), real = now_usec(CLOCK_REALTIME);
-
-        return json_object_new_int64((int64_t) (real + (deadline > mono ? deadline - mono : 0)));
-}
-
-static json_object *instance_json(Instance *i) {
-        const ServiceSpec *s = i->service->spec;
-        bool alive = lifecycle_alive(&i->lc);
-        json_object *o = json_object_new_object();
-        const char *unit = i->cell ? cell_unit(i->cell) : NULL;
-        const Sample *figures = sample(i);
-        const Usage *usage = figures && alive ? &figures->usage : NULL;
-        _cleanup_free_ char *complaint = probes_complaint(i);
-
-        if (!o)
-                return NULL;
-        json_set(o, "name", json_object_new_string(s->name));
-        json_set(o, "namespace", json_object_new_string(s->ns));
-        json_set(o, "instance", json_object_new_int(i->index));
-        json_set(o, "role", i->surge ? json_object_new_string("new") : i->retired ? json_object_new_string("old") : NULL);
-        json_set(o, "number", json_u64(i->number, NUMBER_NONE));
-        json_set(o, "pid", i->lc.main_alive && i->main.pid > 0 ? json_object_new_int(i->main.pid) : NULL);
-        json_set(o, "state", json_object_new_string(instance_public_state(i)));
-        json_set(o, "ready", json_object_new_boolean(lifecycle_ready(&i->lc, s) || i->lc.state == LC_WAIT_DEMAND));
-        json_set(o, "since_usec", json_object_new_int64((int64_t) i->since_realtime));
-        json_set(o, "restarts", json_object_new_int64(i->lc.restarts));
-        json_set(o, "attempts", json_object_new_int64(i->lc.attempts));
-        json_set(o, "trouble", json_text(lifecycle_trouble_name(lifecycle_trouble(&i->lc, s))));
-        json_set(o, "cpu_percent", usage && usage->cpu_usec != USAGE_UNKNOWN ? percent_json(figures->percent) : NULL);
-        json_set(o, "memory_bytes", usage ? json_u64(usage->memory, USAGE_UNKNOWN) : NULL);
-        json_set(o, "tasks", usage ? json_u64(usage->tasks, USAGE_UNKNOWN) : NULL);
-        json_set(o, "isolation", json_object_new_string(isolate_kind_name(isolate_kind(i->service->manager->isolate))));
-        json_set(o, "unit", json_text(unit));
-        json_set(o, "exit", exit_json(&i->lc));
-        json_set(o, "status", json_text(complaint ?: i->status));
-        json_set(o, "hint", json_text(i->hint));
-        if (s->profile)
-                json_set(o, "profile", strv_json(s->profile));
-        json_set(o, "next_run_usec", json_u64(schedule_next(i->service), 0));
-        json_set(o, "next_start_usec", i->lc.state == LC_WAIT_BACKOFF ? realtime_of(i->lc.deadline) : NULL);
-        json_set(o, "last_run_usec", json_u64(schedule_last(i->service), 0));
-        return o;
 }
 
 static int resolve(Manager *m, json_object *parameters, Selection *ret, KlError *reterr) {
@@ -149,19 +45,26 @@ static int resolve(Manager *m, json_object *parameters, Selection *ret, KlError 
 }
 
 int api_list(VarlinkCall *call, json_object *parameters, void *userdata) {
+        _cleanup_strv_ char **columns = NULL;
         _cleanup_selection_ Selection s = {};
         _cleanup_error_ KlError e = {};
         json_object *reply, *array;
         int r;
 
         r = resolve(userdata, parameters, &s, &e);
+        if (r >= 0)
+                r = json_get_strv(parameters, "columns", &columns, &e);
         if (r < 0)
                 return api_fail(call, &e, r);
         reply = json_object_new_object();
         array = json_object_new_array();
-        for (size_t k = 0; array && k < s.n; k++)
+        for (size_t k = 0; array && !columns && k < s.n; k++)
                 json_push(array, instance_json(s.items[k]));
         json_set(reply, "instances", array);
+        if (columns) {
+                json_set(reply, "rows", json_object_new_int64((int64_t) s.n));
+                json_set(reply, "columns", instance_columns(&s, columns));
+        }
         return api_reply(call, reply);
 }
 
@@ -262,7 +165,7 @@ static json_object *detail_json(Instance *i, bool brief) {
         json_set(o, "invocation_id", id[0] ? json_object_new_string(id) : NULL);
         json_set(o, "generation", json_object_new_int64((int64_t) i->generation));
         json_set(o, "cgroup", json_text(cgroup));
-        json_set(o, "next_usec", i->lc.deadline == USEC_INFINITY ? NULL : realtime_of(i->lc.deadline));
+        json_set(o, "next_usec", i->lc.deadline == USEC_INFINITY ? NULL : realtime_json(i->lc.deadline));
         json_set(o, "log", log_json(i));
         json_set(o, "hook", hooks_failure_json(i));
         json_set(o, "processes", brief ? json_object_new_array() : processes_json(i));

@@ -1,5 +1,6 @@
 """scale, signal, reset, env, pid, tree: what an operator does to services that run, and asks of them."""
 import json, os, signal
+from client import Client, Error
 from kingly import Scenario, wait_for
 
 TRAPS = '''#!/bin/sh
@@ -27,6 +28,22 @@ class Control(Scenario):
         self.apply({name: {"command": [self.script("traps", TRAPS)], "env": {"OUT": out}, "instances": instances}})
         wait_for("handlers", lambda: self.lines(out).count("ready") == instances)
         return out
+
+    def test_columns_say_what_objects_say(self):
+        self.apply({"web": {"command": "sleep 1000", "instances": 2}, "down": {"command": "sleep 1000", "autostart": False}})
+        with Client(self.home) as c:
+            wanted = ["name", "namespace", "instance", "pid", "state", "ready", "restarts", "since_usec", "isolation", "hint", "no such field"]
+            table, objects = c.call("List", {"columns": wanted}), c.call("List")
+            self.assertEqual((table["instances"], table["rows"]), ([], 3))
+            self.assertNotIn("no such field", table["columns"])
+            self.assertNotIn("hint", table["columns"])        # null in every row
+            rows = [dict(zip(table["columns"], row)) for row in zip(*table["columns"].values())]
+            self.assertEqual(rows, [{k: i[k] for k in table["columns"]} for i in objects["instances"]])
+            self.assertEqual(c.call("List", {"selectors": ["down"], "columns": ["name", "pid"]})["columns"], {"name": ["down"]})
+            with self.assertRaises(Error):
+                c.call("List", {"columns": "name"})
+        shown = self.ok("list").out.splitlines()
+        self.assertEqual([l.split()[:3:2] for l in shown[1:]], [["down", "stopped"], ["web:0", "running"], ["web:1", "running"]])
 
     def test_scale_touches_only_what_comes_and_goes(self):
         self.apply({"web": {"command": "sleep 1000", "instances": 2}})
@@ -123,7 +140,7 @@ class Control(Scenario):
 
     def test_tree_shows_who_started_whom(self):
         self.trapping("web")
-        wait_for("the child", lambda: len(self.ok("tree", "web").out.splitlines()) == 3)
+        wait_for("the child", lambda: self.ok("tree", "web").out.endswith(" sleep 1000\n"))        # what the shell forked executes it a moment later
         top, main, child = self.ok("tree", "web").out.splitlines()
         self.assertTrue(top.startswith("web running"))
         self.assertTrue(main.startswith(f"└─ {self.pid('web')} "), main)

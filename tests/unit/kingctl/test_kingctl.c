@@ -30,13 +30,32 @@ static void lists(void **state) {
         contains(r.out, "web:1  default      -  failed ");
         contains(r.out, " -         0     -     -      -  scope\n");
         assert_true(strstr(r.out, "web:0") < strstr(r.out, "web:1") && strstr(r.out, "web:1") < strstr(r.out, "job "));
-        assert_string_equal(r.calls, "{\"method\":\"io.kingly.Manager.List\",\"parameters\":{}}\n");
+        contains(r.calls, "{\"method\":\"io.kingly.Manager.List\",\"parameters\":{\"columns\":[\"name\",\"namespace\",\"instance\",");
+        assert_string_equal(q.calls, "{\"method\":\"io.kingly.Manager.List\",\"parameters\":{}}\n");
         assert_string_equal(q.out, "default/web\nshop/job\n");
         contains(json.out, "{\"name\":\"web\",\"namespace\":\"default\",\"instance\":0,");
         contains(json.calls, "\"parameters\":{\"selectors\":[\"@shop\"],\"namespace\":\"x\"}");
         assert_string_equal(empty.out, "");
         contains(empty.err, "kingctl start -- COMMAND");
         assert_int_equal(empty.status, 0);
+}
+
+/* As the daemon answers when it knows columns: what nobody has is not there. */
+static void lists_columns(void **state) {
+        static const Answer answer[] = {
+                { "List",
+                  { "{\"parameters\":{\"instances\":[],\"rows\":2,\"columns\":{\"name\":[\"web\",\"db\"],\"namespace\":[\"default\",\"default\"],"
+                    "\"instance\":[0,0],\"pid\":[null,77],\"state\":[\"stopped\",\"running\"],\"ready\":[false,true],\"since_usec\":[1,1],"
+                    "\"restarts\":[0,3],\"cpu_percent\":[null,1.5],\"memory_bytes\":[null,1048576],\"isolation\":[\"session\",\"session\"]}}}" } },
+                {} };
+        _cleanup_run_ Run r = RUN(answer, "list");
+
+        assert_int_equal(r.status, 0);
+        contains(r.out, "NAME  PID  STATE ");
+        contains(r.out, "db     77  running ");
+        contains(r.out, " 3  1.5%  1.0M      -  session\n");
+        contains(r.out, "web     -  stopped ");
+        assert_true(strstr(r.out, "db ") < strstr(r.out, "web "));
 }
 
 static void completes_names(void **state) {
@@ -526,6 +545,7 @@ static void starts_a_daemon(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(lists),
+                cmocka_unit_test(lists_columns),
                 cmocka_unit_test(completes_names),
                 cmocka_unit_test(exit_statuses),
                 cmocka_unit_test(waits_and_tells_once),

@@ -164,6 +164,31 @@ static void replies_may_lack_anything(void **state) {
         assert_int_equal(array_length(field_array(NULL, "x")), 0);
 }
 
+static void columns_may_lack_anything(void **state) {
+        _cleanup_json_ json_object *o = json_tokener_parse("{\"instances\":[],\"columns\":{\"name\":[\"a\",7,\"c\"],\"pid\":[1],\"ready\":[null,true],"
+                                                           "\"memory_bytes\":5,\"what\":[1,2,3,4,5]}}"),
+                                    *plain = json_tokener_parse("{\"instances\":[{\"name\":\"a\",\"pid\":3}]}"), *odd = json_tokener_parse("{\"columns\":[1]}");
+        _cleanup_free_ InstanceView *views = NULL, *of_objects = NULL, *none = NULL;
+        size_t n;
+
+        assert_int_equal(instance_views(o, &views, &n), 0);
+        assert_int_equal(n, 3);
+        assert_string_equal(views[0].name, "a");
+        assert_string_equal(views[1].name, "");
+        assert_string_equal(views[2].name, "c");
+        assert_int_equal(views[0].pid, 1);
+        assert_int_equal(views[2].pid, 0);
+        assert_true(views[1].ready && !views[0].ready && !views[2].ready);
+        assert_int_equal(views[0].memory, -1);
+        assert_int_equal(instance_views(plain, &of_objects, &n), 0);
+        assert_int_equal(n, 1);
+        assert_int_equal(of_objects[0].pid, 3);
+        assert_int_equal(instance_views(odd, &none, &n), 0);
+        assert_int_equal(n, 0);
+        assert_int_equal(instance_views(NULL, &none, &n), 0);
+        assert_int_equal(n, 0);
+}
+
 static void exits_are_told(void **state) {
         static const struct {
                 const char *json, *wanted;
@@ -202,6 +227,7 @@ int main(void) {
                 cmocka_unit_test(cells_are_escaped),
                 cmocka_unit_test(ellipsis),
                 cmocka_unit_test(replies_may_lack_anything),
+                cmocka_unit_test(columns_may_lack_anything),
                 cmocka_unit_test(exits_are_told),
                 cmocka_unit_test(census_counts),
         };
