@@ -165,8 +165,12 @@ _unused_ static void rig_start(Rig *r, rlim_t nofile) {
         (void) fflush(NULL);
         r->pid = fork();
         if (r->pid == 0) {
-                if (nofile > 0)
-                        (void) setrlimit(RLIMIT_NOFILE, &(struct rlimit) { nofile, nofile });
+                struct rlimit limit;
+
+                if (nofile > 0 && getrlimit(RLIMIT_NOFILE, &limit) >= 0) {
+                        limit.rlim_cur = nofile;
+                        (void) setrlimit(RLIMIT_NOFILE, &limit);
+                }
                 fd_close(pair[0]);
                 fd_close(r->front);
                 for (unsigned i = 0; i < BACKS; i++)
