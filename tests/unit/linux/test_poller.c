@@ -101,6 +101,27 @@ static void removal_in_callbacks(void **state) {
         item_free(d);
 }
 
+static void forget_target(Item *i) {
+        poller_forget(&poller, &i->target->source);
+        assert_int_equal(i->target->source.fd, -EBADF);
+        i->target = item_free(i->target);
+        i->act = NULL;
+}
+
+static void forgetting_in_callbacks(void **state) {
+        Item *a = item_new('a', 0), *b = item_new('b', 1), *c = item_new('c', 2);
+
+        a->act = forget_target;
+        a->target = b; /* pending, later in this wake-up */
+        c->act = forget_target;
+        c->target = a; /* delivered already */
+        assert_int_equal(poller_wait(&poller, 0), 0);
+        assert_string_equal(order, "ac");
+        assert_int_equal(poller_wait(&poller, 0), 0);
+        assert_string_equal(order, "acc");
+        item_free(c);
+}
+
 static void mute_target(Item *i) {
         assert_int_equal(poller_modify(&poller, &i->target->source, 0), 0);
 }
@@ -202,7 +223,7 @@ static void errors(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 TEST(by_priority_and_level),
-                TEST(removal_in_callbacks),
+                TEST(removal_in_callbacks), TEST(forgetting_in_callbacks),
                 TEST(muting_and_stopping),
                 TEST(replacement_is_not_mistaken),
                 TEST(many_with_a_small_batch),
