@@ -156,6 +156,7 @@ CHAOS_SECONDS ?= 10
 chaotic = KINGLY_BIN=$(abspath $(BUILD)/bin) KINGLY_JOBS=$(KINGLY_JOBS) KINGLY_ISOLATION=$(1)
 check-faults: test-programs
 	@$(call chaotic,session) tests/fault/walk --seconds $(FAULT_SECONDS)
+	@$(call chaotic,session) tests/fault/walk --later --seconds $(FAULT_SECONDS)
 	@$(call chaotic,session) tests/chaos/run --seconds $(CHAOS_SECONDS)
 	@$(call chaotic,cgroup) tests/chaos/run --seconds $(CHAOS_SECONDS)
 
@@ -169,6 +170,7 @@ soak: deps
 	@$(MAKE) --no-print-directory soak-faults
 soak-faults: test-programs
 	@$(call chaotic,session) tests/fault/walk --all --seconds $$(($(SOAK_MINUTES) * 60))
+	@$(call chaotic,session) tests/fault/walk --later --all --seconds $$(($(SOAK_MINUTES) * 60))
 	@$(call chaotic,session) tests/chaos/run --seconds $$(($(SOAK_MINUTES) * 60))
 	@$(call chaotic,cgroup) tests/chaos/run --seconds $$(($(SOAK_MINUTES) * 60))
 	@$(call chaotic,session) tests/soak/endurance --minutes $(SOAK_MINUTES)

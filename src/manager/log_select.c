@@ -7,6 +7,7 @@
 #include "manager/params.h"
 
 #define LINES_DEFAULT 20
+#define END_GRACE USEC_PER_SEC          /* the journal says when it heard of a line */
 
 static int parse_arguments(LogStream *s, json_object *p, KlError *reterr) {
         const char *stream = NULL;
@@ -21,6 +22,7 @@ static int parse_arguments(LogStream *s, json_object *p, KlError *reterr) {
             (r = json_get_strv(p, "contains", &s->contains, reterr)) < 0 || (r = json_get_bool(p, "fold", &s->fold, reterr)) < 0)
                 return r;
         s->follow = follow && varlink_call_more(s->call);
+        s->end = s->follow ? 0 : now_usec(CLOCK_REALTIME) + END_GRACE;
         s->stream = !stream ? -1 : streq(stream, "out") ? 0 : streq(stream, "err") ? 1 : -2;
         if (s->stream == -2)
                 return kl_error_set(reterr, -EINVAL, KL_E_INVALID, "stream: neither out nor err: %s", stream);

@@ -1,4 +1,6 @@
 /* The record read ahead is valid until the next peek after has was cleared. */
+#include <sys/stat.h>
+
 #include "base/text.h"
 #include "manager/instance.h"
 #include "manager/log_source.h"
@@ -42,14 +44,19 @@ static int open_journal(const Instance *i, const LogStart *start, const char *po
 }
 
 static int open_file(const Instance *i, const LogStart *start, const char *position, LogSource *s) {
-        int r;
         LogPosition p;
+        struct stat st;
+        int r;
 
         s->path = spawn_log_path(i);
         s->format = i->service->spec->log.format;
         r = s->path ? log_reader_open(s->path, s->format, &s->file) : -ENOMEM;
         if (r < 0)
                 return r;
+        if (stat(s->path, &st) >= 0) {
+                s->end_ino = st.st_ino;
+                s->end_offset = (uint64_t) st.st_size;
+        }
         if (position && startswith(position, "f:")) {
                 r = log_position_parse(position, &p);
                 return r < 0 ? r : log_reader_seek_position(s->file, &p);

@@ -14,6 +14,7 @@ typedef struct LogSource {
         size_t n_wanted;
         bool several;                    /* instances are called "web:0" */
         LogReader *file;
+        uint64_t end_ino, end_offset;    /* how far the file was written when it was opened */
         JournalReader *journal;
         LogRecord record;                /* the one read ahead */
         bool has;

@@ -12,6 +12,7 @@ struct LogStream {
         Selector *selectors;
         size_t n_selectors;
         LogStart start;
+        usec_t end;                      /* CLOCK_REALTIME: what was written later is not waited for; 0: it is */
         LogSource **sources;
         size_t n;
         json_object *origins;            /* those that the client was not told of yet; NULL: none */

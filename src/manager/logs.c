@@ -45,6 +45,18 @@ void logs_instance_begins(const Instance *i) {
                 log_stream_join(s, i);
 }
 
+/* It was written after the client asked. Who does not follow would otherwise never be done with a service that writes faster than it reads. A line
+ * without a time is judged by its place in the file that was written to then. */
+static bool too_late(const LogStream *s, LogSource *source) {
+        usec_t until = s->start.until ?: s->end;
+        LogPosition p;
+
+        if (source->record.realtime > 0 || s->follow || !source->file)
+                return until && source->record.realtime > until;
+        log_reader_position(source->file, &p);
+        return p.ino == source->end_ino && p.offset > source->end_offset;
+}
+
 /* Reads ahead. A source that had nothing is not asked again in the same turn: with thousands of files that would be most of the work. */
 static int peek(LogStream *s, LogSource *source) {
         int r;
@@ -55,7 +67,7 @@ static int peek(LogStream *s, LogSource *source) {
         if (r == LOG_READER_BUSY)
                 return r;
         source->dry = r <= 0;
-        if (r > 0 && s->start.until && source->record.realtime > s->start.until) {
+        if (r > 0 && too_late(s, source)) {
                 source->has = false;
                 source->done = true;
         }

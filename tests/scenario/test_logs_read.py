@@ -98,6 +98,26 @@ class Read(Scenario):
             p = subprocess.run(["bash", "-c", script], env=self.environment, capture_output=True, text=True)
             self.assertEqual((p.returncode, p.stderr, len(p.stdout.splitlines())), (0, "", 1), more)
 
+    def test_who_does_not_follow_is_done(self):
+        """However fast a service writes, and however slowly the client reads: what was there when it asked, and no more."""
+        line = "print('x' * 4000, flush=True)\ntime.sleep(0.0002)\n"
+        for form in ("text", "raw"):
+            self.apply({form: self.says(f"while not os.path.exists({self.home + '/quiet'!r}):\n    " + line.replace("\n", "\n    "), log={"to": "file", "format": form})})
+            wait_for("some of it", lambda: len(self.messages(form, "-n", "100")) == 100)
+            p = subprocess.Popen([os.path.join(BIN, "kingctl"), "logs", form, "-n", "500"], env=self.environment, stdout=subprocess.PIPE)
+            def ended():
+                time.sleep(0.05)
+                return not os.read(p.stdout.fileno(), 16384)
+            try:
+                wait_for("its end", ended, 120)
+            finally:
+                p.kill()
+                p.wait()
+                p.stdout.close()
+            self.file("quiet", "")
+            self.ok("stop", form)
+            os.unlink(self.home + "/quiet")
+
     def test_a_terminal(self):
         """Aligned names in steady colours, and no control character but ours."""
         self.apply({"a": self.says('print("\\x1b[31mred\\x1b[0m \\x1b]0;title\\x07 \\x9b31m \\r\\nx")'), "longer": self.says('print("plain")')})
