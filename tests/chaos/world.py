@@ -18,6 +18,7 @@ from kingly import BIN, PATIENCE, Result, SANITIZERS, alive, wait_for
 
 WITNESS = os.environ.get("KINGLY_WITNESS") or os.path.join(BIN, "../tests/chaos/witness")
 EVENTS_KEPT = 10000      # by the daemon
+EVENTS = ["events", "-n", str(EVENTS_KEPT), "-o", "jsonl"]
 STATUS = 3      # of a witness that has written its lines
 Run = collections.namedtuple("Run", "name pid id lines end began")     # end: None while it lives, "exit", "term", or "" when it says nothing; began: seconds from boot
 
@@ -211,7 +212,9 @@ class World:
 
     def gather_events(self):
         """The daemon keeps the newest ten thousand: whoever runs for long asks now and then."""
-        events = self.jsonl("events", "-n", str(EVENTS_KEPT))
+        self.take_events([json.loads(l) for l in self.insist(*EVENTS).out.splitlines()])
+
+    def take_events(self, events):
         if len(events) == EVENTS_KEPT and self.last_event and events[0]["id"] > self.last_event + 1:
             raise Broken("looked too seldom: events are gone already")
         for e in events:
