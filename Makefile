@@ -45,7 +45,7 @@ endif
 Q := $(if $(V),,@)
 say = $(if $(V),,@printf '  %-5s %s\n' $(1) $(2))
 
-PACKAGES  := libsystemd yaml-0.1 json-c libcap libseccomp sqlite3 libzstd zlib
+PACKAGES  := libsystemd yaml-0.1 json-c libcap libseccomp sqlite3 libzstd zlib openssl
 # Asked of pkg-config only when something is compiled, so that `make deps` works on a machine that has none of it.
 NO_COMPILE := deps clean floors format uninstall
 ifneq ($(filter-out $(NO_COMPILE),$(or $(MAKECMDGOALS),all)),)
@@ -87,16 +87,17 @@ LIBS_sandbox := -lcap -lseccomp
 LIBS_manager := -lsystemd -lyaml -ljson-c -lcap -lseccomp -lsqlite3 -lzstd -lz
 LIBS_export  := -ljson-c -lcap -lseccomp
 LIBS_balance := -lcap -lseccomp -ljson-c
-LIBS_probe   := -lsystemd -lcap -lseccomp
+LIBS_probe   := -lsystemd -lcap -lseccomp -lssl -lcrypto
 LIBS_kingctl := -lyaml -ljson-c -lcap -lseccomp -lncursesw -ltinfo
 
 PROGRAMS      := $(if $(wildcard src/keeper/main.c),kingd) $(if $(wildcard src/manager/main.c),kingd-manager) \
-	$(if $(wildcard src/logger/main.c),kingd-logger) $(if $(wildcard src/balance/main.c),kingd-balancer) \
+	$(if $(wildcard src/logger/main.c),kingd-logger) $(if $(wildcard src/balance/main.c),kingd-balancer) $(if $(wildcard src/probe/main.c),kingd-probe) \
 	$(if $(wildcard src/kingctl/main.c),kingctl)
 ROOM_kingd         := keeper
 ROOM_kingd-manager := manager
 ROOM_kingd-logger  := logger
 ROOM_kingd-balancer := balance
+ROOM_kingd-probe   := probe
 ROOM_kingctl       := kingctl
 
 .PHONY: all deps run check check-fast bench soak install uninstall clean fuzz asan floors format

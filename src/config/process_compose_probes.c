@@ -51,7 +51,7 @@ static int read_probe_exec(Process *p, const Node *exec, const char *key, json_o
 /* One status is a success there, 200 unless it says otherwise. */
 static int read_probe_http(Process *p, const Node *get, const char *key, json_object *probe) {
         static const char *const known[] = { "host", "port", "path", "scheme", "status_code", "headers" };
-        const char *host = text_of(find(get, "host")), *path = text_of(find(get, "path"));
+        const char *host = text_of(find(get, "host")), *path = text_of(find(get, "path")), *scheme = text_of(find(get, "scheme"));
         uint64_t port, status = 200;
         json_object *http, *codes;
         int r = 0;
@@ -62,6 +62,10 @@ static int read_probe_http(Process *p, const Node *get, const char *key, json_ob
         http = json_object_new_object();
         if (json_add(probe, "http", http) < 0 || json_add(http, "port", json_object_new_int64((int64_t) MIN(port, (uint64_t) INT32_MAX))) < 0 ||
             (host && json_add(http, "host", json_object_new_string(host)) < 0) || (path && json_add(http, "path", json_object_new_string(path)) < 0))
+                return -ENOMEM;
+        /* Its certificate is verified there. */
+        if (scheme && strcasecmp(scheme, "https") == 0 &&
+            (json_add(http, "scheme", json_object_new_string("https")) < 0 || json_add(http, "verify", json_object_new_boolean(true)) < 0))
                 return -ENOMEM;
         codes = json_object_new_array();
         if (json_add(http, "codes", codes) < 0 || json_append(codes, json_object_new_int64((int64_t) MIN(status, (uint64_t) INT32_MAX))) < 0)
@@ -83,23 +87,13 @@ static int read_probe_http(Process *p, const Node *get, const char *key, json_ob
         return r;
 }
 
-/* What cannot be asked here, or nothing. */
-static const char *out_of_reach(const Node *get) {
-        const char *scheme = text_of(find(get, "scheme"));
-
-        return scheme && strcasecmp(scheme, "https") == 0 ? "TLS: let a command ask, such as curl" : NULL;
-}
-
 int process_compose_probe(Process *p, const Node *v, const char *key) {
         _cleanup_json_ json_object *probe = json_object_new_object();
         const Node *get = find(v, "http_get"), *exec = find(v, "exec");
-        const char *away = out_of_reach(get);
         int r = probe ? 0 : -ENOMEM;
 
         if (v->kind != NODE_MAP || (!get && !exec))
                 return foreign_fault(p->f, place_of(v), "%s: %s: expected exec or http_get", p->name, key);
-        if (away)
-                return foreign_note(p->f, place_of(get), "%s: %s: http_get: %s", p->name, key, away);
         if (r >= 0)
                 r = exec ? read_probe_exec(p, exec, key, probe) : read_probe_http(p, get, key, probe);
         for (size_t i = 0; i < v->n && r >= 0; i++)

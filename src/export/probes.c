@@ -64,6 +64,8 @@ static int set_action(json_object *o, const ProbeSpec *p) {
                 return export_set(o, "exec.command", export_strv(p->exec));
         case PROBE_HTTP:
                 r = export_set_text(o, "httpGet.path", p->http.path ?: "/");
+                if (r >= 0 && p->http.scheme == SCHEME_HTTPS)
+                        r = export_set_text(o, "httpGet.scheme", "HTTPS");
                 if (r >= 0)
                         r = set_host_and_port(o, "httpGet", p->http.host, p->http.port);
                 return r < 0 ? r : set_headers(o, p->http.headers);
@@ -94,7 +96,7 @@ static int set_timing(json_object *o, const ProbeSpec *p) {
 }
 
 int export_probe_kubernetes(Exporter *x, const SpecKey *k) {
-        static const char *const unknown[] = { "http.method", "http.codes", "http.body", "grpc.host", NULL };
+        static const char *const unknown[] = { "http.method", "http.verify", "http.ca", "http.codes", "http.body", "grpc.host", NULL };
         json_object *o;
         ProbeKind kind;
         const ProbeSpec *p = probe_of(x, k, &kind);
@@ -121,20 +123,29 @@ static bool chosen(const Exporter *x, ProbeKind kind) {
         return kind == (p[PROBE_READINESS] ? PROBE_READINESS : p[PROBE_LIVENESS] ? PROBE_LIVENESS : PROBE_STARTUP);
 }
 
+/* How curl treats the certificate. */
+static int tls_words(const ProbeSpec *p, char ***words) {
+        if (p->http.scheme != SCHEME_HTTPS)
+                return 0;
+        if (!p->http.verify)
+                return strv_append(words, "-k");
+        return !p->http.ca ? 0 : strv_append(words, "--cacert") < 0 ? -ENOMEM : strv_append(words, p->http.ca);
+}
+
 static int http_words(const ProbeSpec *p, char ***words) {
         static const char *const methods[] = { [HTTP_GET] = "GET", [HTTP_HEAD] = "HEAD", [HTTP_POST] = "POST", [HTTP_OPTIONS] = "OPTIONS" };
-        const char *host = p->http.host ?: "127.0.0.1";
+        const char *host = p->http.host ?: "127.0.0.1", *scheme = p->http.scheme == SCHEME_HTTPS ? "https" : "http";
         int r;
 
         if ((r = strv_append(words, "curl")) < 0 || (r = strv_append(words, "-fsS")) < 0 || (r = strv_append(words, "-o")) < 0 ||
-            (r = strv_append(words, "/dev/null")) < 0)
+            (r = strv_append(words, "/dev/null")) < 0 || (r = tls_words(p, words)) < 0)
                 return r;
         if (p->http.method != HTTP_GET && ((r = strv_append(words, p->http.method == HTTP_HEAD ? "--head" : "-X")) < 0 ||
                                            (p->http.method != HTTP_HEAD && (r = strv_append(words, methods[p->http.method])) < 0)))
                 return r;
         for (char *const *h = p->http.headers; h && *h && r >= 0; h++)
                 r = strv_append(words, "-H") < 0 ? -ENOMEM : strv_append(words, *h);
-        return r < 0 ? r : strv_consume(words, text_printf(strchr(host, ':') ? "http://[%s]:%u%s" : "http://%s:%u%s", host, p->http.port, p->http.path ?: "/"));
+        return r < 0 ? r : strv_consume(words, text_printf(strchr(host, ':') ? "%s://[%s]:%u%s" : "%s://%s:%u%s", scheme, host, p->http.port, p->http.path ?: "/"));
 }
 
 /* The probe as a command; *ret_needs is the program that the image must have for it, or NULL. */

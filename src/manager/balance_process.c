@@ -36,20 +36,7 @@ int balancer_command(const ServiceSpec *s, char ***ret) {
 }
 
 int balancer_program(char **ret) {
-        char self[PATH_MAX];
-        ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
-        char *slash;
-
-        if (n < 0)
-                return -errno;
-        self[n] = '\0';
-        slash = strrchr(self, '/');
-        *ret = slash ? text_printf("%.*s/" BALANCER_COMMAND, (int) (slash - self), self) : NULL;
-        if (*ret && access(*ret, X_OK) < 0) {
-                free(*ret);
-                *ret = text_printf("%s/" BALANCER_COMMAND, KINGLY_LIBEXECDIR);
-        }
-        return *ret ? 0 : -ENOMEM;
+        return places_program(BALANCER_COMMAND, ret);
 }
 
 /* Another program stands where that of the process stood. */

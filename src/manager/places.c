@@ -1,4 +1,5 @@
 /* Paths only; nothing is opened here but the directories that places_make() makes. */
+#include <limits.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -129,4 +130,21 @@ void places_done(Places *p) {
                 free(*fields[i]);
                 *fields[i] = NULL;
         }
+}
+
+int places_program(const char *name, char **ret) {
+        char self[PATH_MAX];
+        ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
+        char *slash;
+
+        if (n < 0)
+                return -errno;
+        self[n] = '\0';
+        slash = strrchr(self, '/');
+        *ret = slash ? text_printf("%.*s/%s", (int) (slash - self), self, name) : NULL;
+        if (*ret && access(*ret, X_OK) < 0) {
+                free(*ret);
+                *ret = path_join(KINGLY_LIBEXECDIR, name);
+        }
+        return *ret ? 0 : -ENOMEM;
 }

@@ -16,3 +16,5 @@ typedef struct Places {
 int places_init(Places *p, int system, KlError *reterr);
 int places_make(const Places *p, KlError *reterr);     /* makes the directories */
 void places_done(Places *p);
+/* One of our own programs: beside the one that runs, else where they were installed. Path, malloc'ed. 0 or -errno. */
+int places_program(const char *name, char **ret);

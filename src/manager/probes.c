@@ -5,15 +5,18 @@
 #include <sys/random.h>
 
 #include "base/log.h"
+#include "base/strv.h"
 #include "base/text.h"
 #include "manager/balance.h"
 #include "manager/api.h"
 #include "manager/control.h"
 #include "manager/events.h"
 #include "manager/instance.h"
+#include "manager/places.h"
 #include "manager/probe_heap.h"
 #include "manager/probes.h"
 #include "model/probe.h"
+#include "probe/command.h"
 #include "probe/try.h"
 
 #define BATCH 64                          /* tried before others have their turn */
@@ -173,19 +176,43 @@ static void on_command(void *userdata, const ControlResult *r) {
         _cleanup_free_ char *text = NULL;
 
         p->control = NULL;
-        text = text_printf("%s%s%s", r->why ?: "exit code 0", r->output && *r->output ? ": " : "", r->output ?: "");
+        /* Our own program says it all. */
+        if (!p->spec->exec && r->error == 0 && !r->timed_out && r->output && *r->output)
+                text = strdup(r->output);
+        else
+                text = text_printf("%s%s%s", r->why ?: "exit code 0", r->output && *r->output ? ": " : "", r->output ?: "");
         answered(p, control_succeeded(r), text ?: "");
         arm(m);
 }
 
-static void run_command(Probe *p) {
+static bool by_command(const ProbeSpec *p) {
+        return p->exec || p->http.scheme == SCHEME_HTTPS;
+}
+
+/* What asks over TLS is a program of its own: it may wait where it likes, and nothing of it weighs on a manager that does not need it. */
+static int tls_command(const Probe *p, const ProbeTarget *at, ControlRequest *r, char ***ret_argv, char ***ret_env) {
+        _cleanup_free_ char *program = NULL;
+        int k = places_program(PROBE_PROGRAM, &program);
+
+        if (k >= 0)
+                k = probe_command(p->spec, at, program, ret_argv, ret_env);
+        r->command = *ret_argv;
+        r->env = *ret_env;
+        return k;
+}
+
+static void run_command(Probe *p, const ProbeTarget *at) {
         char what[32];
         ControlRequest request = { .what = what, .command = p->spec->exec, .timeout = p->spec->timeout, .quiet = true };
+        _cleanup_strv_ char **argv = NULL, **env = NULL;
         _cleanup_error_ KlError e = {};
-        int r;
+        int r = 0;
 
         snprintf(what, sizeof what, "%s probe", probe_kind_name(p->kind));
-        r = control_start(p->instance, &request, on_command, p, &p->control, &e);
+        if (!p->spec->exec)
+                r = tls_command(p, at, &request, &argv, &env);
+        if (r >= 0)
+                r = control_start(p->instance, &request, on_command, p, &p->control, &e);
         if (r >= 0)
                 schedule(p);
         else
@@ -198,8 +225,8 @@ static void try_now(Probe *p, usec_t now) {
 
         p->tries++;
         probe_try(&p->run, p->spec, now);
-        if (p->spec->exec)
-                run_command(p);
+        if (by_command(p->spec))
+                run_command(p, &at);
         else if (probe_try_begin(p->instance->service->manager->event, PRIORITY_TIMER, p->spec, &at, on_answer, p, &p->attempt, &answer) > 0)
                 answered(p, answer.passed, answer.text);
         else

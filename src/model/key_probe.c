@@ -5,6 +5,7 @@
 #include "model/key_types.h"
 
 static const char *const methods[] = { "GET", "HEAD", "POST", "OPTIONS", NULL };
+static const char *const schemes[] = { "http", "https", NULL };
 
 #define FIELD(f) .offset = offsetof(ProbeSpec, f)
 #define HOST_HELP "An IP address, or localhost; without it 127.0.0.1."
@@ -27,6 +28,16 @@ const SpecKey spec_probe_keys[] = {
         { "http.method", KEY_ENUM, FIELD(http.method), methods, .fallback = "GET",
           .help = "Method of the request; none has a body.",
           .example = "HEAD" },
+        { "http.scheme", KEY_ENUM, FIELD(http.scheme), schemes, .fallback = "http",
+          .help = "https: the same over TLS. A program of its own asks then, kingd-probe, as a command of exec would.",
+          .example = "https" },
+        { "http.verify", KEY_BOOL, FIELD(http.verify), .fallback = "false",
+          .help = "With https: the certificate has to be valid, for the name in the header Host, or for the address that is asked where that is not set. Without it "
+                  "any certificate will do: the probe asks whether the service works, not who it is.",
+          .example = "true" },
+        { "http.ca", KEY_PATH, FIELD(http.ca),
+          .help = "PEM file of the authorities that http.verify trusts, instead of the system's; relative to the file.",
+          .example = "/etc/ssl/shop.pem" },
         { "http.headers", KEY_HEADERS, FIELD(http.headers),
           .help = "Headers of the request beside Host, User-Agent, Accept and Connection, or instead of them.",
           .example = "{Host: shop.example}" },

@@ -55,6 +55,7 @@ typedef struct CodeList { int32_t *items; size_t n; } CodeList;
 typedef enum ProbeKind { PROBE_STARTUP, PROBE_READINESS, PROBE_LIVENESS, _PROBE_KIND_MAX } ProbeKind;
 typedef enum ProbeBy { PROBE_NONE, PROBE_EXEC, PROBE_HTTP, PROBE_TCP, PROBE_UNIX, PROBE_GRPC } ProbeBy;
 typedef enum HttpMethod { HTTP_GET, HTTP_HEAD, HTTP_POST, HTTP_OPTIONS } HttpMethod;
+typedef enum HttpScheme { SCHEME_HTTP, SCHEME_HTTPS } HttpScheme;
 
 typedef struct ProbeSpec {
         char **exec;                    /* argv */
@@ -62,6 +63,9 @@ typedef struct ProbeSpec {
                 char *host, *path;      /* NULL: 127.0.0.1, / */
                 uint32_t port;          /* 0: this is no HTTP probe; likewise tcp and grpc */
                 int method;             /* HttpMethod */
+                int scheme;             /* HttpScheme */
+                bool verify;            /* https: the certificate must be valid for the name that is asked; else any will do */
+                char *ca;               /* file of the authorities that may have signed it; NULL: the system's */
                 char **headers;         /* "Name: value" */
                 CodeList codes;         /* none: 200 to 399 */
                 char *body;             /* text that the answer holds, or NULL */

@@ -49,6 +49,12 @@ static int check_what(const ProbeSpec *p, const char *key, const char **ret_key,
                 return FAULT(key, "%s: expected one of exec, http, tcp, unix or grpc, not %s", key, n == 0 ? "none" : "several of them");
         if (!request_target_valid(p->http.path))
                 return FAULT(key, "%s: http.path: \"%s\" does not begin with / or holds a blank; write %%20 for it", key, p->http.path);
+        if (p->http.scheme != SCHEME_HTTPS && (p->http.verify || p->http.ca))
+                return FAULT(key, "%s: http.%s: only with http.scheme: https", key, p->http.ca ? "ca" : "verify");
+        if (p->http.ca && !p->http.verify)
+                return FAULT(key, "%s: http.ca: only with http.verify: true", key);
+        if (p->http.ca && *p->http.ca != '/')
+                return FAULT(key, "%s: http.ca: \"%s\" is not an absolute path", key, p->http.ca);
         if (p->unix_path && *p->unix_path != '/')
                 return FAULT(key, "%s: unix: \"%s\" is not an absolute path", key, p->unix_path);
         if (p->unix_path && strlen(p->unix_path) > 107)

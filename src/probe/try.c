@@ -1,11 +1,9 @@
 /* What must stay true: nothing here waits, and whatever the other side sends or does not send, a try is over or has its callback armed. */
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <stdio.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 
 #include "base/fd.h"
+#include "probe/address.h"
 #include "probe/grpc.h"
 #include "probe/http.h"
 #include "probe/try.h"
@@ -65,73 +63,13 @@ static int broken(ProbeAnswer *a, const char *what, int error) {
         return 1;
 }
 
-/* ---- where to ---- */
-
-typedef union Address {
-        struct sockaddr any;
-        struct sockaddr_in in;
-        struct sockaddr_in6 in6;
-        struct sockaddr_un un;
-} Address;
-
-static socklen_t address_ip(Address *a, const char *host, uint32_t port) {
-        if (host && inet_pton(AF_INET6, host, &a->in6.sin6_addr) == 1) {
-                a->in6.sin6_family = AF_INET6;
-                a->in6.sin6_port = htons((uint16_t) port);
-                return sizeof a->in6;
-        }
-        a->in.sin_family = AF_INET;
-        a->in.sin_port = htons((uint16_t) port);
-        if (!host || inet_pton(AF_INET, host, &a->in.sin_addr) != 1)
-                a->in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-        return sizeof a->in;
-}
-
-static const char *host_of(const ProbeSpec *p, ProbeBy by, uint32_t *ret_port) {
-        *ret_port = by == PROBE_HTTP ? p->http.port : by == PROBE_TCP ? p->tcp.port : p->grpc.port;
-        return by == PROBE_HTTP ? p->http.host : by == PROBE_TCP ? p->tcp.host : p->grpc.host;
-}
-
-/* 0 for what is no address, which the rules of the spec do not let through. */
-static socklen_t address_of(Address *a, const ProbeSpec *p, ProbeBy by) {
-        const char *host;
-        uint32_t port;
-
-        *a = (Address) {};
-        if (by == PROBE_UNIX) {
-                a->un.sun_family = AF_UNIX;
-                if (strlen(p->unix_path) >= sizeof a->un.sun_path)
-                        return 0;
-                strcpy(a->un.sun_path, p->unix_path);
-                return sizeof a->un;
-        }
-        host = host_of(p, by, &port);
-        return address_ip(a, host, port);
-}
-
-static socklen_t target_of(Address *a, const ProbeTry *t) {
-        if (t->at.size == 0 || t->at.size > sizeof *a)
-                return address_of(a, t->spec, t->by);
-        *a = (Address) {};
-        memcpy(a, &t->at.address, t->at.size);
-        return t->at.size;
-}
-
-/* "127.0.0.1:8080", "[::1]:80", as Host and :authority have it. */
-static void authority_of(const ProbeSpec *p, ProbeBy by, char text[64]) {
-        uint32_t port;
-        const char *host = host_of(p, by, &port) ?: "127.0.0.1";
-
-        snprintf(text, 64, strchr(host, ':') ? "[%s]:%" PRIu32 : "%s:%" PRIu32, host, port);
-}
-
 /* ---- request and answer ---- */
 
 static int compose(ProbeTry *t, ProbeAnswer *a) {
-        char authority[64];
+        char authority[PROBE_AUTHORITY_MAX];
         int r;
 
-        authority_of(t->spec, t->by, authority);
+        probe_authority(t->spec, authority);
         if (t->by == PROBE_HTTP) {
                 t->http = http_response_new(t->spec);
                 r = t->http ? http_request(&t->request, t->spec, authority) : -ENOMEM;
@@ -207,8 +145,8 @@ static int transmit(ProbeTry *t, ProbeAnswer *a) {
 /* 1: connected; 0: not yet; -errno. A second connect(2) asks how the first is getting on: to this machine it is mostly done by then, which saves
  * the way through the loop. */
 static int join(ProbeTry *t) {
-        Address a;
-        socklen_t n = target_of(&a, t);
+        ProbeAddress a;
+        socklen_t n = probe_address(&a, t->spec, &t->at);
 
         if (n == 0)
                 return -ENAMETOOLONG;
@@ -259,10 +197,10 @@ static int on_io(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
 /* ---- beginning ---- */
 
 static int begin(ProbeTry *t, sd_event *event, int64_t priority, ProbeAnswer *a) {
-        Address address;
+        ProbeAddress address;
         int r;
 
-        (void) target_of(&address, t);
+        (void) probe_address(&address, t->spec, &t->at);
         t->fd = socket(address.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
         if (t->fd < 0)
                 return broken(a, "cannot make a socket", -errno);

@@ -2,10 +2,9 @@
  * calls back. Patience is the caller's: it frees what takes too long. A try holds one descriptor and at most 20 KiB, until it is over. */
 #pragma once
 
-#include <sys/socket.h>
 #include <systemd/sd-event.h>
 
-#include "model/spec.h"
+#include "probe/address.h"
 
 #define PROBE_TEXT_MAX 256
 
@@ -17,9 +16,6 @@ typedef struct ProbeAnswer {
 typedef struct ProbeTry ProbeTry;
 /* Called once, from the loop; the try may be freed in it, and has to be by somebody. */
 typedef void (*ProbeDone)(void *userdata, const ProbeAnswer *a);
-
-/* Where it is asked instead of where the spec says, if size is not 0: a service behind a balancer is reached at its private socket. */
-typedef struct ProbeTarget { socklen_t size; struct sockaddr_storage address; } ProbeTarget;
 
 /* Begins a try of any kind but exec. at: copied, or NULL. 1: it is over already, as a connection to this machine mostly is; *ret_answer says how, *ret is NULL. 0: under way.
  * What cannot even begin is a failed try, never an error. The spec is borrowed until the try is freed. */

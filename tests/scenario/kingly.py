@@ -91,7 +91,7 @@ class Scenario(unittest.TestCase):
         """As another user, who may not be allowed to enter the build's directory: by a copy of the programs in the home, which becomes that user's."""
         programs = os.path.join(self.home, "bin")
         os.mkdir(programs, 0o755)
-        for name in ("kingd", "kingd-manager", "kingd-logger", "kingd-balancer"):
+        for name in ("kingd", "kingd-manager", "kingd-logger", "kingd-balancer", "kingd-probe"):
             shutil.copy(os.path.join(self.programs, name), programs)
         os.chown(self.home, uid, uid)
         self.daemon = subprocess.Popen([*wrapper, os.path.join(programs, "kingd"), "--user", "--isolation", "session", *([] if self.heir else ["--no-heir"])], env=self.environment, user=uid, group=uid,

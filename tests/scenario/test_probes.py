@@ -1,5 +1,5 @@
 """Probes: what they ask, what their answers mean, and that they cost and leave nothing."""
-import http.server, os, socket, threading, time
+import http.server, os, socket, ssl, subprocess, threading, time
 
 from kingly import *
 
@@ -316,3 +316,82 @@ class Probes(Scenario):
         self.apply({"loop": {"command": "sh -c 'sleep 0.05; exit 1'", "restart": {"delay": "1ms", "max_delay": "60s", "factor": 100}}}, "--no-wait", "--prune")
         self.until("loop", state="waiting", trouble="crash-loop")
         self.assertIn("a crash loop", self.ok("status", "loop").out)
+
+
+class Tls(Scenario):
+    """The same server behind TLS, with a certificate that is its own authority."""
+    def setUp(self):
+        super().setUp()
+        self.port = free_port()
+        self.answer("200")
+        self.certificate, key = os.path.join(self.home, "cert.pem"), os.path.join(self.home, "key.pem")
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-subj", "/CN=shop.example",
+                        "-addext", "subjectAltName=DNS:shop.example", "-keyout", key, "-out", self.certificate], check=True, capture_output=True)
+        self.asked_for = []
+        test = self
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                test.asked_for.append(self.headers["Authorization"])
+                self.send_response(int(open(os.path.join(test.home, "answer")).read()))
+                self.end_headers()
+                self.wfile.write(b"well")
+            def log_message(self, *a):
+                pass
+        class Server(http.server.ThreadingHTTPServer):
+            def handle_error(self, *a):
+                pass               # who verifies hangs up
+        server = Server(("127.0.0.1", self.port), Handler)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(self.certificate, key)
+        server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        self.addCleanup(lambda: (server.shutdown(), thread.join(), server.server_close()))
+        self.start_daemon()
+
+    answer, probe = Probes.answer, Probes.probe
+
+    def https(self, **more):
+        return {"http": {"port": self.port, "path": "/health", "scheme": "https"} | more, "period": "200ms", "timeout": "20s"}
+
+    def last(self):
+        return (self.probe("web", "readiness")["last"] or {}).get("text") or ""
+
+    def web(self, probe):
+        self.apply({"web": {"command": "sleep 1000", "probes": {"readiness": probe}}}, "--no-wait")
+
+    def test_anyones_certificate_will_do(self):
+        self.web(self.https(body="well", headers={"Authorization": "Bearer hush"}))
+        self.until("web", ready=True)
+        self.assertEqual(self.last(), "HTTP 200 OK")
+        self.assertEqual(set(self.asked_for), {"Bearer hush"})
+        self.answer("503")
+        self.until("web", ready=False)
+        wait_for("the answer", lambda: "HTTP 503" in self.last())
+
+    def test_verified(self):
+        self.web(self.https(verify=True, headers={"Host": "shop.example"}))
+        wait_for("a refusal", lambda: "its certificate is not valid: self" in self.last())
+        self.web(self.https(verify=True, ca=self.certificate, headers={"Host": "other.example"}))
+        wait_for("a refusal", lambda: "hostname mismatch" in self.last().lower())
+        self.web(self.https(verify=True, ca=self.certificate, headers={"Host": "shop.example:8443"}))
+        self.until("web", ready=True)
+
+    def test_what_cannot_be_asked(self):
+        self.web(self.https(verify=True, ca="/nowhere.pem"))
+        wait_for("a refusal", lambda: "http.ca: /nowhere.pem" in self.last())
+        with socket.create_server(("127.0.0.1", 0)) as plain:
+            self.web(self.https(port=plain.getsockname()[1]))
+            def answered():
+                plain.settimeout(0.1)
+                try:
+                    plain.accept()[0].sendall(b"HTTP/1.0 200 OK\r\n\r\n")
+                except TimeoutError:
+                    pass
+                return "no TLS connection" in self.last()
+            wait_for("a refusal", answered)
+        for keys, message in (("verify: true", "only with http.scheme: https"), ("scheme: https, ca: /x", "only with http.verify: true"),
+                              ("scheme: ftp", "expected http or https")):
+            r = self.kingctl("check", self.file("bad.yaml", "services:\n  web: {command: x, probes: {readiness: {http: {port: 1, " + keys + "}}}}\n"))
+            self.assertEqual(r.code, 2, r)
+            self.assertIn(message, r.err + r.out)

@@ -294,7 +294,6 @@ static void test_process_compose(void **state) {
                "process-compose.yaml:9:28: warning: db: liveness_probe: working_dir: it runs in the directory of the service\n");
         expect("process-compose.yaml", "processes:\n  a: {command: x, readiness_probe: {http_get: {scheme: HTTPS, port: 1}}}\n  b: {command: x, liveness_probe: {}}\n"
                "  c: {command: x, liveness_probe: {http_get: {port: x}}}\n  d: {command: x, liveness_probe: {exec: {command: x}, period_seconds: soon}}\n", NULL,
-               "process-compose.yaml:2:47: warning: a: readiness_probe: http_get: TLS: let a command ask, such as curl\n"
                "process-compose.yaml:3:35: error: b: liveness_probe: expected exec or http_get\n"
                "process-compose.yaml:4:46: error: c: liveness_probe: http_get: expected a port\n"
                "process-compose.yaml:5:72: error: d: liveness_probe: period_seconds: expected a number\n");
