@@ -214,12 +214,8 @@ static int try_back(Connection *c, Back *k, bool *ret_ours) {
         return 0;
 }
 
-void connection_dispatch(Connection *c) {
-        Front *f = c->front;
-
-        leave_state(c);
-        c->state = CONNECTION_WAITING;
-        c->deadline = 0;
+/* Whether it went to some back, or is gone with it. */
+static bool find_back(Connection *c, Front *f) {
         for (; c->tries <= f->told.retries; c->tries++) {
                 int at = front_pick(f, c->source), r;
                 bool ours;
@@ -227,15 +223,29 @@ void connection_dispatch(Connection *c) {
                 if (at < 0)
                         break;
                 r = try_back(c, f->backs[at], &ours);
-                if (r == 0)
-                        return;
+                if (r == 0) {
+                        front_well(f);
+                        return true;
+                }
                 if (ours) {
                         front_trouble(f, r);
                         break;
                 }
                 back_failed(f->backs[at], r);
         }
-        wait_for_back(c);
+        return false;
+}
+
+void connection_dispatch(Connection *c) {
+        Front *f = c->front;
+
+        leave_state(c);
+        c->state = CONNECTION_WAITING;
+        c->deadline = 0;
+        front_hold(f);
+        if (!find_back(c, f))
+                wait_for_back(c);
+        front_release(f);
 }
 
 static void connect_failed(Connection *c, int error) {

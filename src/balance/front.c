@@ -56,7 +56,9 @@ void front_trouble(Front *f, int error) {
         front_dirty(f);
 }
 
-static void trouble_over(Front *f) {
+void front_well(Front *f) {
+        if (!f->trouble)
+                return;
         f->trouble = 0;
         f->trouble_due = true;
         say_later(f->balancer);
@@ -73,8 +75,6 @@ static bool accept_one(Front *f) {
                         front_trouble(f, -errno);
                 return errno == ECONNABORTED || errno == EINTR || errno == EPROTO;
         }
-        if (f->trouble)
-                trouble_over(f);
         if (connection_new(f, fd, &peer) < 0)
                 front_trouble(f, -ENOMEM);
         return true;

@@ -164,6 +164,7 @@ void front_release(Front *f);
 void front_dirty(Front *f);                             /* something changed that decides whether it accepts, or whether who waits can go on */
 void front_settle(Front *f);
 void front_trouble(Front *f, int error);                /* negative errno of want: accepts nothing for a while */
+void front_well(Front *f);                              /* a connection went its way: whatever was wanting is there again */
 void front_expire(Front *f);                            /* deadlines that have passed; tells the next by balancer_due() */
 
 /* back.c */

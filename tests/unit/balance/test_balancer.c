@@ -304,6 +304,43 @@ static void test_too_few_descriptors(void **state) {
         rig_end(&r);
 }
 
+static void limit_descriptors(const Rig *r, rlim_t n) {
+        struct rlimit limit;
+
+        assert_return_code(prlimit(r->pid, RLIMIT_NOFILE, NULL, &limit), errno);
+        limit.rlim_cur = n;
+        assert_return_code(prlimit(r->pid, RLIMIT_NOFILE, &limit, NULL), errno);
+}
+
+/* There are none left, against all reckoning: it says so, waits, and goes on. */
+static void test_no_descriptors(void **state) {
+        Rig r = rig_inet();
+        struct rlimit before;
+        int clients[40];
+        Packet p;
+
+        assert_return_code(prlimit(r.pid, RLIMIT_NOFILE, NULL, &before), errno);
+        limit_descriptors(&r, 32);
+        for (unsigned i = 0; i < 40; i++)
+                clients[i] = client_new(&r);
+        p = hear(&r, BALANCE_TROUBLE);
+        assert_int_equal(p.trouble.back, 0);
+        assert_int_equal(p.trouble.error, EMFILE);
+        limit_descriptors(&r, before.rlim_cur);
+        for (unsigned i = 0; i < 40; i++) {
+                int server = take_any(&r, NULL);
+
+                fd_close(server);
+        }
+        for (unsigned i = 0; i < 40; i++) {
+                expect_end(clients[i]);
+                fd_close(clients[i]);
+        }
+        assert_int_equal(counts(&r, 0).trouble, 0);
+        assert_int_equal(counts(&r, 0).failed, 0);
+        rig_end(&r);
+}
+
 static void test_the_manager_dies(void **state) {
         Rig r = rig_inet();
         int client = client_new(&r), server = take(&r, 0), status;
@@ -369,7 +406,7 @@ int main(void) {
                 cmocka_unit_test(test_refusal), cmocka_unit_test(test_the_only_one_restarts), cmocka_unit_test(test_nobody_is_there_yet),
                 cmocka_unit_test(test_nobody_comes), cmocka_unit_test(test_draining), cmocka_unit_test(test_back_gone),
                 cmocka_unit_test(test_front_gone), cmocka_unit_test(test_stated_anew), cmocka_unit_test(test_max_connections),
-                cmocka_unit_test(test_too_few_descriptors), cmocka_unit_test(test_the_manager_dies), cmocka_unit_test(test_leave),
+                cmocka_unit_test(test_too_few_descriptors), cmocka_unit_test(test_no_descriptors), cmocka_unit_test(test_the_manager_dies), cmocka_unit_test(test_leave),
                 cmocka_unit_test(test_nobody_listens), cmocka_unit_test(test_malformed),
         };
 
