@@ -183,6 +183,7 @@ struct Manager {
                 sd_event_source *source, *pause;
                 bool wary;                         /* of the first datagram */
                 usec_t window, spent;              /* when this window began, and our time that went into it */
+                usec_t early;                      /* since when the first message waits for the keeper's word; 0: it does not */
                 uint64_t bad;
                 usec_t complained;
         } notify;

@@ -64,6 +64,21 @@ static Instance *find_sender(const Manager *m, const NotifySource *s, NotifySend
         return NULL;
 }
 
+bool notify_too_early(const Manager *m, pid_t pid) {
+        size_t at = 0;
+        void *v;
+
+        if (pid <= 0 || main_of(m, pid))
+                return false;
+        while (map_next(m->runs, &at, &v)) {
+                const Instance *i = v;
+
+                if (i->child && i->notifies && i->main.pid == 0 && i->lc.state == LC_PLACING)
+                        return true;
+        }
+        return false;
+}
+
 /* Whether the instance has not used up this second. Who says more is told of at the beginning and with what it cost at the next. */
 static bool heard(Instance *i) {
         usec_t now = now_usec(CLOCK_MONOTONIC);

@@ -12,6 +12,8 @@ typedef struct NotifySource { pid_t pid; uid_t uid; } NotifySource;   /* pid 0: 
 /* Reads the message, which points into text (changed; room for n + 1 bytes), and tells whose it is; NULL when it is nobody's, must not be heard, or is
  * one too many. */
 Instance *notify_admit(Manager *m, char *text, size_t n, const NotifySource *s, NotifyMessage *ret);
+/* It may be of a run that the keeper has begun, and we have not read yet which process that is. */
+bool notify_too_early(const Manager *m, pid_t pid);
 /* What it says happens, in notify_apply.c. Descriptors that somebody wants are taken out of fds. */
 void notify_apply(Manager *m, uint64_t run, const NotifyMessage *message, const NotifySource *s, NotifyFds *fds);
 /* Anybody may send anything; the log must not grow with it. */

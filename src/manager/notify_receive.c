@@ -17,6 +17,9 @@
 /* Of each window we listen this long at most; senders wait meanwhile, as their socket's queue is full. */
 #define WINDOW (100 * USEC_PER_MSEC)
 #define WINDOW_BUDGET (25 * USEC_PER_MSEC)
+/* So long a message waits in the socket for the keeper to say whose it may be, which it does at once. */
+#define EARLY_PAUSE (2 * USEC_PER_MSEC)
+#define EARLY_MAX (2 * USEC_PER_SEC)
 #define LINGER_MAX (20 * USEC_PER_MSEC)
 
 typedef struct Datagram {
@@ -90,6 +93,23 @@ static int on_window_over(sd_event_source *s, uint64_t usec, void *userdata) {
         return sd_event_source_set_enabled(m->notify.source, SD_EVENT_ON);
 }
 
+static int pause_until(Manager *m, usec_t at) {
+        if (sd_event_add_time(m->event, &m->notify.pause, CLOCK_MONOTONIC, at, 1, on_window_over, m) < 0)
+                return 0;
+        return sd_event_source_set_enabled(m->notify.source, SD_EVENT_OFF);
+}
+
+/* A child may speak before we have read from the keeper that there is one: its first words must not be lost. */
+static bool waits(Manager *m, pid_t sender, usec_t now) {
+        if (!notify_too_early(m, sender)) {
+                m->notify.early = 0;
+                return false;
+        }
+        if (m->notify.early == 0)
+                m->notify.early = now;
+        return now < usec_add(m->notify.early, EARLY_MAX);
+}
+
 /* This window's share of our time is used up: the others come to their turn. */
 static int spend(Manager *m, usec_t begun) {
         usec_t now = now_usec(CLOCK_MONOTONIC);
@@ -101,9 +121,7 @@ static int spend(Manager *m, usec_t begun) {
         m->notify.spent += now - begun;
         if (m->notify.spent < WINDOW_BUDGET)
                 return 0;
-        if (sd_event_add_time(m->event, &m->notify.pause, CLOCK_MONOTONIC, usec_add(m->notify.window, WINDOW), 1, on_window_over, m) < 0)
-                return 0;
-        return sd_event_source_set_enabled(m->notify.source, SD_EVENT_OFF);
+        return pause_until(m, usec_add(m->notify.window, WINDOW));
 }
 
 /* ---- one datagram ---- */
@@ -147,6 +165,8 @@ int notify_receive(sd_event_source *s, int fd, uint32_t revents, void *userdata)
                 manager_problem(m, "notify socket: %s: services can no longer tell that they are ready", strerror(-r));
                 return sd_event_source_set_enabled(s, SD_EVENT_OFF);
         }
+        if (peek && waits(m, d.sender.pid, begun))
+                return pause_until(m, begun + EARLY_PAUSE);
         hear(m, fd, &d, peek);
         if (peek)
                 discard(fd, carries_fds);
