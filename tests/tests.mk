@@ -38,6 +38,12 @@ $(WITNESS): tests/chaos/witness.c $(MAKEFILE_LIST)
 	@mkdir -p $(@D)
 	$(call say,test,$@)
 	$(Q)$(CC) $(CPPFLAGS) -std=gnu17 -O2 -g -Wall -Wextra -Werror -o $@ $<
+# What speaks sd_notify under systemd and under Kingly.
+TWIN := $(BUILD)/tests/scenario/notify_twin
+$(TWIN): tests/scenario/notify_twin.c $(MAKEFILE_LIST)
+	@mkdir -p $(@D)
+	$(call say,test,$@)
+	$(Q)$(CC) $(CPPFLAGS) -std=gnu17 -O2 -g -Wall -Wextra -Werror -Wno-unused-parameter -o $@ $<
 
 # Programs that are not these, to be executed in their place: another version; one whose table is another; one whose state has a newer form; one that
 # ends as soon as it is executed there. Of each only the files that differ are compiled.
@@ -94,7 +100,7 @@ unit-%:
 KINGLY_JOBS ?= 4
 scenario = KINGLY_BIN=$(abspath $(BUILD)/bin) KINGLY_JOBS=$(KINGLY_JOBS) KINGLY_ISOLATION=$(1) $(2) tests/scenario/run
 
-test-programs: all generated $(UNIT_TESTS) $(FUZZ_TARGETS) $(SHIM) $(WITNESS) $(UPGRADE_PROGRAMS)
+test-programs: all generated $(UNIT_TESTS) $(FUZZ_TARGETS) $(SHIM) $(WITNESS) $(TWIN) $(UPGRADE_PROGRAMS)
 
 check-unit: test-programs
 	@tests/run-units $(UNIT_TESTS)
