@@ -174,12 +174,15 @@ class Rolling(Scenario):
         self.touch("good")
         # An old one stays ready for long without the file, a new one does not become ready without it.
         probe = {"exec": ["test", "-e", f"{self.home}/good"], "period": "200ms", "failure": 100000}
-        self.apply({"web": self.service(instances=2, probes={"readiness": probe}, ready={"by": "notify", "timeout": "3s"})})
+        self.apply({"web": self.service(instances=2, probes={"readiness": probe})})
         wait_for("both to be ready", lambda: all(r["ready"] for r in self.rows()))
         before = self.pids()
         self.ok("reload", "web")
         after = self.pids()
         self.assertFalse(set(before) & set(after))
+        # Long enough for it to run, and not to wait for nothing.
+        self.apply({"web": self.service(instances=2, probes={"readiness": probe}, ready={"by": "notify", "timeout": f"{PATIENCE / 8:.0f}s"})})
+        self.assertEqual(self.pids(), after)
         os.unlink(f"{self.home}/good")
         r = self.refused(1, "reload", "web")
         self.assertIn("it runs, and is not ready", r.err)
