@@ -144,8 +144,10 @@ class Random(Scenario):
         before = {(i["name"], i["instance"]): (i["pid"], i["state"]) for i in self.c.call("List")["instances"]}
         mains = self.mains()
         after = {(i["name"], i["instance"]): (i["pid"], i["state"]) for i in self.c.call("List")["instances"]}
-        if before != after:
-            return False
+        # One that ends and is started again all the time changes while /proc is read: there is nothing to compare it with.
+        moved = {key for key in before | after if before.get(key) != after.get(key)}
+        mains = {key: runs for key, runs in mains.items() if key not in moved}
+        after = {key: row for key, row in after.items() if key not in moved}
         for key, runs in mains.items():
             pid, state = after.get(key, (None, "gone"))
             if not any(pid in pids for pids in runs.values()) and state not in ("stopping", "starting"):
