@@ -45,8 +45,8 @@ const SpecKey socket_keys[] = {
                   "private socket in the place of this one, and is given connections only while it is ready.",
           .example = "round-robin" },
         { "sockets.weights", KEY_WEIGHTS, FIELD(weights),
-          .help = "How much instance 0, 1, … gets in proportion to the others, from 1 to 1000 each; instances beyond the list have 1. Needs a "
-                  "balance other than kernel, as the next four do.",
+          .help = "What each instance gets in proportion to the others, from 1 to 1000, that of instance 0 first. Instances beyond the list have 1. "
+                  "Needs a balance other than kernel, as the next four keys do.",
           .example = "[3, 1]" },
         { "sockets.affinity", KEY_ENUM, FIELD(affinity), affinities, .fallback = "none",
           .help = "source: connections from one address go to one instance for as long as it is ready. When an instance goes, only its own "

@@ -206,20 +206,6 @@ static int check_collects(const ServiceSpec *s, const char **ret_key, KlError *r
         return 0;
 }
 
-static int check_balances(const ServiceSpec *s, const char **ret_key, KlError *reterr) {
-        if (!s->balances)
-                return 0;
-        if (!name_valid(s->balances))
-                return FAULT("balances", "balances: \"%s\" is not the name of a service", s->balances);
-        if (streq(s->balances, s->name))
-                return FAULT("balances", "balances: %s cannot stand before itself", s->name);
-        if (s->sockets.n > 0)
-                return FAULT("sockets", "sockets: a balancer listens on those of %s", s->balances);
-        if (s->instances != 1)
-                return FAULT("instances", "instances: one balancer stands before all instances of %s", s->balances);
-        return 0;
-}
-
 static int check_log(const ServiceSpec *s, const char **ret_key, KlError *reterr) {
         if (s->log.merge && s->log.format == LOG_FORMAT_RAW)
                 return FAULT("log.merge", "log.merge: nothing in a raw file tells the instances apart; choose log.format: text or json");
@@ -234,18 +220,6 @@ static int check_log(const ServiceSpec *s, const char **ret_key, KlError *reterr
         if (s->log.max_total != UINT64_MAX && s->log.max_size > s->log.max_total)
                 return FAULT("log.max_total", "log.max_total: below log.max_size, so that it could not be kept");
         return 0;
-}
-
-static int check_sockets(const ServiceSpec *s, const char **ret_key, KlError *reterr) {
-        int r = socket_list_validate(&s->sockets, reterr);
-
-        if (r < 0)
-                *ret_key = "sockets";
-        else if (s->sockets.n > 0 && s->input == STDIN_PIPE && socket_stdin(&s->sockets) >= 0)
-                return FAULT("sockets", "sockets.fd: 0 is taken by stdin: pipe");
-        else if (s->sockets.n > 0 && s->collects && socket_stdin(&s->sockets) >= 0)
-                return FAULT("sockets", "sockets.fd: 0 is taken by what %s collects", s->name);
-        return r;
 }
 
 static int check_cron(const ServiceSpec *s, const char **ret_key, KlError *reterr) {

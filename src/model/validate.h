@@ -13,3 +13,7 @@ int validate_sandbox(const ServiceSpec *s, const char **ret_key, KlError *reterr
 
 /* validate_probes.c */
 int check_probes(const ServiceSpec *s, const char **ret_key, KlError *reterr);
+
+/* validate_sockets.c */
+int check_balances(const ServiceSpec *s, const char **ret_key, KlError *reterr);
+int check_sockets(const ServiceSpec *s, const char **ret_key, KlError *reterr);

@@ -1,8 +1,8 @@
 """Balanced sockets: connections are spread over the instances, those that are not ready or go get none, and nothing is lost when programs that know nothing
 of it are replaced; the balancer outlives its manager and its keeper, and its own death costs only what it had open."""
-import collections, json, os, signal, socket, threading, time
-from kingly import Scenario, alive, wait_for
-import test_keeper_death
+import collections, json, os, shutil, signal, socket, threading, time
+from kingly import BIN, Scenario, alive, wait_for
+import test_keeper_death, test_reexec
 from test_rolling import Load
 from test_sockets import free_port
 
@@ -291,6 +291,13 @@ class Balance(Common, Scenario):
         path = self.file("bad.json", json.dumps({"services": {"web": self.service()}}))
         self.assertIn("which is a service of its own", self.kingctl("apply", "-f", path).err)
 
+    def test_export_leaves_it_out(self):
+        self.apply({"web": self.service(instances=1)})
+        r = self.ok("export", "systemd", "all")
+        self.assertIn("web.socket", r.out)
+        self.assertNotIn("balancer", r.out)
+        self.assertIn("systemd has no balancer", r.err)
+
     # ---- deaths ----
 
     def test_the_manager_dies(self):
@@ -383,6 +390,28 @@ class BalanceDeaths(Common, test_keeper_death.Deaths):
         self.until(f"web:{before[1]}", state="stopped")
         self.ok("delete", "web")
         self.assertFalse(alive(balancer))
+
+
+class BalanceUpgrade(Common, test_reexec.Upgrade):
+    def begin(self):
+        shutil.copy(os.path.join(BIN, "kingd-balancer"), self.bin)
+        self.port = free_port()
+        super().begin()
+
+    def test_the_daemon_is_executed_anew(self):
+        self.apply({"web": self.service("echo", instances=2)})
+        self.up(2)
+        talk, old = Talk(self.port), self.balancer()
+        before = talk.say()
+        self.ok("reexec")
+        self.assertEqual((talk.say(), self.balancer()), (before, old))
+        self.install("kingd-balancer", of=None)
+        self.ok("reexec")
+        wait_for("another balancer", lambda: any(r["pid"] not in (old, None) and not r["role"] for r in self.list("web-balancer")))
+        self.assertEqual(talk.say(), before)       # by the old one, until its time is up
+        self.assertEqual({Talk(self.port).say()[1] for _ in range(4)}, {0, 1})
+        talk.close()
+        wait_for("the old one to go", lambda: not alive(old) and len(self.list("web-balancer")) == 1)
 
 
 for name in [n for n in dir(test_keeper_death.Deaths) if n.startswith("test_")]:

@@ -127,6 +127,18 @@ static void test_rules(void **state) {
         s->balances = strdup("a");
         l.n = 0;
         refused(s, "sockets");
+        s = put_balanced(&l, "c");
+        s->instances = 1024;
+        assert_int_equal(spec_validate(s, &(const char *) { NULL }, NULL), 0);
+        s->sockets.items = reallocarray(s->sockets.items, 3, sizeof(SocketSpec));
+        assert_non_null(s->sockets.items);
+        for (; s->sockets.n < 3; s->sockets.n++) {
+                assert_int_equal(socket_copy(s->sockets.items + s->sockets.n, s->sockets.items), 0);
+                free(s->sockets.items[s->sockets.n].listen);
+                s->sockets.items[s->sockets.n].listen = strdup(s->sockets.n == 1 ? ":81" : ":82");
+        }
+        l.n = 0;
+        refused(s, "sockets");
 }
 
 int main(void) {
