@@ -149,6 +149,7 @@ void balance_drained(Service *s) {
 /* ---- after a manager's death ---- */
 
 void balance_adopted(Manager *m) {
+        m->balance_known = true;
         for (size_t k = 0; k < m->n_order; k++) {
                 Service *s = m->order[k];
                 BalanceLink *l;

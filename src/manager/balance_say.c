@@ -144,7 +144,8 @@ void balance_link_state(BalanceLink *l) {
         const Service *s = balance_target(l->instance);
         BalanceHeader p = { BALANCE_STATED, sizeof p };
 
-        if (l->fd < 0 || !say_hello(l) || !state_fronts(l, s) || !state_backs(l, s) || !state_gone(l))
+        /* Half a statement would take the other half from it. */
+        if (!l->instance->service->manager->balance_known || l->fd < 0 || !say_hello(l) || !state_fronts(l, s) || !state_backs(l, s) || !state_gone(l))
                 return;
         l->stated = l->stated || send_packet(l, &p, sizeof p, -EBADF);
 }

@@ -206,6 +206,7 @@ struct Manager {
         LogStream *log_streams;
         Wait *waits;
         BalanceWait *balance_waits;        /* calls that wait for figures of balancers */
+        bool balance_known;                /* all runs are: balancers may be told */
         bool balance_fresh;                /* while one of them is answered */
 
         char boot_id[33];
