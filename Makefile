@@ -102,7 +102,10 @@ ROOM_kingd-probe   := probe
 ROOM_kingctl       := kingctl
 
 .PHONY: all deps run check check-fast bench soak install uninstall clean fuzz asan floors format
-all: floors $(addprefix $(BUILD)/bin/,$(PROGRAMS))
+all: floors $(addprefix $(BUILD)/bin/,$(PROGRAMS)) $(BUILD)/bin/node-drain.cjs
+$(BUILD)/bin/node-drain.cjs: contrib/node/drain.cjs
+	@mkdir -p $(@D)
+	$(Q)cp $< $@
 
 $(BUILD)/obj/%.o: src/%.c $(MAKEFILE_LIST)
 	@mkdir -p $(@D)

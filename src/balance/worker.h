@@ -5,7 +5,7 @@
 #include "balance/state.h"
 
 #define WORKER_ASKED_MAX 16            /* queries of one worker that the manager has not answered yet */
-#define WORKER_LINGER USEC_PER_SEC     /* so long its clients may come once more before it is told to close */
+#define WORKER_LINGER (500 * USEC_PER_MSEC)/* so long its clients may come once more before it is told to close */
 #define WORKER_ASK_AGAIN (2 * USEC_PER_SEC)    /* the manager that was asked may have died meanwhile */
 
 /* Takes *fd when it is a new one. -ENOSPC, -ENOMEM. */

@@ -114,17 +114,42 @@ static int read_instances(App *a, const Node *v, const char *key) {
         return foreign_set(a->service, "instances", json_object_new_int64(n));
 }
 
-/* Said for what PM2 runs as a cluster: by name, or because a script of node has instances. */
-static int note_cluster(App *a) {
+static bool runs_node(const char *program) {
+        const char *slash = strrchr(program, '/'), *name = slash ? slash + 1 : program;
+
+        return streq(name, "node") || streq(name, "nodejs");
+}
+
+/* As PM2 has it: what listens is up; what does not listen in its time is, too. */
+static int set_ready_listen(App *a) {
+        const Node *limit = pm2_find(a->map, "listen_timeout", "listenTimeout");
+        int r = foreign_set_text(a->service, "ready.by", "listen");
+
+        if (r >= 0)
+                r = limit ? set_milliseconds(a, limit, "listen_timeout", "ready.timeout") : foreign_set_text(a->service, "ready.timeout", "3s");
+        return r < 0 ? r : foreign_set_text(a->service, "ready.late", "pass");
+}
+
+/* What PM2 runs as a cluster: by name, or because a script of node has instances. */
+static int set_cluster(App *a) {
         const Node *mode = pm2_find(a->map, "exec_mode", "execMode"), *instances = pm2_find(a->map, "instances", NULL);
+        const Node *wait = pm2_find(a->map, "wait_ready", "waitReady");
         json_object *command = json_object_object_get(a->service, "command");
         const char *program = json_object_is_type(command, json_type_array) ? json_object_get_string(json_object_array_get_idx(command, 0)) : "";
-        bool cluster = mode ? pm2_text(mode) && startswith(mode->text, "cluster") : instances && streq(program, "node");
+        bool cluster = mode ? pm2_text(mode) && startswith(mode->text, "cluster") : instances && runs_node(program);
 
-        if (!cluster || (pm2_text(instances) && streq(instances->text, "1")))
+        int r;
+
+        if (!cluster)
                 return 0;
-        return foreign_note(a->f, place_of(mode ?: instances ?: a->map),
-                            "%s: a cluster's instances do not share a port in this version: give each its own, by KINGLY_INSTANCE", a->name);
+        if (!runs_node(program))
+                return foreign_note(a->f, place_of(mode ?: instances ?: a->map),
+                                    "%s: %s is no Node: its instances do not share a port by themselves; see `sockets`, or give each its own by KINGLY_INSTANCE",
+                                    a->name, program);
+        r = foreign_set_text(a->service, "cluster.by", "node");
+        if (r < 0 || (wait && !(wait->kind == NODE_SCALAR && (streq(wait->text, "false") || streq(wait->text, "0")))))
+                return r;
+        return set_ready_listen(a);
 }
 
 static int read_env(App *a, const Node *v, const char *key) {
@@ -359,5 +384,5 @@ int pm2_read_keys(App *a) {
 
         for (size_t i = 0; i < a->map->n && r >= 0; i++)
                 r = read_key(a, a->map->pairs + i);
-        return r < 0 ? r : note_cluster(a);
+        return r < 0 ? r : set_cluster(a);
 }

@@ -8,6 +8,7 @@
 #include "manager/adopt.h"
 #include "manager/balance.h"
 #include "manager/books.h"
+#include "manager/cluster.h"
 #include "manager/collector.h"
 #include "manager/events.h"
 #include "manager/fd_store.h"
@@ -50,6 +51,7 @@ static int load_service(void *userdata, const StoredService *v) {
         free(list.items);
         s->generation = v->generation;
         sockets_adopt(s);
+        cluster_adopt(s);
         fd_store_adopt(s);
         return 0;
 }
@@ -212,11 +214,12 @@ static int adopt_living(Instance *i, const StoredRun *stored) {
         memory_attend(i);
         if (instance_track(i) < 0)
                 return -ENOMEM;
-        if (s->spec->ready_by == READY_FD || s->spec->ready_by == READY_IPC)
+        if (s->spec->ready_by == READY_FD || (s->spec->ready_by == READY_IPC && s->spec->cluster.by == CLUSTER_NONE))
                 ready_adopt(i);
         input_adopt(i);
         balance_link_adopt(i);
         backs_adopt(i);
+        cluster_adopt_channel(i);
         if (c)
                 adopt_child(i, c, v);
         else if (!i->lc.main_alive || adopt_orphan(i, v) < 0)
@@ -364,6 +367,7 @@ int adopt_all(Manager *m, KlError *reterr) {
         ready_adopted(m);
         input_adopted(m);
         sockets_adopted(m);
+        cluster_adopted(m);
         fd_stores_adopted(m);
         rolling_adopted(m);
         balance_adopted(m);

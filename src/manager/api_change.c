@@ -101,9 +101,15 @@ static void perform_stop(Manager *m, const Selection *s) {
 
 /* One that is followed is restarted when its followers are down. */
 static void perform_restart(Manager *m, const Selection *s) {
-        for (size_t k = 0; k < s->n; k++)
-                if (!s->items[k]->restart_deferred)
-                        instance_order(s->items[k], EV_RESTART);
+        uint64_t round = service_round(m);
+
+        for (size_t k = 0; k < s->n; k++) {
+                if (s->items[k]->restart_deferred)
+                        continue;
+                if (!lifecycle_alive(&s->items[k]->lc)) /* it starts, and so does what it cannot start without */
+                        service_start_needed(s->items[k]->service, round);
+                instance_order(s->items[k], EV_RESTART);
+        }
         service_stop_pump(m);
 }
 

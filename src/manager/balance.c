@@ -2,6 +2,8 @@
  * is told to every balancer of the service that lives, the one that is being replaced included. */
 #include "manager/balance_private.h"
 
+#include "manager/cluster.h"
+
 #include <stdio.h>
 
 #include "manager/instance.h"
@@ -24,9 +26,9 @@ Service *balancer_of(const Service *s) {
 
 /* ---- how things shall be ---- */
 
-bool balance_next_front(const Service *s, size_t *at, BalanceFront *ret, int *ret_fd) {
-        while (*at < s->spec->sockets.n) {
-                const SocketSpec *spec = s->spec->sockets.items + (*at)++;
+bool balance_next_front(const Service *s, FrontWalk *at, BalanceFront *ret, int *ret_fd) {
+        while (at->socket < s->spec->sockets.n) {
+                const SocketSpec *spec = s->spec->sockets.items + at->socket++;
 
                 *ret_fd = socket_balanced(spec) ? sockets_open_fd(s, spec) : -ENOENT;
                 if (*ret_fd < 0)
@@ -38,7 +40,7 @@ bool balance_next_front(const Service *s, size_t *at, BalanceFront *ret, int *re
                 snprintf(ret->name, sizeof ret->name, "%s", spec->listen);
                 return true;
         }
-        return false;
+        return cluster_next_front(s, &at->cluster, ret, ret_fd);
 }
 
 static BackState state_of(const Instance *i) {
@@ -66,10 +68,13 @@ static void describe_back(const Instance *i, const Back *b, const SocketSpec *sp
         memcpy(&ret->address, &b->address, sizeof ret->address);
 }
 
-bool balance_next_back(const Service *s, BackWalk *at, BalanceBackState *ret) {
-        for (; at->instance < s->n_instances; at->instance++, at->back = 0) {
+bool balance_next_back(const Service *s, BackWalk *at, BalanceBackState *ret, int *ret_fd) {
+        for (; at->instance < s->n_instances; at->instance++, at->back = at->channel = 0) {
                 const Instance *i = s->instances[at->instance];
 
+                *ret_fd = -EBADF;
+                if (cluster_next_back(i, &at->channel, state_of(i), ret, ret_fd))
+                        return true;
                 while (i->run && i->backs && at->back < i->backs->n) {
                         const Back *b = i->backs->items + at->back++;
                         const SocketSpec *spec = socket_of(s, b->front);
@@ -117,7 +122,7 @@ static bool link_drained(const BalanceLink *l, uint64_t run) {
         if (!l->stated || l->blocked)
                 return false;
         for (size_t k = 0; k < l->n_backs; k++)
-                if (l->backs[k].state.back == run && !(l->backs[k].state.state == BACK_DRAINING && l->backs[k].drained))
+                if (l->backs[k].state.back == run && l->backs[k].state.front != 0 && !(l->backs[k].state.state == BACK_DRAINING && l->backs[k].drained))
                         return false;
         return true;
 }

@@ -1,6 +1,7 @@
 /* What a balancer does, for describe. */
 #include "manager/api.h"
 #include "manager/balance_private.h"
+#include "manager/cluster.h"
 #include "manager/instance.h"
 #include "manager/sockets.h"
 
@@ -25,20 +26,37 @@ static json_object *back_json(const Service *s, const BalanceLink *l, const Bala
         return o;
 }
 
-static json_object *front_json(const Service *s, const BalanceLink *l, const SocketSpec *spec) {
+static json_object *front_json(const Service *s, const BalanceLink *l, const char *listen, int balance, uint32_t front) {
         json_object *o = json_object_new_object(), *backs = json_object_new_array();
-        uint32_t front = sockets_front(s, spec);
         BackWalk at = {};
         BalanceBackState b;
+        int fd;
 
-        json_set(o, "listen", json_object_new_string(spec->listen));
-        json_set(o, "balance", json_object_new_string(balance_strategy_name((BalanceStrategy) spec->balance)));
+        json_set(o, "listen", json_object_new_string(listen));
+        json_set(o, "balance", json_object_new_string(balance_strategy_name((BalanceStrategy) balance)));
         set_counts(o, l ? balance_link_counts(l, front, 0) : NULL);
-        while (balance_next_back(s, &at, &b))
+        while (balance_next_back(s, &at, &b, &fd))
                 if (b.front == front)
                         json_push(backs, back_json(s, l, &b));
         json_set(o, "instances", backs);
         return o;
+}
+
+static json_object *fronts_json(const Service *s, const BalanceLink *l) {
+        json_object *array = json_object_new_array();
+        BalanceFront f;
+        size_t at = 0;
+        int fd;
+
+        for (size_t k = 0; k < s->spec->sockets.n; k++) {
+                const SocketSpec *spec = s->spec->sockets.items + k;
+
+                if (socket_balanced(spec))
+                        json_push(array, front_json(s, l, spec->listen, spec->balance, sockets_front(s, spec)));
+        }
+        while (cluster_next_front(s, &at, &f, &fd))
+                json_push(array, front_json(s, l, f.name, f.flags & FRONT_SHARED ? BALANCE_KERNEL : (int) f.strategy, f.front));
+        return array;
 }
 
 static void set_balancer(json_object *o, const Service *balancer) {
@@ -51,7 +69,7 @@ static void set_balancer(json_object *o, const Service *balancer) {
 
 json_object *balance_json(const Service *s) {
         const Service *balancer = spec_balanced(s->spec) ? balancer_of(s) : NULL;
-        json_object *o, *sockets;
+        json_object *o;
         BalanceLink *l;
         size_t at = 0;
 
@@ -59,11 +77,7 @@ json_object *balance_json(const Service *s) {
                 return NULL;
         l = balance_next_link(balancer, &at);
         o = json_object_new_object();
-        sockets = json_object_new_array();
         set_balancer(o, balancer);
-        for (size_t k = 0; k < s->spec->sockets.n; k++)
-                if (socket_balanced(s->spec->sockets.items + k))
-                        json_push(sockets, front_json(s, l, s->spec->sockets.items + k));
-        json_set(o, "sockets", sockets);
+        json_set(o, "sockets", fronts_json(s, l));
         return o;
 }

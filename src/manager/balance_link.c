@@ -6,6 +6,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "manager/balance_private.h"
+#include "manager/cluster.h"
 #include "manager/events.h"
 #include "manager/instance.h"
 #include "manager/link.h"
@@ -87,9 +88,50 @@ static void on_hello(BalanceLink *l, const void *packet) {
                 log_error("%s", e.message ?: "out of memory");
 }
 
+/* ---- what workers of Node say (cluster.h) ---- */
+
+static Instance *worker(const BalanceLink *l, uint64_t back) {
+        Instance *i = map_get(l->instance->service->manager->runs, &back);
+
+        return i && i->channel && i->service == balance_target(l->instance) ? i : NULL;
+}
+
+static void on_listen(BalanceLink *l, const void *packet) {
+        const BalanceListen *p = packet;
+        Instance *i = worker(l, p->back);
+        BalanceFront f;
+        int fd = -EBADF, error = i ? cluster_listen(i, p, &f, &fd) : ENOTCONN;
+
+        balance_link_answer(l, p->serial, error, &f, fd);
+        if (error)
+                return;
+        if (i->service->spec->ready_by == READY_LISTEN)
+                instance_ready(i);
+        balance_attend(i->service);
+}
+
+static void on_said(BalanceLink *l, const void *packet) {
+        const BalanceSaid *p = packet;
+        Instance *i = worker(l, p->back);
+
+        if (i)
+                cluster_said(i, p->text);
+}
+
+static void on_closed(BalanceLink *l, const void *packet) {
+        const BalanceBackName *p = packet;
+        Instance *i = worker(l, p->back);
+
+        if (i && p->front)
+                cluster_closed(i, p->front);
+        if (i)
+                balance_attend(i->service);
+}
+
 static const struct { uint32_t type; void (*handle)(BalanceLink *l, const void *packet); } handlers[] = {
         { BALANCE_HELLO, on_hello },     { BALANCE_COUNTS, on_counts },   { BALANCE_COUNTS_END, on_counts_end },
         { BALANCE_DRAINED, on_drained }, { BALANCE_TROUBLE, on_trouble },
+        { BALANCE_LISTEN, on_listen },   { BALANCE_SAID, on_said },       { BALANCE_CLOSED, on_closed },
 };
 
 static int hear(BalanceLink *l, const void *packet, size_t size) {

@@ -52,11 +52,16 @@ SaidBack *balance_said_back(BalanceLink *l, uint32_t front, uint64_t back);
 void balance_link_state(BalanceLink *l);
 /* Now, whatever else there is to say. */
 void balance_link_front_gone(BalanceLink *l, uint32_t front);
+/* What a worker wanted to listen on: a front (with its serial) and its socket, or a positive errno. */
+void balance_link_answer(BalanceLink *l, uint32_t serial, int error, const BalanceFront *f, int fd);
+/* To the program behind a channel. */
+void balance_link_text(BalanceLink *l, uint64_t back, const char *text);
 int balance_link_ask(BalanceLink *l);          /* for figures; balance_refreshed() follows. 0 or -errno */
 /* Something that was said has been answered, or whoever would answer is gone: who waits for it goes on. */
 void balance_drained(Service *s);
 const BalanceCounts *balance_link_counts(const BalanceLink *w, uint32_t front, uint64_t back);   /* NULL: not known */
+typedef struct FrontWalk { size_t socket, cluster; } FrontWalk;
 /* What the service wants its balancer to know. *at begins with 0; false at the end. */
-bool balance_next_front(const Service *s, size_t *at, BalanceFront *ret, int *ret_fd);
-typedef struct BackWalk { size_t instance, back; } BackWalk;
-bool balance_next_back(const Service *s, BackWalk *at, BalanceBackState *ret);
+bool balance_next_front(const Service *s, FrontWalk *at, BalanceFront *ret, int *ret_fd);
+typedef struct BackWalk { size_t instance, back, channel; } BackWalk;
+bool balance_next_back(const Service *s, BackWalk *at, BalanceBackState *ret, int *ret_fd);

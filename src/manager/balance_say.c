@@ -44,24 +44,30 @@ SaidBack *balance_said_back(BalanceLink *l, uint32_t front, uint64_t back) {
         return NULL;
 }
 
-static bool say_front(BalanceLink *l, const BalanceFront *f, int fd) {
+static SaidFront *remember_front(BalanceLink *l, const BalanceFront *f) {
         SaidFront *said = find_front(l, f->front), *list;
 
-        if (!said || memcmp(&said->front, f, sizeof *f) != 0) {
-                list = said ? l->fronts : reallocarray(l->fronts, l->n_fronts + 1, sizeof(SaidFront));
+        if (!said) {
+                list = reallocarray(l->fronts, l->n_fronts + 1, sizeof(SaidFront));
                 if (!list)
-                        return false;
+                        return NULL;
                 l->fronts = list;
-                if (!send_packet(l, f, sizeof *f, fd))
-                        return false;
-                said = said ?: list + l->n_fronts++;
-                said->front = *f;
+                said = list + l->n_fronts++;
         }
+        *said = (SaidFront) { .front = *f, .seen = true };
+        return said;
+}
+
+static bool say_front(BalanceLink *l, const BalanceFront *f, int fd) {
+        SaidFront *said = find_front(l, f->front);
+
+        if (!said || memcmp(&said->front, f, sizeof *f) != 0)
+                return send_packet(l, f, sizeof *f, fd) && remember_front(l, f);
         said->seen = true;
         return true;
 }
 
-static bool say_back(BalanceLink *l, const BalanceBackState *b) {
+static bool say_back(BalanceLink *l, const BalanceBackState *b, int fd) {
         SaidBack *said = balance_said_back(l, b->front, b->back), *list;
 
         if (!said || memcmp(&said->state, b, sizeof *b) != 0) {
@@ -69,7 +75,7 @@ static bool say_back(BalanceLink *l, const BalanceBackState *b) {
                 if (!list)
                         return false;
                 l->backs = list;
-                if (!send_packet(l, b, sizeof *b, -EBADF))
+                if (!send_packet(l, b, sizeof *b, fd))
                         return false;
                 said = said ?: list + l->n_backs++;
                 *said = (SaidBack) { .state = *b };
@@ -105,8 +111,8 @@ void balance_link_front_gone(BalanceLink *l, uint32_t front) {
 }
 
 static bool state_fronts(BalanceLink *l, const Service *s) {
+        FrontWalk at = {};
         BalanceFront f;
-        size_t at = 0;
         int fd;
 
         for (size_t k = 0; k < l->n_fronts; k++)
@@ -120,13 +126,34 @@ static bool state_fronts(BalanceLink *l, const Service *s) {
 static bool state_backs(BalanceLink *l, const Service *s) {
         BackWalk at = {};
         BalanceBackState b;
+        int fd;
 
         for (size_t k = 0; k < l->n_backs; k++)
                 l->backs[k].seen = false;
-        while (s && balance_next_back(s, &at, &b))
-                if (!say_back(l, &b))
+        while (s && balance_next_back(s, &at, &b, &fd))
+                if (!(b.kind == BACK_CHANNEL && l->instance->surge) && !say_back(l, &b, fd))
                         return false;
         return true;
+}
+
+/* At once, before the front is stated: it is the answer to one worker, which the statement would not repeat. */
+void balance_link_answer(BalanceLink *l, uint32_t serial, int error, const BalanceFront *f, int fd) {
+        BalanceRefused p = { .h = { BALANCE_LISTEN_REFUSED, sizeof p }, .serial = serial, .error = error };
+        BalanceFront plain = error ? (BalanceFront) {} : *f;
+
+        if (error)
+                (void) send_packet(l, &p, sizeof p, -EBADF);
+        if (error || !send_packet(l, f, sizeof *f, fd))
+                return;
+        plain.serial = 0;
+        (void) remember_front(l, &plain);
+}
+
+void balance_link_text(BalanceLink *l, uint64_t back, const char *text) {
+        BalanceSaid p = { .h = { BALANCE_SAY, sizeof p }, .back = back };
+
+        snprintf(p.text, sizeof p.text, "%s", text);
+        (void) send_packet(l, &p, sizeof p, -EBADF);
 }
 
 static bool state_gone(BalanceLink *l) {
@@ -169,5 +196,10 @@ bool balance_link_leave(Instance *balancer) {
         if (balancer->lc.deadline != USEC_INFINITY)
                 p.within = balancer->lc.deadline > from ? balancer->lc.deadline - from : 1;
         l->leaving = true;
-        return send_packet(l, &p, sizeof p, -EBADF);
+        if (!send_packet(l, &p, sizeof p, -EBADF))
+                return false;
+        /* The channels of workers are for one at a time. */
+        for (size_t at = 0; (l = balance_next_link(balancer->service, &at));)
+                balance_link_state(l);
+        return true;
 }

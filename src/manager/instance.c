@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "manager/balance.h"
 #include "manager/books.h"
+#include "manager/cluster.h"
 #include "manager/collector.h"
 #include "manager/control.h"
 #include "manager/credentials.h"
@@ -74,6 +75,7 @@ Instance *instance_free(Instance *i) {
         collector_free(i);
         i->balance = balance_link_free(i->balance);
         backs_free(i);
+        cluster_channel_free(i->channel);
         cell_free(i->cell);
         free(i->status);
         free(i->hint);
@@ -303,6 +305,7 @@ static void act_clean(Instance *i, LcInput *next) {
         untrack(i);
         balance_link_over(i);
         backs_close(i);
+        cluster_over(i);
         input_close(i);
         journal_unlabel(i);
         credentials_run_over(i);
@@ -396,6 +399,7 @@ static void act_changed(Instance *i, LcInput *next) {
                 shutdown_begin(m, essential_status(&i->lc), NULL);
         memory_attend(i);
         sockets_attend(i);
+        cluster_attend(i);
         fd_store_attend(i);
         balance_attend(i->service);
         rolling_attend(i);

@@ -46,5 +46,7 @@ LinkChild *link_children(Link *l, size_t *ret_n);
 void link_list_done(Link *l);
 /* What follows `prefix` in the name of a descriptor that the keeper holds; NULL: there is none. Borrowed. */
 const char *link_held_suffix(const Link *l, const char *prefix);
+/* The next name that begins so and was not taken yet; *at begins with 0. NULL: there is none. Borrowed. */
+const char *link_held_next(const Link *l, const char *prefix, size_t *at);
 int link_take_held(Link *l, const char *name);     /* descriptor held under that name, now the caller's; or -ENOENT */
 void link_drop_untaken(Link *l, const char *prefix);        /* those of names that begin so and were not taken: the keeper closes them */

@@ -61,6 +61,16 @@ const char *link_held_suffix(const Link *l, const char *prefix) {
         return NULL;
 }
 
+const char *link_held_next(const Link *l, const char *prefix, size_t *at) {
+        while (*at < l->n_held) {
+                const Held *held = l->held + (*at)++;
+
+                if (held->fd >= 0 && startswith(held->name, prefix))
+                        return held->name;
+        }
+        return NULL;
+}
+
 int link_take_held(Link *l, const char *name) {
         for (size_t i = 0; i < l->n_held; i++)
                 if (streq(l->held[i].name, name))

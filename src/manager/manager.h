@@ -55,6 +55,8 @@ typedef struct FdStore FdStore;
 typedef struct FdStoreIndex FdStoreIndex;
 typedef struct FdRefused FdRefused;
 typedef struct BalanceLink BalanceLink;
+typedef struct Cluster Cluster;
+typedef struct ClusterChannel ClusterChannel;
 typedef struct Backs Backs;
 typedef struct BalanceWait BalanceWait;
 
@@ -88,6 +90,7 @@ struct Instance {
         Said *said;                        /* what this run has said by sd_notify that stays true of it; NULL: nothing */
         struct { int read, write; } input;  /* of a collector: our ends of its pipe, or -EBADF */
         BalanceLink *balance;              /* of a balancer: the wire to it; NULL: none */
+        ClusterChannel *channel;           /* of a worker of Node's cluster; NULL: none */
         Backs *backs;                      /* private sockets of this run; NULL: none */
         InstanceHooks *hooks;              /* NULL: it has had none */
         HeldExit *held;                    /* its end is known, the reason is asked for */
@@ -133,6 +136,7 @@ struct Service {
         size_t n_instances, n_extra;       /* extra: surge or retired, the last ones */
         Watch *watch;                      /* of files; NULL: none */
         Sockets *sockets;                  /* that are open; NULL: none */
+        Cluster *cluster;                  /* those that workers of Node asked for; NULL: none */
         FdStore *fd_store;                 /* what its instances left; NULL: nothing */
         Rolling *rolling;                  /* a reload under way, or one that has ended and can be asked about; NULL: none */
         Schedule *schedule;                /* NULL: none */

@@ -133,6 +133,10 @@ void places_done(Places *p) {
 }
 
 int places_program(const char *name, char **ret) {
+        return places_file(name, X_OK, ret);
+}
+
+int places_file(const char *name, int mode, char **ret) {
         char self[PATH_MAX];
         ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
         char *slash;
@@ -142,7 +146,7 @@ int places_program(const char *name, char **ret) {
         self[n] = '\0';
         slash = strrchr(self, '/');
         *ret = slash ? text_printf("%.*s/%s", (int) (slash - self), self, name) : NULL;
-        if (*ret && access(*ret, X_OK) < 0) {
+        if (*ret && access(*ret, mode) < 0) {
                 free(*ret);
                 *ret = path_join(KINGLY_LIBEXECDIR, name);
         }

@@ -18,3 +18,5 @@ int places_make(const Places *p, KlError *reterr);     /* makes the directories 
 void places_done(Places *p);
 /* One of our own programs: beside the one that runs, else where they were installed. Path, malloc'ed. 0 or -errno. */
 int places_program(const char *name, char **ret);
+/* Likewise any file of ours; mode: what access(2) is asked. */
+int places_file(const char *name, int mode, char **ret);

@@ -38,7 +38,7 @@ bool rolling_fits(const Service *s) {
 
         if (spec->reload.by != RELOAD_BY_NONE)
                 return spec->reload.by == RELOAD_BY_ROLLING;
-        return spec->type == SERVICE_SIMPLE && !spec->collects && !spec->essential && (spec->sockets.n > 0 || service_count(s) > 1);
+        return spec->type == SERVICE_SIMPLE && !spec->collects && !spec->essential && (spec->sockets.n > 0 || spec->cluster.by != CLUSTER_NONE || service_count(s) > 1);
 }
 
 /* In the state: the limit, or nothing when there is no reload under way. */

@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "manager/books.h"
 #include "manager/balance.h"
+#include "manager/cluster.h"
 #include "manager/collector.h"
 #include "manager/fd_store.h"
 #include "manager/instance.h"
@@ -98,6 +99,7 @@ Service *service_free(Service *s) {
         m->set_changed = true;
         watch_free(s->watch);
         sockets_free(s->sockets);
+        cluster_free(s->cluster);
         fd_store_free(s->fd_store);
         rolling_free(s->rolling);
         schedule_free(s->schedule);
@@ -358,11 +360,7 @@ void service_tell_dependents(Service *s) {
 /* ---- start and ordered stop ---- */
 
 /* Each service once in a round, however many ways lead to it. */
-void service_start(Service *s, uint64_t round) {
-        if (s->deleting || s->start_round == round)
-                return;
-        s->start_round = round;
-        watch_begin(s);
+void service_start_needed(Service *s, uint64_t round) {
         for (size_t n = 0; n < s->spec->depends.n; n++) {
                 Service *d = service_dependency(s, s->spec->depends.items + n);
                 bool idle = d && service_settled(d) && !schedule_holds(d);
@@ -376,6 +374,14 @@ void service_start(Service *s, uint64_t round) {
                         service_start(d, round);
                 }
         }
+}
+
+void service_start(Service *s, uint64_t round) {
+        if (s->deleting || s->start_round == round)
+                return;
+        s->start_round = round;
+        watch_begin(s);
+        service_start_needed(s, round);
         for (size_t k = 0; k < s->n_instances; k++)
                 if (!s->instances[k]->removing)
                         instance_order(s->instances[k], EV_START);

@@ -31,6 +31,8 @@ void service_recheck_all(Manager *m);          /* those that wait, after the set
 /* Starting brings up what it depends on. Within one round each service is started once. */
 uint64_t service_round(Manager *m);
 void service_start(Service *s, uint64_t round);
+/* Those alone that it depends on and that rest. */
+void service_start_needed(Service *s, uint64_t round);
 /* All instances selected in `set` go down, dependents within the set first. */
 void service_stop_pump(Manager *m);
 

@@ -11,6 +11,7 @@
 #include "logger/journal.h"
 #include "logger/log_wire.h"
 #include "manager/balance.h"
+#include "manager/cluster.h"
 #include "manager/collector.h"
 #include "manager/control.h"
 #include "manager/credentials.h"
@@ -353,9 +354,12 @@ static int add_wire(Instance *i, Descriptors *d, KlError *reterr) {
 static int add_ready(Instance *i, Descriptors *d) {
         int by = i->service->spec->ready_by, r;
 
-        if (by != READY_FD && by != READY_IPC)
+        if (i->service->spec->cluster.by == CLUSTER_NODE)
+                r = cluster_channel(i, &d->ready);
+        else if (by == READY_FD || by == READY_IPC)
+                r = by == READY_FD ? ready_pipe(i, &d->ready) : ready_channel(i, &d->ready);
+        else
                 return 0;
-        r = by == READY_FD ? ready_pipe(i, &d->ready) : ready_channel(i, &d->ready);
         if (r < 0)
                 return r;
         builder.packet->flags |= SPAWN_READY_FD;
@@ -364,9 +368,12 @@ static int add_ready(Instance *i, Descriptors *d) {
 }
 
 /* Where Node looks for the channel to its parent (lib/child_process.js); it takes the variable away from its own children. */
-static int add_channel(const ServiceSpec *s, const Descriptors *d, char ***env) {
+static int add_channel(const Instance *i, const Identity *id, const Descriptors *d, char ***env) {
+        const ServiceSpec *s = i->service->spec;
         char number[16];
 
+        if (s->cluster.by == CLUSTER_NODE)
+                return cluster_environment(i, id, 3 + d->sockets.n + d->n_stored, env);
         if (s->ready_by != READY_IPC)
                 return 0;
         snprintf(number, sizeof number, "%zu", 3 + d->sockets.n + d->n_stored);
@@ -393,7 +400,7 @@ static int compose(Instance *i, const Identity *id, Descriptors *d, const WireSp
         int r;
 
         if ((r = credentials_give(i, id, reterr)) < 0 || (r = environment_build(i, id, &env, reterr)) < 0 || (r = start_environment(i, &env)) < 0 ||
-            (r = add_sockets(i, id, d, &env, reterr)) < 0 || (r = add_channel(s, d, &env)) < 0 ||
+            (r = add_sockets(i, id, d, &env, reterr)) < 0 || (r = add_channel(i, id, d, &env)) < 0 ||
             (r = add_wire(i, d, reterr)) < 0 ||
             (r = resolve_main(s, env, &file, &command, reterr)) < 0 || (r = spawn_builder_init(&builder, i->run, i->invocation)) < 0 ||
             (r = set_up(s, id, i->cell, isolate_gated(i->service->manager->isolate), d, reterr)) < 0 || (r = add_input(i, d, reterr)) < 0 ||

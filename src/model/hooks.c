@@ -18,6 +18,8 @@ char *const *spec_hook(const ServiceSpec *s, HookKind k) {
 }
 
 bool spec_balanced(const ServiceSpec *s) {
+        if (s->cluster.by == CLUSTER_NODE)
+                return true;
         for (size_t i = 0; i < s->sockets.n; i++)
                 if (socket_balanced(s->sockets.items + i))
                         return true;

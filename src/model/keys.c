@@ -8,9 +8,13 @@
 
 static const char *const service_types[] = { "simple", "oneshot", NULL };
 static const char *const depend_kinds[] = { "started", "ready", "completed", NULL };
-static const char *const ready_ways[] = { "start", "notify", "fd", "probe", "log", "ipc", NULL };
 static const char *const notify_accesses[] = { "none", "main", "exec", "all", NULL };
+static const char *const ready_ways[] = { "start", "notify", "fd", "probe", "log", "ipc", "listen", NULL };
 static const char *const ready_lates[] = { "fail", "pass", NULL };
+static const char *const cluster_ways[] = { "none", "node", NULL };
+/* In the order of BalanceStrategy, BalanceAffinity (balance.h). */
+static const char *const cluster_balances[] = { "kernel", "round-robin", "random", "least-connections", NULL };
+static const char *const cluster_affinities[] = { "none", "source", NULL };
 static const char *const schedule_overlaps[] = { "skip", "queue", "replace", NULL };
 static const char *const schedule_missed[] = { "skip", "once", "all", NULL };
 static const char *const io_classes[] = { "none", "realtime", "best-effort", "idle", NULL };
@@ -132,12 +136,31 @@ const SpecKey spec_keys[] = {
                   "seen. infinity never stops it; it may still end by itself.",
           .example = "10m" },
 
+        { "cluster.by", KEY_ENUM, FIELD(cluster.by), cluster_ways, .fallback = "none", .effect = EFFECT_RESTART,
+          .help = "node: the instances are workers of Node's cluster module, and Kingly is their primary: a server that listens on a port, as in "
+                  "http.createServer().listen(3000), shares it with the other instances, with nothing changed in the program. Its port is opened by "
+                  "Kingly, stays open while the service restarts, and each connection is handed to one instance whole: the program sees its client. "
+                  "none: each instance is a process of its own.",
+          .example = "node" },
+        { "cluster.balance", KEY_ENUM, FIELD(cluster.balance), cluster_balances, .fallback = "round-robin", .effect = EFFECT_RESTART,
+          .help = "Which instance gets the next connection: in turns, by chance, or whoever has the fewest open. kernel: each instance has the socket itself, "
+                  "and whoever accepts first has the connection. Datagrams are always left to the kernel.",
+          .example = "least-connections" },
+        { "cluster.affinity", KEY_ENUM, FIELD(cluster.affinity), cluster_affinities, .fallback = "none", .effect = EFFECT_RESTART,
+          .help = "source: connections from one address go to one instance for as long as it is ready, as programs need that keep sessions in memory "
+                  "(socket.io's polling, for one).",
+          .example = "source" },
+        { "cluster.drain", KEY_BOOL, FIELD(cluster.drain), .fallback = "true", .effect = EFFECT_RESTART,
+          .help = "Load a few lines into the program, by --require in NODE_OPTIONS, by which an instance that is about to go ends each kept-alive "
+                  "connection of HTTP with its next answer. Without them Node either keeps answering on it or closes it under the client's next request.",
+          .example = "false" },
+
         { "ready.by", KEY_ENUM, FIELD(ready_by), ready_ways, .fallback = "start", .effect = EFFECT_RESTART,
           .help = "What tells that a simple service is ready. start: its command executes. notify: it sends READY=1 to NOTIFY_SOCKET (see "
                   "sd_notify(3)). fd: it writes a newline to the descriptor whose number is in READY_FD. probe: its startup probe has succeeded, or "
                   "where it has none its readiness probe; this is the default for a service with a startup probe. log: it writes a line that "
                   "ready.pattern matches. ipc: a program of Node calls process.send('ready') on the channel that it was given, which "
-                  "stays open as long as it lives.",
+                  "stays open as long as it lives. listen: with cluster.by: node, its first server listens.",
           .example = "notify" },
         { "ready.pattern", KEY_STRING, FIELD(ready_pattern), .effect = EFFECT_RESTART,
           .help = "With ready.by: log: a regular expression (POSIX extended, see regex(7)) that some part of a line of its output matches when it is "

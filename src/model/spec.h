@@ -11,8 +11,9 @@
 #include "model/socket.h"
 
 typedef enum ServiceType { SERVICE_SIMPLE, SERVICE_ONESHOT } ServiceType;
-typedef enum ReadyBy { READY_START, READY_NOTIFY, READY_FD, READY_PROBE, READY_LOG, READY_IPC } ReadyBy;
 typedef enum NotifyAccess { NOTIFY_ACCESS_NONE, NOTIFY_ACCESS_MAIN, NOTIFY_ACCESS_EXEC, NOTIFY_ACCESS_ALL } NotifyAccess;
+typedef enum ReadyBy { READY_START, READY_NOTIFY, READY_FD, READY_PROBE, READY_LOG, READY_IPC, READY_LISTEN } ReadyBy;
+typedef enum ClusterBy { CLUSTER_NONE, CLUSTER_NODE } ClusterBy;
 typedef enum ReadyLate { READY_LATE_FAIL, READY_LATE_PASS } ReadyLate;
 typedef enum RestartWhen { RESTART_ALWAYS, RESTART_ON_FAILURE, RESTART_NEVER } RestartWhen;
 typedef enum StopScope { STOP_ALL, STOP_GROUP, STOP_MAIN } StopScope;
@@ -117,6 +118,12 @@ typedef struct ServiceSpec {
         char *balances;                 /* name of the service, in the same namespace, whose balancer this is (balanced.h); or NULL */
         bool on_demand;                 /* starts when somebody connects */
         usec_t idle_timeout;            /* and ends when nobody is connected for so long; USEC_INFINITY: never */
+
+        struct {
+                int by;                 /* ClusterBy */
+                int balance, affinity;  /* BalanceStrategy, BalanceAffinity */
+                bool drain;             /* the hook of ours in NODE_OPTIONS */
+        } cluster;
 
         int ready_by;                   /* ReadyBy */
         usec_t ready_timeout;           /* USEC_INFINITY: none */

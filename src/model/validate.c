@@ -156,6 +156,16 @@ static int check_ready_log(const ServiceSpec *s, const char **ret_key, KlError *
         return 0;
 }
 
+static int check_cluster(const ServiceSpec *s, const char **ret_key, KlError *reterr) {
+        if (s->cluster.by != CLUSTER_NODE)
+                return s->ready_by == READY_LISTEN ? FAULT("ready.by", "ready.by: listen goes with cluster.by: node; nobody else tells when it listens") : 0;
+        if (s->type == SERVICE_ONESHOT)
+                return FAULT("cluster.by", "cluster.by: a oneshot does its work and ends; only a simple service serves");
+        if (s->sandbox.network == SANDBOX_NETWORK_NONE)
+                return FAULT("cluster.by", "cluster.by: Kingly would open ports for a service that sandbox.network keeps from all networks");
+        return 0;
+}
+
 static int check_type(const ServiceSpec *s, const char **ret_key, KlError *reterr) {
         if (s->type == SERVICE_ONESHOT && s->ready_by != READY_START)
                 return FAULT("ready.by", "ready.by: a oneshot is ready when it has exited with success; nothing else can tell");
@@ -327,7 +337,7 @@ int spec_validate(const ServiceSpec *s, const char **ret_key, KlError *reterr) {
                 check_names, check_command, check_paths,  check_env,     check_depends,
                 check_type,  check_limits,  check_devices, check_restart, check_log,
                 check_collects, check_balances, check_sockets, check_schedule, check_demand, check_rolling, check_reload, check_hooks,
-                check_probes, check_ready_log,
+                check_probes, check_ready_log, check_cluster,
                 check_capabilities,
                 validate_priority, validate_syscalls, validate_sandbox,
         };

@@ -73,14 +73,13 @@ class Pm2(Pm2Scenario):
     def test_life_of_an_application(self):
         self.start_daemon()
         r = self.pm2("start", self.app, "--name", "web", "-i", "2", "--", "--port", "80")
-        self.assertIn(f"[PM2] Starting {self.app} in fork_mode (2 instances)", r.out)
-        self.assertIn("do not share a port", r.out)
-        self.assertRegex(r.out, r"│ 0  │ web    │ default     │ N/A     │ fork    │ \d+ +│ \d+s +│ 0    │ online    │")
+        self.assertIn(f"[PM2] Starting {self.app} in cluster_mode (2 instances)", r.out)
+        self.assertRegex(r.out, r"│ 0  │ web    │ default     │ N/A     │ cluster │ \d+ +│ \d+s +│ 0    │ online    │")
         wait_for("both", lambda: sorted(self.lines()) == ["0 red --port 80", "1 red --port 80"])
         one, two = self.processes()
         self.assertEqual((one["pm_id"], two["pm_id"], one["name"], one["pid"]), (0, 1, "web", self.pid("web:0")))
         e = one["pm2_env"]
-        wanted = {"status": "online", "pm_exec_path": self.app, "args": ["--port", "80"], "exec_interpreter": "node", "exec_mode": "fork_mode", "instances": 2,
+        wanted = {"status": "online", "pm_exec_path": self.app, "args": ["--port", "80"], "exec_interpreter": "node", "exec_mode": "cluster_mode", "instances": 2,
                   "namespace": "default", "kill_timeout": 1600, "max_restarts": 16, "autorestart": True, "treekill": True, "pm_cwd": os.getcwd(),
                   "restart_time": 0, "unstable_restarts": 0, "watch": False, "NODE_APP_INSTANCE": 0, "COLOUR": "red"}
         self.assertEqual({k: e[k] for k in wanted}, wanted)

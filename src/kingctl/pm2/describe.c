@@ -83,7 +83,7 @@ static void print_process(const Pm2 *p, const Pm2Process *i) {
                 { "interpreter args", joined(c.words, c.first_option, c.n_options) },
                 { "script id", text_printf("%" PRIi64, i->id) },
                 { "exec cwd", strdup(field_text(spec, "cwd")) },
-                { "exec mode", strdup("fork_mode") },
+                { "exec mode", strdup(pm2_mode(i->service)) },
                 { "node.js version", running ?: strdup("N/A") },
                 { "watch & reload", strdup(array_length(field_array(field_object(spec, "watch"), "paths")) > 0 ? "\u2714" : "\u2718") },
                 { "unstable restarts", text_printf("%" PRIi64, field_number(i->instance, "attempts", 0)) },

@@ -49,7 +49,7 @@ static int add_settings(json_object *env, const Pm2Process *i) {
                 const char *key;
                 json_object *value;
         } all[] = {
-                { "exec_mode", json_object_new_string("fork_mode") },
+                { "exec_mode", json_object_new_string(pm2_mode(i->service)) },
                 { "instances", json_object_new_int64((int64_t) array_length(field_array(i->service, "instances"))) },
                 { "instance_var", json_object_new_string("NODE_APP_INSTANCE") },
                 { "NODE_APP_INSTANCE", json_object_new_int64(i->view.instance) },

@@ -22,6 +22,10 @@ static const char *status_of(const InstanceView *i, bool tried) {
         return streq(i->state, "waiting") && tried ? "waiting restart" : "stopped";
 }
 
+const char *pm2_mode(json_object *service) {
+        return streq(field_text(field_object(field_object(service, "spec"), "cluster"), "by"), "node") ? "cluster_mode" : "fork_mode";
+}
+
 void pm2_list_done(Pm2List *l) {
         json_object_put(l->reply);
         free(l->items);
@@ -46,6 +50,9 @@ static int fill(Pm2List *l) {
         for (size_t i = 0; i < array_length(services); i++) {
                 json_object *service = json_object_array_get_idx(services, i), *details = field_array(service, "instances");
 
+                /* A cluster's balancer, which comes and goes with it. */
+                if (*field_text(field_object(service, "spec"), "balances"))
+                        continue;
                 for (size_t k = 0; k < array_length(details); k++) {
                         json_object *detail = json_object_array_get_idx(details, k), *instance = field_object(detail, "instance");
                         Pm2Process *item = l->items + l->n;

@@ -63,6 +63,8 @@ typedef struct Pm2List {
 void pm2_list_done(Pm2List *l);
 #define _cleanup_pm2_list_ _cleanup_(pm2_list_done)
 
+/* "cluster_mode" or "fork_mode" of a service. */
+const char *pm2_mode(json_object *service);
 /* All there are; starts a daemon when none runs. */
 int pm2_list_fetch(Pm2 *p, Pm2List *ret);
 /* Marks what a word names: all, an id, /regular expression/, a name or a script or, when nothing is called so, a namespace. Returns how many. */

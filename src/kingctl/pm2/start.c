@@ -108,7 +108,7 @@ static int launch(Pm2 *p, const char *script, const SpecList *specs) {
         unsigned n = spec_instances(spec, (unsigned) sysconf(_SC_NPROCESSORS_ONLN));
         int r;
 
-        pm2_say(p, "Starting %s in fork_mode (%u instance%s)", script, n, n == 1 ? "" : "s");
+        pm2_say(p, "Starting %s in %s (%u instance%s)", script, spec->cluster.by == CLUSTER_NODE ? "cluster_mode" : "fork_mode", n, n == 1 ? "" : "s");
         pm2_say(p, "It gets the environment of this shell; --filter-env leaves variables out");
         fflush(stdout);
         r = pm2_services(p, specs, &services);

@@ -84,7 +84,7 @@ static int make_row(Pm2 *p, const Pm2Process *i, Row *r) {
         format_memory(memory, i->view.memory);
         *r = (Row) { .status = status_colour(i->status),
                      .cells = { [ID] = text_printf("%" PRIi64, i->id), [NAME] = strdup(i->view.name), [NAMESPACE] = strdup(i->view.ns),
-                                [VERSION] = strdup(version ?: "N/A"), [MODE] = strdup("fork"), [PID] = text_printf("%" PRIi64, i->view.pid),
+                                [VERSION] = strdup(version ?: "N/A"), [MODE] = strndup(pm2_mode(i->service), strcspn(pm2_mode(i->service), "_")), [PID] = text_printf("%" PRIi64, i->view.pid),
                                 [UPTIME] = strdup(uptime), [RESTARTS] = text_printf("%" PRIi64, i->view.restarts), [STATUS] = strdup(i->status),
                                 [CPU] = text_printf("%s%%", pm2_percent(i, percent)), [MEMORY] = strdup(memory),
                                 [USER] = strdup(user_of(p, i, user)), [WATCHING] = strdup(array_length(watch) > 0 ? "enabled" : "disabled") } };

@@ -215,6 +215,9 @@ static void test_pm2(void **state) {
         expect("ecosystem.json", "[{\"script\": \"/x/a\", \"exp_backoff_restart_delay\": 200, \"instances\": \"max\", \"exec_mode\": \"fork\", \"port\": 80}]",
                "default/a {\"command\":[\"/x/a\"],\"cwd\":\"/srv/shop\",\"instances\":\"max\",\"env\":{\"PORT\":\"80\"},\"restart\":{\"delay\":\"200ms\","
                "\"factor\":1.5,\"max_delay\":\"15s\",\"reset_after\":\"30s\"},\"stop\":{\"signal\":\"SIGINT\",\"timeout\":\"1s600ms\"}}\n", "");
+        expect("ecosystem.json", "[{\"script\": \"/x/a.js\", \"interpreter\": \"node\", \"instances\": 2}]",
+               "default/a {\"command\":[\"node\",\"/x/a.js\"],\"cwd\":\"/srv/shop\",\"instances\":2,\"cluster\":{\"by\":\"node\"},"
+               "\"ready\":{\"by\":\"listen\",\"timeout\":\"3s\",\"late\":\"pass\"}," PM2 "}\n", "");
 }
 
 static void test_pm2_reports(void **state) {
@@ -224,7 +227,6 @@ static void test_pm2_reports(void **state) {
                "e.json:1:218: warning: deploy has no counterpart\n"
                "e.json:1:168: warning: a b: wat has no counterpart\n"
                "e.json:1:200: warning: a b: out_file: Kingly names its own log, which holds both streams with their times: kingctl logs a b\n"
-               "e.json:1:84: warning: a b: a cluster's instances do not share a port in this version: give each its own, by KINGLY_INSTANCE\n"
                "e.json:1:11: warning: service `a b` becomes `a_b`: names hold letters, digits, '_', '-' and '.'\n");
 }
 

@@ -176,7 +176,7 @@ static void test_hint_for_a_typo(void **state) {
         _cleanup_error_ KlError e = {};
 
         assert_int_equal(spec_scalar_parse(spec_key_find("ready.by"), s, "notifi", &e), -EINVAL);
-        assert_string_equal(e.message, "ready.by: expected start, notify, fd, probe, log or ipc, not \"notifi\"");
+        assert_string_equal(e.message, "ready.by: expected start, notify, fd, probe, log, ipc or listen, not \"notifi\"");
         assert_string_equal(e.hint, "did you mean notify?");
 }
 
@@ -196,7 +196,7 @@ static void test_message_is_safe(void **state) {
 
 static void test_expects(void **state) {
         static const struct { const char *path, *text; } rows[] = {
-                { "ready.by", "start, notify, fd, probe, log or ipc" },
+                { "ready.by", "start, notify, fd, probe, log, ipc or listen" },
                 { "limits.memory_max", "a size such as 64K, 512M or 2G" },
                 { "limits.tasks", "a whole number from 1 on" },
                 { "priority.io_level", "a whole number from 0 to 7" },
