@@ -82,7 +82,7 @@ LIBS_config  := -lyaml -ljson-c -lcap -lseccomp
 LIBS_store   := -lsqlite3 -lcap -lseccomp
 # Every mapping of the keeper is copied for each child: one library less than it would have, and what it needs of it is small.
 # Not every distribution has the archive.
-LIBS_keeper   = $(if $(filter /%,$(shell $(CC) -print-file-name=libcap.a)),-l:libcap.a,-lcap)
+LIBS_keeper   = $(if $(filter /%,$(shell $(CC) -print-file-name=libcap.a 2>/dev/null)),-l:libcap.a,-lcap)
 LIBS_isolate := -lsystemd -lcap -lseccomp
 LIBS_sandbox := -lcap -lseccomp
 LIBS_manager := -lsystemd -lyaml -ljson-c -lcap -lseccomp -lsqlite3 -lzstd -lz
