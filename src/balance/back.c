@@ -77,6 +77,8 @@ int back_state(Front *f, const BalanceBackState *told) {
         k->address_size = told->address_size;
         k->stated = true;
         k->leftover = false;
+        k->drained = k->drained && k->state == told->state && k->settles == (told->settles != 0);
+        k->settles = told->settles;
         k->state = told->state;
         f->lots[k->at].id = told->affinity ?: told->back;
         f->lots[k->at].weight = told->weight;
@@ -93,37 +95,72 @@ void back_drain(Back *k) {
         back_check(k);
 }
 
+/* The program behind it has taken all of them: one that was only connected waits in a queue, which is lost when the program closes its socket. */
+static bool settled(const Back *k) {
+        const Connection *c;
+
+        if (!k->settles)
+                return k->front->lots[k->at].open == 0;
+        TAILQ_FOREACH(c, &k->connections, siblings)
+                if (!c->answered)
+                        return false;
+        return true;
+}
+
 void back_check(Back *k) {
         if (k->state != BACK_DRAINING)
                 return;
         if (k->worker) /* comes again when that has closed its channel */
                 worker_drain(k->worker);
-        if (k->worker || k->front->lots[k->at].open > 0)
+        if (k->worker)
                 return;
         if (k->leftover) {
-                back_free(k);
+                if (k->front->lots[k->at].open == 0)
+                        back_free(k);
                 return;
         }
-        k->drained_due = true;
+        if (k->drained || !settled(k))
+                return;
+        k->drained = k->drained_due = true;
         say_later(k->front->balancer);
 }
 
-void back_gone(Back *k) {
+/* Made, but not open yet: another back may take it. */
+static Connection *unopened(const Back *k) {
+        Connection *c;
+
+        TAILQ_FOREACH(c, &k->connections, siblings)
+                if (c->state != CONNECTION_OPEN)
+                        return c;
+        return NULL;
+}
+
+static void leave(Back *k, bool cut) {
         Front *f = k->front;
         Connection *c;
 
         front_hold(f);
         k->state = BACK_DOWN; /* and so not taken again, nor freed by its last connection */
-        while ((c = TAILQ_FIRST(&k->connections)))
-                if (c->state == CONNECTION_OPEN)
-                        connection_close(c, true);
-                else {
-                        connection_detach(c);
-                        connection_dispatch(c);
-                }
-        back_free(k);
+        while ((c = unopened(k))) {
+                connection_detach(c);
+                connection_dispatch(c);
+        }
+        while (cut && (c = TAILQ_FIRST(&k->connections)))
+                connection_close(c, true);
+        if (TAILQ_EMPTY(&k->connections))
+                back_free(k);
+        else
+                back_drain(k);
         front_dirty(f);
         front_release(f);
+}
+
+void back_gone(Back *k) {
+        leave(k, false);
+}
+
+void back_cut(Back *k) {
+        leave(k, true);
 }
 
 static usec_t pause_of(const Back *k, int error) {

@@ -34,7 +34,8 @@ typedef enum BalanceType {
         BALANCE_FRONT,                 /* BalanceFront + 1 fd, the listening socket; the same one may come again */
         BALANCE_FRONT_GONE,            /* BalanceFrontGone: accepts no more there and closes the socket; what is open goes on */
         BALANCE_BACK,                  /* BalanceBackState + 1 fd for a CHANNEL with front 0 */
-        BALANCE_BACK_GONE,             /* BalanceBackName: what is still open on it is cut. Front 0: in all fronts, and the channel is closed */
+        BALANCE_BACK_GONE,             /* BalanceBackName: its process has ended. What is open on it ends as the kernel says, when its last words are delivered. Front 0: in
+                                        * all fronts, and the channel is closed */
         BALANCE_STATED,                /* BalanceHeader: fronts not stated since HELLO are gone, backs not stated are DRAINING */
         BALANCE_ASK,                   /* BalanceSerial: answered by COUNTS… and COUNTS_END */
         BALANCE_LISTEN_REFUSED,        /* BalanceRefused: the answer to a LISTEN that is not answered by a FRONT of its serial */
@@ -43,7 +44,7 @@ typedef enum BalanceType {
         /* balancer → manager. HELLO is the answer to HELLO, and said to nobody else */
         BALANCE_COUNTS = 64,           /* BalanceCounts: one for each front (back 0) and each (front, back) */
         BALANCE_COUNTS_END,            /* BalanceSerial */
-        BALANCE_DRAINED,               /* BalanceBackName: said for each BACK stated as DRAINING, once: when nothing is open on it, which may be at once */
+        BALANCE_DRAINED,               /* BalanceBackName: said for each BACK stated as DRAINING, once: when nothing is open on it, or what its `settles` says, which may be at once */
         BALANCE_TROUBLE,               /* BalanceTrouble: at the edge into and out of it */
         BALANCE_LISTEN,                /* BalanceListen: a Node process wants to listen; answered by FRONT with its serial, or LISTEN_REFUSED */
         BALANCE_SAID,                  /* BalanceSaid: a word on a channel that is none of the cluster protocol, such as "ready" */
@@ -96,7 +97,7 @@ typedef struct BalanceBackState {
         uint32_t weight;               /* 1 … BALANCE_WEIGHT_MAX */
         uint64_t affinity;             /* what AFFINITY_SOURCE knows it by (an instance keeps its clients over a reload by it); 0: its id */
         uint32_t address_size;         /* of ADDRESS: AF_INET, AF_INET6 or AF_UNIX; else 0 */
-        uint32_t pad;
+        uint32_t settles;              /* DRAINED when each connection has had its first bytes from the back, which knows by then that it has it; 0: when none is open */
         struct sockaddr_storage address;
 } BalanceBackState;
 

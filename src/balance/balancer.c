@@ -127,7 +127,7 @@ static void cut_all(Balancer *b) {
                 front_hold(f);
                 front_gone(f);
                 while (f->n_backs > 0)
-                        back_gone(f->backs[0]);
+                        back_cut(f->backs[0]);
                 front_release(f);
         }
 }

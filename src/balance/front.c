@@ -248,7 +248,7 @@ void front_free(Front *f) {
         listener_close(f);
         f->holds++; /* by its backs, for one */
         while (f->n_backs > 0)
-                back_gone(f->backs[0]);
+                back_cut(f->backs[0]);
         free(f->backs);
         free(f->lots);
         free(f->node_data);

@@ -196,11 +196,19 @@ static int pump(Connection *c, Flow *f, const Flow *other, Side *from, Side *to,
         return MIN(r, 0);
 }
 
+static void answered(Connection *c) {
+        c->answered = true;
+        back_check(c->back);
+}
+
 bool relay(Connection *c) {
+        uint64_t before = c->back->bytes_out;
         int r = pump(c, &c->in, &c->out, &c->client, &c->server, &c->back->bytes_in);
 
         if (r >= 0)
                 r = pump(c, &c->out, &c->in, &c->server, &c->client, &c->back->bytes_out);
+        if (!c->answered && c->back->bytes_out != before)
+                answered(c);
         if (r >= 0 && !(c->in.done && c->out.done))
                 return true;
         connection_close(c, r < 0);

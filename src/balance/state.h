@@ -42,6 +42,8 @@ struct Back {
         usec_t out_until;              /* CLOCK_MONOTONIC: gets nothing before */
         bool trying;                   /* in trouble, and one connection finds out whether it is over */
         bool stated;                   /* since HELLO */
+        bool settles;                  /* as told */
+        bool drained;                  /* DRAINED was said, or is due, since it was told to drain */
         bool leftover;                 /* not stated any more: freed when nothing is open on it */
         bool drained_due, trouble_due; /* the manager is to be told */
         uint64_t total, failed, bytes_in, bytes_out;
@@ -98,6 +100,7 @@ struct Connection {
         uint32_t tries;
         usec_t arrived, deadline;      /* CLOCK_MONOTONIC */
         uint64_t source;               /* balance_hash() of the client's address */
+        bool answered;                 /* its first bytes from the back have come */
         bool again;                    /* in balancer->again */
         TAILQ_ENTRY(Connection) queue; /* of the front, by its state */
         TAILQ_ENTRY(Connection) siblings;      /* in back->connections */
@@ -170,7 +173,8 @@ void front_expire(Front *f);                            /* deadlines that have p
 /* back.c */
 Back *back_find(const Front *f, uint64_t id);
 int back_state(Front *f, const BalanceBackState *told); /* -ENOSPC, -ENOMEM */
-void back_gone(Back *k);                                /* what is open on it is cut, what is being made goes elsewhere; frees it */
+void back_gone(Back *k);                                /* what is being made goes elsewhere, what is open goes on to its end; then it is freed */
+void back_cut(Back *k);                                 /* the same, but what is open is cut */
 void back_drain(Back *k);
 void back_check(Back *k);                               /* after a connection of it ended: drained? leftover? May free it */
 void back_failed(Back *k, int error);                   /* negative errno of a try */

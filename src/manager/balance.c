@@ -64,7 +64,8 @@ static const SocketSpec *socket_of(const Service *s, uint32_t front) {
 /* An instance keeps its clients over a reload: affinity knows it by its number. */
 static void describe_back(const Instance *i, const Back *b, const SocketSpec *spec, BalanceBackState *ret) {
         *ret = (BalanceBackState) { .h = { BALANCE_BACK, sizeof *ret }, .back = i->run, .front = b->front, .kind = BACK_ADDRESS, .state = state_of(i),
-                                    .weight = socket_weight(spec, i->index), .affinity = i->index + 1, .address_size = b->size };
+                                    .weight = socket_weight(spec, i->index), .affinity = i->index + 1, .address_size = b->size,
+                                    .settles = i->service->spec->reload.drain == DRAIN_SIGNAL };
         memcpy(&ret->address, &b->address, sizeof ret->address);
 }
 

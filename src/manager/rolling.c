@@ -320,7 +320,7 @@ void rolling_drain(Instance *i) {
                 return;
         i->drains = false;
         /* Its time was before the signal. */
-        if (spec_has_hook(i->service->spec, HOOK_DRAIN))
+        if (spec_has_hook(i->service->spec, HOOK_DRAIN) && i->service->spec->reload.drain == DRAIN_CONNECTIONS)
                 return;
         if (i->lc.main_alive && i->lc.deadline != USEC_INFINITY)
                 i->lc.deadline = MAX(i->lc.deadline, until);

@@ -24,6 +24,7 @@ static const char *const sandbox_networks[] = { "host", "none", NULL };
 static const char *const syscall_actions[] = { "error", "kill", NULL };
 static const char *const restart_whens[] = { "always", "on-failure", "never", NULL };
 static const char *const stop_scopes[] = { "all", "group", "main", NULL };
+static const char *const drain_ways[] = { "connections", "signal", NULL };
 static const char *const reload_ways[] = { "none", "signal", "command", "rolling", NULL };
 static const char *const fd_store_preserves[] = { "no", "restart", "yes", NULL };
 static const char *const inputs[] = { "null", "pipe", NULL };
@@ -375,6 +376,12 @@ const SpecKey spec_keys[] = {
                   "balancer (sockets.balance): how long the connections of an instance that is to stop, for whatever reason, have to end "
                   "before it gets stop.signal.",
           .example = "5m" },
+        { "reload.drain", KEY_ENUM, FIELD(reload.drain), drain_ways, .fallback = "connections", .effect = EFFECT_NONE,
+          .help = "Behind a balancer: connections: an instance that is to stop gets stop.signal when its connections have ended, which is right for a program that "
+                  "ends at once then. signal: it gets the signal when it gets no more connections and has begun to answer those it has; it then has "
+                  "reload.drain_timeout, or stop.timeout, to end them, which is right for one that does so itself: nobody waits for clients that keep "
+                  "connections open.",
+          .example = "signal" },
 
         { "hooks.pre_start", KEY_WORDS, FIELD(hooks.command[HOOK_PRE_START]), .effect = EFFECT_NONE,
           .help = "A command, as a line or a list of words, that runs before each start of the service, when its dependencies are there. Unless it "

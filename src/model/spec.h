@@ -26,6 +26,7 @@ typedef enum IoClass { IO_CLASS_NONE, IO_CLASS_REALTIME, IO_CLASS_BEST_EFFORT, I
 typedef enum ScheduleOverlap { OVERLAP_SKIP, OVERLAP_QUEUE, OVERLAP_REPLACE } ScheduleOverlap;
 typedef enum ScheduleMissed { MISSED_SKIP, MISSED_ONCE, MISSED_ALL } ScheduleMissed;
 typedef enum ReloadBy { RELOAD_BY_NONE, RELOAD_BY_SIGNAL, RELOAD_BY_COMMAND, RELOAD_BY_ROLLING } ReloadBy;
+typedef enum DrainBy { DRAIN_CONNECTIONS, DRAIN_SIGNAL } DrainBy;
 /* Commands that run beside the main process. The first ones are spec.hooks, the last is spec.reload.command. */
 typedef enum HookKind {
         HOOK_PRE_START, HOOK_POST_START, HOOK_PRE_STOP, HOOK_POST_STOP, HOOK_ON_EXIT, HOOK_ON_FAILURE, _HOOK_KEYS, HOOK_RELOAD = _HOOK_KEYS,
@@ -177,6 +178,7 @@ typedef struct ServiceSpec {
                 usec_t timeout;                               /* never USEC_INFINITY */
                 uint32_t max_surge, max_unavailable;          /* rolling: instances more, and fewer, than there should be */
                 usec_t min_ready, drain_timeout;
+                int drain;                                    /* DrainBy: behind a balancer, what lets the connections end */
         } reload;
 
         struct {

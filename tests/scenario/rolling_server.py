@@ -18,7 +18,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         body = f"{os.getpid()} {os.environ['KINGLY_INSTANCE']}".encode()
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))
-        if stopping.is_set():
+        if stopping.is_set() or self.headers.get("Connection") == "close":
             self.send_header("Connection", "close")
         self.end_headers()
         self.wfile.write(body)

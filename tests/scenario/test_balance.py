@@ -219,6 +219,19 @@ class Balance(Common, Scenario):
         print(f"reloads: {load.answered} answered, {len(load.failed)} failed")
         self.assertEqual(load.failed, [])
 
+    def test_one_that_ends_its_connections_itself(self):
+        """A client that keeps its connections makes nobody wait, and loses nothing."""
+        server = os.path.join(os.path.dirname(__file__), "rolling_server.py")
+        self.apply({"web": self.service(instances=2, command=["python3", server, self.home], ready={"by": "notify", "timeout": "60s"},
+                                        reload={"drain": "signal", "drain_timeout": "10m", "min_ready": "10ms"})})
+        with Load(self.port) as load:
+            wait_for("answers", lambda: load.answered > 50)
+            for _ in range(3):
+                before = {r["pid"] for r in self.list("web")}
+                self.ok("reload", "web")
+                wait_for("the old ones to go", lambda: not before & {r["pid"] for r in self.list("web")})
+        self.assertEqual(load.failed, [])
+
     def test_what_is_open_ends_before_the_instance_does(self):
         self.apply({"web": self.service("echo", instances=2)})
         self.up(2)

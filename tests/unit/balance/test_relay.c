@@ -278,8 +278,10 @@ static void test_anything(void **state) {
         }
         for (unsigned i = 0; i < ARRAY_SIZE(ends); i++)
                 fd_close(ends[i]);
-        for (unsigned i = 0; i < BACKS; i++)
+        for (unsigned i = 0; i < BACKS; i++) {
                 tell_back_gone(&r, i);
+                r.backs[i] = fd_close(r.backs[i]); /* with all that waits there */
+        }
         wait_open(&r, 0);
         rig_end(&r);
 }
