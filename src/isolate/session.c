@@ -90,6 +90,9 @@ static int session_place(Cell *c, const PidRef *main, const char *invocation_id)
 
         if (!where)
                 return -ENOMEM;
+        /* Another main process may be named later, which is younger than the rest. */
+        if (!c->where)
+                session_cell(c)->since = main->start_time;
         free(c->where);
         c->where = where;
         return main_note(session_cell(c));
@@ -234,8 +237,8 @@ static int claimed_stray(SessionCell *sc) {
         _cleanup_(stray_list_done) StrayList l = {};
         int r;
 
-        /* Nobody older is the cell's: of the keeper's own helpers nothing more has to be read. */
-        r = strays_read(session_isolate(&sc->cell), sc->cell.main.start_time, &l);
+        /* Of the keeper's own helpers, which are older, nothing more has to be read. */
+        r = strays_read(session_isolate(&sc->cell), sc->since, &l);
         if (r < 0)
                 return r;
         for (size_t k = 0; k < l.n; k++)

@@ -26,6 +26,7 @@ typedef struct SessionIsolate {
 typedef struct SessionCell {
         Cell cell;               /* where is the invocation id */
         uint64_t key;            /* of the map of mains; 0: not in it */
+        uint64_t since;          /* start time of its first process: nobody older is the cell's. 0: not known */
         bool wide;               /* main is no child of this keeper (it outlived another): orphans may be anywhere */
 } SessionCell;
 

@@ -17,6 +17,7 @@
 /* A keeper that dies at once, again and again, must not become a load. */
 #define SHORT_LIFE (5 * USEC_PER_SEC)
 #define PAUSE_NSEC 500000000
+#define PIPES 2
 
 /* Names are short and there may be thousands. */
 typedef struct Item {
@@ -87,27 +88,53 @@ static void renew(Map *items, int program, char **argv) {
         log_errno(LOG_WARNING, r, "cannot execute the keeper's program as its heir");
 }
 
+/* Both pipes of a run, or none: fds NULL drops them. */
+static void put_pipes(Map *items, const char *run, const int *fds) {
+        for (int n = 0; n < PIPES; n++) {
+                char name[sizeof(((WireHold *) NULL)->name) + 2];
+
+                snprintf(name, sizeof(name), "%s-%i", run, n);
+                if (fds)
+                        put(items, name, fds[n]);
+                else
+                        drop(items, name);
+        }
+}
+
+/* The descriptors are taken by whatever was asked for, or closed. */
+static void obey(Map *items, const WireHold *p, const int *fds, size_t n_fds, char **argv) {
+        if (p->h.type == WIRE_HOLD && streq(p->name, HEIRLOOM_SELF)) {
+                renew(items, fds[0], argv);
+                fd_close(fds[0]);
+        } else if (p->h.type == WIRE_HOLD)
+                put(items, p->name, fds[0]);
+        else if (p->h.type == WIRE_HOLD_PIPES)
+                put_pipes(items, p->name, fds);
+        else if (p->h.type == WIRE_DROP)
+                drop(items, p->name);
+        else if (p->h.type == WIRE_DROP_PIPES)
+                put_pipes(items, p->name, NULL);
+        else
+                for (size_t i = 0; i < n_fds; i++)
+                        fd_close(fds[i]);
+}
+
 /* False: the keeper is gone. */
 static bool hear(Map *items, char **argv) {
         WireHold p;
-        size_t n_fds = 1;
-        int fd = -EBADF;
-        ssize_t n = fd_recv(WIRE_FD, &p, sizeof(p), &fd, &n_fds);
+        int fds[PIPES];
+        size_t n_fds = PIPES;
+        ssize_t n = fd_recv(WIRE_FD, &p, sizeof(p), fds, &n_fds);
 
         if (n == -EMSGSIZE || n == -EINTR)
                 return true;
         if (n <= 0)
                 return false;
-        if (wire_check(&p, (size_t) n, n_fds) < 0) {
-                if (n_fds > 0)
-                        fd_close(fd);
-        } else if (p.h.type == WIRE_HOLD && streq(p.name, HEIRLOOM_SELF)) {
-                renew(items, fd, argv);
-                fd_close(fd);
-        } else if (p.h.type == WIRE_HOLD)
-                put(items, p.name, fd);
-        else if (p.h.type == WIRE_DROP)
-                drop(items, p.name);
+        if (wire_check(&p, (size_t) n, n_fds) >= 0)
+                obey(items, &p, fds, n_fds, argv);
+        else
+                for (size_t i = 0; i < n_fds; i++)
+                        fd_close(fds[i]);
         return true;
 }
 

@@ -98,12 +98,24 @@ static int flush_held(Keeper *k) {
         return r;
 }
 
-static int store_child(Keeper *k, Child *c) {
-        bool present = c->log_fds[0] >= 0;
+/* The heir takes both at once: who waits for a start waits for this. */
+static int store_pipes(Keeper *k, const Child *c, bool present) {
+        WireHold p = { .h = { present ? WIRE_HOLD_PIPES : WIRE_DROP_PIPES, sizeof(p) } };
 
+        snprintf(p.name, sizeof(p.name), HEIRLOOM_LOG "%016" PRIx64, c->run);
+        return helper_send(&k->vault.keeper_of, &k->poller, &p, sizeof(p), c->log_fds, present ? PIPES : 0);
+}
+
+static int store_child(Keeper *k, Child *c) {
+        bool present = c->log_fds[0] >= 0, both = k->vault.kind == VAULT_HEIR && present != c->stored;
+        int r = both ? store_pipes(k, c, present) : 0;
+
+        if (both) {
+                c->stored = r < 0 ? c->stored : present;
+                return r;
+        }
         for (int i = 0; i < PIPES && present != c->stored; i++) {
                 char name[64];
-                int r;
 
                 snprintf(name, sizeof(name), HEIRLOOM_LOG "%016" PRIx64 "-%i", c->run, i);
                 r = vault_send(k, present ? WIRE_HOLD : WIRE_DROP, name, present ? c->log_fds[i] : -EBADF);

@@ -88,6 +88,8 @@ static const WireRule rules[] = {
         { WIRE_PONG, "PONG", sizeof(WireHeader), 0, NULL },
         { WIRE_REEXEC, "REEXEC", sizeof(WireReexec), 0, NULL },
         { WIRE_SETTLED, "SETTLED", sizeof(WireHeader), 0, NULL },
+        { WIRE_HOLD_PIPES, "HOLD_PIPES", sizeof(WireHold), 2, check_name },
+        { WIRE_DROP_PIPES, "DROP_PIPES", sizeof(WireHold), 0, check_name },
         { WIRE_SPAWNED, "SPAWNED", sizeof(WireSpawned), 0, check_run },
         { WIRE_EXECED, "EXECED", sizeof(WireRun), 0, check_run },
         { WIRE_FAILED, "FAILED", sizeof(WireFailed), 0, NULL }, /* run may be 0: of a malformed SPAWN */

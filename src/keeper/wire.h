@@ -42,6 +42,9 @@ typedef enum WireType {
         WIRE_PONG,           /* WireHeader: the answer to PING, as soon as the manager's loop comes round */
         WIRE_REEXEC,         /* WireReexec: execute the programs anew that stand on the disk now; UPGRADE tells what came of it */
         WIRE_SETTLED,        /* WireHeader: before READY. Programs before these could not go on with what this manager writes: no way back from READY on */
+        /* keeper → heir, beside HOLD and DROP */
+        WIRE_HOLD_PIPES,     /* WireHold + 2 fds: the log pipes of one run, under this name with "-0" and "-1" */
+        WIRE_DROP_PIPES,     /* WireHold: close both */
         WIRE_MAIN,           /* WireMain: the main process of the run is this one from now on; its end is the run's, and an end that was told of the former
                               * one is none */
         /* keeper → manager */

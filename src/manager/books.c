@@ -260,6 +260,27 @@ void books_flush(Manager *m) {
         (void) books_write(m, false);
 }
 
+static bool anyone_starting(const Manager *m) {
+        for (size_t k = 0; k < m->n_order; k++)
+                for (size_t n = 0; n < m->order[k]->n_instances; n++)
+                        if (m->order[k]->instances[n]->lc.state == LC_STARTING)
+                                return true;
+        return false;
+}
+
+/* When all is sent off, and again when nobody is on his way up any more: what they tell until then passes through much that is not needed after it. */
+static void give_back(Manager *m) {
+        bool sent = m->lavish && m->queue_size == 0 && m->in_flight == 0;
+
+        if (!sent && (m->lavish || !m->unsettled || anyone_starting(m)))
+                return;
+        m->unsettled = sent;
+        m->lavish = false;
+        if (m->store)
+                store_release(m->store);
+        thrift_give_back();
+}
+
 int books_run(sd_event_source *s, void *userdata) {
         Manager *m = userdata;
 
@@ -267,12 +288,7 @@ int books_run(sd_event_source *s, void *userdata) {
                 bury_now(m->graveyard[--m->n_graveyard]);
         books_flush(m);
         upward_status(m);
-        if (m->lavish && m->queue_size == 0 && m->in_flight == 0) {
-                m->lavish = false;
-                if (m->store)
-                        store_release(m->store);
-                thrift_give_back();
-        }
+        give_back(m);
         return 0;
 }
 
