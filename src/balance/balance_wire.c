@@ -109,7 +109,6 @@ static const BalanceRule rules[] = {
         { BALANCE_STATED, "STATED", sizeof(BalanceHeader), 0, NULL },
         { BALANCE_ASK, "ASK", sizeof(BalanceSerial), 0, NULL },
         { BALANCE_LISTEN_REFUSED, "LISTEN_REFUSED", sizeof(BalanceRefused), 0, check_refused },
-        { BALANCE_SAY, "SAY", sizeof(BalanceSaid), 0, check_said },
         { BALANCE_LEAVE, "LEAVE", sizeof(BalanceLeave), 0, NULL },
         { BALANCE_COUNTS, "COUNTS", sizeof(BalanceCounts), 0, check_counts },
         { BALANCE_COUNTS_END, "COUNTS_END", sizeof(BalanceSerial), 0, NULL },

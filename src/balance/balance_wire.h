@@ -39,7 +39,6 @@ typedef enum BalanceType {
         BALANCE_STATED,                /* BalanceHeader: fronts not stated since HELLO are gone, backs not stated are DRAINING */
         BALANCE_ASK,                   /* BalanceSerial: answered by COUNTS… and COUNTS_END */
         BALANCE_LISTEN_REFUSED,        /* BalanceRefused: the answer to a LISTEN that is not answered by a FRONT of its serial */
-        BALANCE_SAY,                   /* BalanceSaid: a text for the process behind a channel, sent as a JSON string */
         BALANCE_LEAVE,                 /* BalanceLeave: another takes its place: close the listening sockets, let what is open end, end */
         /* balancer → manager. HELLO is the answer to HELLO, and said to nobody else */
         BALANCE_COUNTS = 64,           /* BalanceCounts: one for each front (back 0) and each (front, back) */

@@ -122,18 +122,12 @@ static void on_refused(Balancer *b, const void *packet, int *fd) {
         worker_refused(b, p->serial, p->error);
 }
 
-static void on_say(Balancer *b, const void *packet, int *fd) {
-        const BalanceSaid *p = packet;
-
-        worker_say(b, p->back, p->text);
-}
-
 typedef struct Handler { uint32_t type; void (*on)(Balancer *b, const void *packet, int *fd); } Handler;
 static const Handler handlers[] = {
         { BALANCE_HELLO, on_hello },   { BALANCE_FRONT, on_front },         { BALANCE_FRONT_GONE, on_front_gone },
         { BALANCE_BACK, on_back },     { BALANCE_BACK_GONE, on_back_gone }, { BALANCE_STATED, on_stated },
         { BALANCE_ASK, on_ask },       { BALANCE_LEAVE, on_leave },
-        { BALANCE_LISTEN_REFUSED, on_refused }, { BALANCE_SAY, on_say },
+        { BALANCE_LISTEN_REFUSED, on_refused },
 };
 
 static void dispatch(Balancer *b, const void *packet, int *fd) {

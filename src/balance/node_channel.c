@@ -125,12 +125,6 @@ int node_channel_reply(NodeChannel *c, uint64_t ack, uint32_t front, int error, 
         return shared >= 0 && !error ? fd_send(c->source.fd, out, n, &shared, 1) : send_text(c, out, n);
 }
 
-int node_channel_say(NodeChannel *c, const char *word) {
-        NodeOut out;
-
-        return send_text(c, out, node_message_word(out, word));
-}
-
 int node_channel_drain(NodeChannel *c) {
         NodeOut out;
 

@@ -65,7 +65,6 @@ usec_t node_channel_expire(NodeChannel *c, usec_t now);
 int node_channel_give(NodeChannel *c, uint32_t front, int fd);
 /* Answers a query. shared: the socket itself (borrowed), or -1. */
 int node_channel_reply(NodeChannel *c, uint64_t ack, uint32_t front, int error, const struct sockaddr_storage *sockname, int shared, const char *data);
-int node_channel_say(NodeChannel *c, const char *word);
 /* The hook of ours that a worker may have loaded ends kept-alive connections from now on. */
 int node_channel_drain(NodeChannel *c);
 /* It closes its servers, lets what it has end, closes the channel: gone() follows. */

@@ -243,11 +243,3 @@ size_t node_message_got(NodeOut out) {
 size_t node_message_drain(NodeOut out) {
         return made(snprintf(out, NODE_OUT_MAX, "{\"cmd\":\"NODE_KINGLY\",\"act\":\"drain\"}\n"));
 }
-
-size_t node_message_word(NodeOut out, const char *text) {
-        json_object *o = json_object_new_string(text);
-        int n = snprintf(out, NODE_OUT_MAX, "%s\n", o ? json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN) : "");
-
-        json_object_put(o);
-        return o ? made(n) : 0;
-}

@@ -62,7 +62,5 @@ size_t node_message_disconnect(NodeOut out, uint64_t seq);
 size_t node_message_acknowledge(NodeOut out, uint64_t ack, uint64_t seq);
 /* Answers NODE_HANDLE. */
 size_t node_message_got(NodeOut out);
-/* process.on('message') gets the text. */
-size_t node_message_word(NodeOut out, const char *text);
 /* Said before the disconnect, to the hook that ends kept-alive connections with their next answer (contrib/node/drain.cjs); passed over without it. */
 size_t node_message_drain(NodeOut out);

@@ -252,13 +252,6 @@ static void on_strange(NodeChannel *c, const char *act) {
         log_warning("a worker says \"%s\", which no cluster protocol known here has: it may not share its ports", act);
 }
 
-void worker_say(Balancer *b, uint64_t id, const char *text) {
-        Worker *w = worker_find(b, id);
-
-        if (w && node_channel_say(w->channel, text) < 0)
-                log_warning("a worker does not take a message");
-}
-
 /* ---- what the manager states ---- */
 
 static const NodeOwner owner = {

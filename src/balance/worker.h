@@ -18,7 +18,6 @@ void workers_unstate(Balancer *b);                     /* from here on they are 
 /* A front is open that was asked for: the answer to the query of that serial. */
 void worker_listens(Balancer *b, uint32_t serial, const Front *f);
 void worker_refused(Balancer *b, uint32_t serial, int error);
-void worker_say(Balancer *b, uint64_t id, const char *text);
 
 bool worker_has_room(const Worker *w);
 /* Hands the connection over and frees it: 0. -EAGAIN: there is no room; else it is as good as gone. */

@@ -54,8 +54,6 @@ void balance_link_state(BalanceLink *l);
 void balance_link_front_gone(BalanceLink *l, uint32_t front);
 /* What a worker wanted to listen on: a front (with its serial) and its socket, or a positive errno. */
 void balance_link_answer(BalanceLink *l, uint32_t serial, int error, const BalanceFront *f, int fd);
-/* To the program behind a channel. */
-void balance_link_text(BalanceLink *l, uint64_t back, const char *text);
 int balance_link_ask(BalanceLink *l);          /* for figures; balance_refreshed() follows. 0 or -errno */
 /* Something that was said has been answered, or whoever would answer is gone: who waits for it goes on. */
 void balance_drained(Service *s);

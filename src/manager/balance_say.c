@@ -149,13 +149,6 @@ void balance_link_answer(BalanceLink *l, uint32_t serial, int error, const Balan
         (void) remember_front(l, &plain);
 }
 
-void balance_link_text(BalanceLink *l, uint64_t back, const char *text) {
-        BalanceSaid p = { .h = { BALANCE_SAY, sizeof p }, .back = back };
-
-        snprintf(p.text, sizeof p.text, "%s", text);
-        (void) send_packet(l, &p, sizeof p, -EBADF);
-}
-
 static bool state_gone(BalanceLink *l) {
         for (size_t k = l->n_fronts; k > 0; k--)
                 if (!l->fronts[k - 1].seen && !say_front_gone(l, k - 1))

@@ -18,7 +18,6 @@ static uint64_t walk(const void *packet) {
                 return strlen(back_state_name((BackState) back->state)) + back->address.ss_family + 1000 / back->weight;
         case BALANCE_LISTEN:
                 return listen->address.ss_family;
-        case BALANCE_SAY:
         case BALANCE_SAID:
                 return strlen(said->text);
         case BALANCE_HELLO:

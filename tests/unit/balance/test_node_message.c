@@ -115,8 +115,6 @@ static void what_we_say(void **state) {
         assert_string_equal(out, "{\"cmd\":\"NODE_HANDLE\",\"type\":\"dgram.Native\",\"msg\":{\"cmd\":\"NODE_CLUSTER\",\"errno\":0,\"key\":\"12\",\"ack\":3,\"data\":null,\"seq\":8}}\n");
         assert_true(node_message_connection(out, 5, 1) > 0);
         assert_string_equal(out, "{\"cmd\":\"NODE_HANDLE\",\"type\":\"net.Native\",\"msg\":{\"cmd\":\"NODE_CLUSTER\",\"act\":\"newconn\",\"key\":\"1\",\"seq\":5}}\n");
-        assert_true(node_message_word(out, "a\"\nb") > 0);
-        assert_string_equal(out, "\"a\\\"\\nb\"\n");
 }
 
 int main(void) {
