@@ -1,22 +1,17 @@
 /* One WireSpawn, composed in a buffer that is used again for the next. */
 #include <stdio.h>
-#include <sys/capability.h>
 #include <sys/random.h>
-#include <sys/resource.h>
 
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/strv.h"
 #include "base/text.h"
-#include "logger/journal.h"
-#include "logger/log_wire.h"
 #include "manager/balance.h"
 #include "manager/cluster.h"
 #include "manager/collector.h"
 #include "manager/control.h"
 #include "manager/credentials.h"
 #include "manager/fd_store.h"
-#include "manager/flood.h"
 #include "manager/input.h"
 #include "manager/instance.h"
 #include "manager/link.h"
@@ -27,23 +22,25 @@
 #include "manager/spawn.h"
 #include "manager/said.h"
 #include "manager/spawn_env.h"
+#include "manager/spawn_private.h"
 #include "model/balanced.h"
 
 typedef struct Descriptors {
         int fds[8 + SOCKETS_MAX + FD_STORE_MAX];    /* borrowed, in wire order */
         size_t n;
-        int in, out, err, ready, wire; /* owned */
+        int in, ready, wire;         /* owned */
+        Output output;
         SandboxParts sandbox;
         SocketsPassed sockets;
         int stored[FD_STORE_MAX];    /* borrowed */
         size_t n_stored;
 } Descriptors;
-#define DESCRIPTORS_NULL { .in = -EBADF, .out = -EBADF, .err = -EBADF, .ready = -EBADF, .wire = -EBADF, .sandbox = { .ruleset = -EBADF, .filter = -EBADF } }
+#define DESCRIPTORS_NULL { .in = -EBADF, .output = OUTPUT_NULL, .ready = -EBADF, .wire = -EBADF, .sandbox = { .ruleset = -EBADF, .filter = -EBADF } }
 
 static void descriptors_done(Descriptors *d) {
         fd_close(d->in);
-        fd_close(d->out);
-        fd_close(d->err);
+        fd_close(d->output.out);
+        fd_close(d->output.err);
         fd_close(d->ready);
         sandbox_parts_done(&d->sandbox);
         fd_close(d->wire);
@@ -51,23 +48,6 @@ static void descriptors_done(Descriptors *d) {
 }
 
 static SpawnBuilder builder;
-
-char *spawn_log_path(const Instance *i) {
-        const ServiceSpec *s = i->service->spec;
-        const char *logs = i->service->manager->places.logs;
-
-        bool outside = !streq(s->ns, "default");
-        char index[16] = "";
-
-        if (!s->log.merge)
-                snprintf(index, sizeof index, ".%u", i->index);
-        return text_printf("%s/%s%s%s%s.log", logs, outside ? s->ns : "", outside ? "/" : "", s->name, index);
-}
-
-bool spawn_to_journal(const Instance *i) {
-        int to = i->service->spec->log.to;
-        return to == LOG_TO_JOURNAL || (to == LOG_TO_AUTO && i->service->manager->journal);
-}
 
 int spawn_invocation(const Manager *m, uint8_t ret[16]) {
         if (getrandom(ret, 16, 0) != 16)
@@ -118,136 +98,9 @@ int spawn_prepare(Instance *i, KlError *reterr) {
         return instance_track(i);
 }
 
-/* Ours are the keeper's, which it has from whoever started it. */
-static int add_own_output(const Manager *m, Descriptors *d, uint32_t *flags, KlError *reterr) {
-        if (m->options.background) {
-                (void) kl_error_set(reterr, -EINVAL, KL_E_INVALID, "log.to: inherit, but kingd runs in the background and has no output of its own");
-                kl_error_hint(reterr, "run kingd without --daemonize, or choose another log.to");
-                return -EINVAL;
-        }
-        d->out = fd_dup(STDOUT_FILENO);
-        d->err = fd_dup(STDERR_FILENO);
-        *flags |= SPAWN_FD_STDOUT | SPAWN_FD_STDERR;
-        return d->out < 0 ? d->out : MIN(d->err, 0);
-}
-
-/* Of a run of the instance, its main process's or a control process's. *ret_journal is set where it goes there. */
-static int add_log(const Instance *i, uint64_t run, Descriptors *d, LogOpen *log, uint32_t *flags, bool *ret_journal, KlError *reterr) {
-        const ServiceSpec *s = i->service->spec;
-        _cleanup_free_ char *path = NULL;
-        int r;
-
-        if (s->log.to == LOG_TO_NONE)
-                return 0;
-        if (s->log.to == LOG_TO_EXEC) {
-                r = collector_writer(i, &d->out, reterr);
-                if (r < 0)
-                        return r;
-                d->err = fd_dup(d->out);
-                *flags |= SPAWN_FD_STDOUT | SPAWN_FD_STDERR;
-                return MIN(d->err, 0);
-        }
-        if (s->log.to == LOG_TO_INHERIT)
-                return add_own_output(i->service->manager, d, flags, reterr);
-        if (spawn_to_journal(i)) {
-                r = journal_stream(s->name, LOG_INFO, &d->out);
-                if (r >= 0)
-                        r = journal_stream(s->name, LOG_WARNING, &d->err);
-                if (r < 0 && s->log.to == LOG_TO_JOURNAL)
-                        return kl_error_set(reterr, r, KL_E_FAILED, "cannot open a journal stream: %s", strerror(-r));
-                if (r >= 0) {
-                        *flags |= SPAWN_FD_STDOUT | SPAWN_FD_STDERR;
-                        *ret_journal = true;
-                        flood_watch(i->service->manager);
-                        return 0;
-                }
-                d->out = fd_close(d->out);
-        }
-        path = spawn_log_path(i);
-        if (!path)
-                return -ENOMEM;
-        if (strlen(path) >= LOG_WIRE_PATH_MAX)
-                return kl_error_set(reterr, -ENAMETOOLONG, KL_E_INVALID, "log path is longer than %d bytes: %s", LOG_WIRE_PATH_MAX - 1,
-                                    path);
-        *log = (LogOpen) { .version = LOG_WIRE_VERSION, .format = s->log.format, .run = run, .rotate = s->log.rotate,
-                           .compress = s->log.compress, .merge = s->log.merge, .multiline = s->log.multiline, .when_full = s->log.when_full,
-                           .rate = s->log.rate_limit, .burst = s->log.rate_burst, .max_size = s->log.max_size, .max_total = s->log.max_total,
-                           .max_age = s->log.max_age, .keep = s->log.keep, .uid = -1, .gid = -1, .instance = i->index,
-                           .root_size = strlen(i->service->manager->places.logs) };
-        strcpy(log->path, path);
-        *flags |= SPAWN_LOG_PIPES;
-        return 0;
-}
-
 static void add_descriptor(Descriptors *d, int fd) {
         if (fd >= 0)
                 d->fds[d->n++] = fd;
-}
-
-static void set_rlimits(WireSpawn *p, const ServiceSpec *s) {
-        for (size_t k = 0; k < RLIMIT_KEYS; k++) {
-                uint64_t v = s->limits.rlimit[k] == LIMIT_INFINITY ? RLIM_INFINITY : s->limits.rlimit[k];
-
-                if (s->limits.rlimit[k] != LIMIT_UNSET)
-                        p->rlimits[p->n_rlimits++] = (WireRlimit) { .resource = spec_rlimit_resource[k], .soft = v, .hard = v };
-        }
-}
-
-static int set_capabilities(WireSpawn *p, const ServiceSpec *s, KlError *reterr) {
-        if (!s->capabilities_set)
-                return 0;
-        STRV_FOREACH(c, s->capabilities) {
-                cap_value_t value;
-                if (cap_from_name(*c, &value) < 0)
-                        return kl_error_set(reterr, -EINVAL, KL_E_INVALID, "no such capability on this kernel: %s", *c);
-                p->caps |= UINT64_C(1) << value;
-        }
-        p->flags |= SPAWN_SET_CAPS;
-        return 0;
-}
-
-static void set_identity(WireSpawn *p, const Identity *id) {
-        if (!id->set)
-                return;
-        p->flags |= SPAWN_SET_USER;
-        p->uid = id->uid;
-        p->gid = id->gid;
-        p->n_groups = id->n_groups;
-        memcpy(p->groups, id->groups, sizeof(uint32_t) * id->n_groups);
-}
-
-/* ioprio_set(2): class in the top three of sixteen bits, level below. */
-static void set_priority(WireSpawn *p, const ServiceSpec *s) {
-        const char *bad;
-
-        if (s->priority.nice != INT_UNSET) {
-                p->flags |= SPAWN_SET_NICE;
-                p->nice = s->priority.nice;
-        }
-        if (s->priority.io_class != IO_CLASS_NONE) {
-                p->flags |= SPAWN_SET_IOPRIO;
-                p->ioprio = s->priority.io_class << 13 | s->priority.io_level;
-        }
-        if (s->priority.oom_score_adj != INT_UNSET) {
-                p->flags |= SPAWN_SET_OOM;
-                p->oom_score_adj = s->priority.oom_score_adj;
-        }
-        if (s->umask != UINT32_MAX) {
-                p->flags |= SPAWN_SET_UMASK;
-                p->umask = s->umask;
-        }
-        if (s->priority.scheduler != SCHEDULER_OTHER) {
-                p->flags |= SPAWN_SET_SCHEDULER;
-                p->scheduler = spec_scheduler_policy[s->priority.scheduler];
-                if (s->priority.scheduler == SCHEDULER_FIFO || s->priority.scheduler == SCHEDULER_RR)
-                        p->scheduler_priority = (int32_t) s->priority.scheduler_priority;
-        }
-        if (s->priority.cpu_affinity) {
-                p->flags |= SPAWN_SET_AFFINITY;
-                (void) cpu_list_parse(s->priority.cpu_affinity, p->cpus, &bad); /* checked with the specification */
-        }
-        if (s->no_new_privileges)
-                p->flags |= SPAWN_NO_NEW_PRIVS;
 }
 
 /* What only this start decides. */
@@ -281,15 +134,12 @@ int spawn_environment(const Instance *i, char ***ret, KlError *reterr) {
 
 /* What every process of the service is set up with. */
 static int set_up(const ServiceSpec *s, const Identity *id, const Cell *cell, bool gated, Descriptors *d, KlError *reterr) {
-        set_identity(builder.packet, id);
-        set_priority(builder.packet, s);
-        set_rlimits(builder.packet, s);
         if (gated)
                 builder.packet->flags |= SPAWN_GATED;
         add_descriptor(d, cell_cgroup_fd(cell));
         if (d->n)
                 builder.packet->flags |= SPAWN_FD_CGROUP;
-        return set_capabilities(builder.packet, s, reterr);
+        return spawn_set_up(builder.packet, s, id, reterr);
 }
 
 /* Its descriptors are the last. */
@@ -302,11 +152,18 @@ static int add_sandbox(const Instance *i, Descriptors *d, KlError *reterr) {
         return r;
 }
 
-static int finish(const LogOpen *log, const WireSpawn **ret, size_t *ret_size, KlError *reterr) {
+static int add_output(const Instance *i, uint64_t run, Descriptors *d, KlError *reterr) {
+        int r = spawn_output(i, run, &d->output, reterr);
+
+        builder.packet->flags |= d->output.flags;
+        return r;
+}
+
+static int finish(const Output *o, const WireSpawn **ret, size_t *ret_size, KlError *reterr) {
         int r;
 
         if (builder.packet->flags & SPAWN_LOG_PIPES)
-                spawn_builder_log(&builder, log, sizeof *log);
+                spawn_builder_log(&builder, &o->log, sizeof o->log);
         r = spawn_builder_finish(&builder, ret, ret_size);
         if (r == -E2BIG)
                 return kl_error_set(reterr, r, KL_E_INVALID, "command line and environment together exceed %d KiB", WIRE_MAX / 1024);
@@ -394,8 +251,6 @@ static int compose(Instance *i, const Identity *id, Descriptors *d, const WireSp
         const ServiceSpec *s = i->service->spec;
         _cleanup_strv_ char **env = NULL, **command = NULL;
         _cleanup_free_ char *file = NULL;
-        bool journal = false;
-        LogOpen log = {};
         char label[300];
         int r;
 
@@ -404,13 +259,13 @@ static int compose(Instance *i, const Identity *id, Descriptors *d, const WireSp
             (r = add_wire(i, d, reterr)) < 0 ||
             (r = resolve_main(s, env, &file, &command, reterr)) < 0 || (r = spawn_builder_init(&builder, i->run, i->invocation)) < 0 ||
             (r = set_up(s, id, i->cell, isolate_gated(i->service->manager->isolate), d, reterr)) < 0 || (r = add_input(i, d, reterr)) < 0 ||
-            (r = add_log(i, i->run, d, &log, &builder.packet->flags, &journal, reterr)) < 0)
+            (r = add_output(i, i->run, d, reterr)) < 0)
                 return r;
-        i->journal = i->journal || journal;
+        i->journal = i->journal || d->output.journal;
         if (s->watchdog)
                 builder.packet->flags |= SPAWN_WATCHDOG_PID;
-        add_descriptor(d, d->out);
-        add_descriptor(d, d->err);
+        add_descriptor(d, d->output.out);
+        add_descriptor(d, d->output.err);
         add_descriptor(d, d->wire);
         for (size_t k = 0; k < d->sockets.n; k++)
                 add_descriptor(d, d->sockets.listen[k]);
@@ -420,7 +275,7 @@ static int compose(Instance *i, const Identity *id, Descriptors *d, const WireSp
         if ((r = add_ready(i, d)) < 0 || (r = add_sandbox(i, d, reterr)) < 0)
                 return r;
         spawn_builder_strings(&builder, file, s->cwd ?: "/", instance_label(i, label), d->sandbox.mounts, command ?: s->command, env);
-        return finish(&log, ret, ret_size, reterr);
+        return finish(&d->output, ret, ret_size, reterr);
 }
 
 static int control_environment(const SpawnControl *c, const Identity *id, char ***env, KlError *reterr) {
@@ -449,20 +304,18 @@ static int compose_control(const SpawnControl *c, const Identity *id, Descriptor
         _cleanup_strv_ char **env = NULL;
         _cleanup_free_ char *file = NULL, *label = NULL;
         char name[300];
-        bool journal;
-        LogOpen log = {};
         int r;
 
         if ((r = credentials_lend(c->instance, id, reterr)) < 0 || (r = control_environment(c, id, &env, reterr)) < 0 || (r = command_resolve(s, c->command[0], env, &file, reterr)) < 0 ||
             (r = spawn_builder_init(&builder, c->run, c->invocation)) < 0 || (r = set_up(s, id, c->cell, c->gated, d, reterr)) < 0)
                 return r;
-        if (c->output < 0 && (r = add_log(c->instance, c->run, d, &log, &builder.packet->flags, &journal, reterr)) < 0)
+        if (c->output < 0 && (r = add_output(c->instance, c->run, d, reterr)) < 0)
                 return r;
-        log.tag = log_tag(c->what);
+        d->output.log.tag = log_tag(c->what);
         if (c->output >= 0)
                 builder.packet->flags |= SPAWN_FD_STDOUT | SPAWN_FD_STDERR;
-        add_descriptor(d, c->output >= 0 ? c->output : d->out);
-        add_descriptor(d, c->output >= 0 ? c->output : d->err);
+        add_descriptor(d, c->output >= 0 ? c->output : d->output.out);
+        add_descriptor(d, c->output >= 0 ? c->output : d->output.err);
         label = text_printf("%s, %s", instance_label(c->instance, name), c->what);
         if (!label)
                 return -ENOMEM;
@@ -470,7 +323,7 @@ static int compose_control(const SpawnControl *c, const Identity *id, Descriptor
         if (r < 0)
                 return r;
         spawn_builder_strings(&builder, file, s->cwd ?: "/", label, d->sandbox.mounts, c->command, env);
-        return finish(&log, ret, ret_size, reterr);
+        return finish(&d->output, ret, ret_size, reterr);
 }
 
 /* Faults of the moment are retried by backoff; everything else is the file's fault and would fail again. */
