@@ -91,7 +91,7 @@ static void renew(Map *items, int program, char **argv) {
 /* Both pipes of a run, or none: fds NULL drops them. */
 static void put_pipes(Map *items, const char *run, const int *fds) {
         for (int n = 0; n < PIPES; n++) {
-                char name[sizeof(((WireHold *) NULL)->name) + 2];
+                char name[sizeof(((WireHold *) NULL)->name) + 12];
 
                 snprintf(name, sizeof(name), "%s-%i", run, n);
                 if (fds)
