@@ -60,16 +60,16 @@ static void test_linger(void **state) {
 /* A pipe is closed at once; a file of a mount that stands in no list of ours, by another process, in our table too. */
 static void test_elsewhere(void **state) {
         _cleanup_fd_ int tree = open_tree(AT_FDCWD, "/proc", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
-        int pipes[2], file, tries = 0;
+        int why = tree < 0 ? errno : 0, pipes[2], file, tries = 0;
 
         assert_int_equal(pipe2(pipes, O_CLOEXEC), 0);
         fd_close_elsewhere(pipes[0]);
         assert_int_equal(fcntl(pipes[0], F_GETFD), -1);
         fd_close_elsewhere(pipes[1]);
         fd_close_elsewhere(-1);
-        /* Only root can make such a mount. */
+        /* Only root can make such a mount, and valgrind does not know the call. */
         if (tree < 0) {
-                assert_int_equal(errno, EPERM);
+                assert_true(why == EPERM || why == ENOSYS);
                 return;
         }
         file = openat(tree, "self/stat", O_RDONLY | O_CLOEXEC);
