@@ -134,7 +134,7 @@ SANITIZER_OPTIONS = ASAN_OPTIONS=detect_leaks=1:abort_on_error=0 UBSAN_OPTIONS=h
 asan:
 	@$(MAKE) --no-print-directory -j$$(nproc) BUILD=$(BUILD)/asan SANITIZE=1 OPTIMISE=-O1 test-programs
 	@$(SANITIZER_OPTIONS) $(MAKE) --no-print-directory BUILD=$(BUILD)/asan SANITIZE=1 OPTIMISE=-O1 check-unit check-fuzz-corpus
-	@$(SANITIZER_OPTIONS) KINGLY_PATIENCE=60 $(MAKE) --no-print-directory BUILD=$(BUILD)/asan SANITIZE=1 OPTIMISE=-O1 check-scenario-asan
+	@$(SANITIZER_OPTIONS) KINGLY_PATIENCE=60 $(MAKE) --no-print-directory BUILD=$(BUILD)/asan SANITIZE=1 OPTIMISE=-O1 KINGLY_JOBS=6 check-scenario-asan
 
 check: deps
 	@tests/check $(BUILD)

@@ -214,7 +214,9 @@ static void test_bombs(void **state) {
         for (int i = 0; i < 5000; i++)
                 assert_int_equal(buffer_printf(&merges, "x-m%d: {<<: *a0}\n", i), 0);
         expect_one(merges.data, "the file stands for more than 2000000 nodes when its aliases are expanded");
-        /* nothing but nodes */
+        /* nothing but nodes; not by an emulator */
+        if (getenv("KINGLY_SLOW"))
+                return;
         assert_int_equal(buffer_printf(&flat, "x-a: [\n"), 0);
         for (int i = 0; i < 2100000; i++)
                 assert_int_equal(buffer_append(&flat, i % 40 ? "a," : "a,\n", i % 40 ? 2 : 3), 0);
