@@ -268,7 +268,8 @@ static bool anyone_starting(const Manager *m) {
         return false;
 }
 
-/* When all is sent off, and again when nobody is on his way up any more: what they tell until then passes through much that is not needed after it. */
+/* When all is sent off, again when nobody is on his way up any more, and when the last client has gone: what is told and asked until then passes through
+ * much that is not needed after it. */
 static void give_back(Manager *m) {
         bool sent = m->lavish && m->queue_size == 0 && m->in_flight == 0;
 

@@ -199,10 +199,18 @@ int manager_open_door(Manager *m) {
         return r;
 }
 
+/* What their questions have mapped and allocated is needed again with the next one, if there is one. */
+static void on_quiet(void *userdata) {
+        Manager *m = userdata;
+
+        m->unsettled = true;
+        books_mark(m);
+}
+
 static int open_api(Manager *m, KlError *reterr) {
         VarlinkServerOptions o = { .event = m->event, .interface = &api_interface, .vendor = "Kingly", .product = "kingd",
                                    .version = KINGLY_VERSION,
-                                   .url = "https://varlink.org", .permission = api_permission, .userdata = m, .priority = PRIORITY_API };
+                                   .url = "https://varlink.org", .permission = api_permission, .quiet = on_quiet, .userdata = m, .priority = PRIORITY_API };
         int fd, r;
 
         fd = link_take_held(m->link, "api");

@@ -227,7 +227,7 @@ struct Manager {
         ProbeSet *probes;                  /* NULL: no instance has had one */
         FloodWatch *flood;                 /* NULL until something writes to the journal */
         JournalSender journal_sender;      /* for our own events */
-        bool unsettled;                    /* it was given back, but some of those that were started are not up yet */
+        bool unsettled;                    /* it was given back, but some of those that were started are not up yet, or clients came */
         bool lavish;                       /* a start or an apply has used memory that can be given back when it is done */
         bool loading;                      /* before the first READY: books wait */
         bool store_failed;                 /* until the next try */

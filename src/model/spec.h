@@ -99,25 +99,28 @@ int cpu_list_parse(char *const *items, uint64_t set[CPUS_MAX / 64], const char *
 typedef struct ServiceSpec {
         char *name, *ns, *description;
         char **profile;                 /* names of the profiles of its file under which it was applied */
-        int type;                       /* ServiceType */
         char **command;                 /* argv; with `shell: true` it is {"/bin/sh", "-c", LINE} */
-        bool shell;
         char *cwd;                      /* absolute, or NULL for / */
+        int type;                       /* ServiceType */
         int32_t instances;              /* > 0, INSTANCES_MAX, or < 0: cores less that many */
+        int input;                      /* StdinFrom */
+        uint32_t umask;                 /* UINT32_MAX: kingd's own */
+        bool shell;
+        bool source_maps;               /* --enable-source-maps in NODE_OPTIONS */
+        bool on_demand;                 /* starts when somebody connects */
+        bool capabilities_set;
+        bool no_new_privileges;
         bool autostart;
         bool essential;                 /* as PID 1: kingd ends with this service's status */
         char **env;                     /* "NAME=value", sorted by name */
         char **credentials;             /* entries of model/credential.h, sorted by name */
         char **secrets;                 /* globs: further variables whose values are not shown */
-        bool source_maps;               /* --enable-source-maps in NODE_OPTIONS */
         char **env_files;               /* absolute; a leading '-' lets it be missing */
         DependencyList depends;
-        int input;                      /* StdinFrom */
         char *collects;                 /* name of the service, in the same namespace, whose output is our input; or NULL */
 
         SocketList sockets;             /* opened by us */
         char *balances;                 /* name of the service, in the same namespace, whose balancer this is (balanced.h); or NULL */
-        bool on_demand;                 /* starts when somebody connects */
         usec_t idle_timeout;            /* and ends when nobody is connected for so long; USEC_INFINITY: never */
 
         struct {
@@ -127,8 +130,8 @@ typedef struct ServiceSpec {
         } cluster;
 
         int ready_by;                   /* ReadyBy */
-        usec_t ready_timeout;           /* USEC_INFINITY: none */
         int ready_late;                 /* ReadyLate: what becomes of one that is not ready by then */
+        usec_t ready_timeout;           /* USEC_INFINITY: none */
         char *ready_pattern;            /* READY_LOG: a POSIX extended regular expression */
         usec_t watchdog;                /* 0: off */
         uint32_t fd_store;              /* descriptors of an instance; 0: off */
@@ -188,16 +191,16 @@ typedef struct ServiceSpec {
 
         struct {
                 int to;                                       /* LogTarget */
-                char **exec;                                  /* LOG_TO_EXEC: argv of the collector, or NULL where another service is it */
                 int format;                                   /* LogFormat, files only */
-                bool multiline;                               /* json: a stack trace is one message */
-                bool merge;                                   /* one file for all instances */
+                char **exec;                                  /* LOG_TO_EXEC: argv of the collector, or NULL where another service is it */
                 uint64_t max_size, max_total;                 /* bytes of one file, of all files of one log; UINT64_MAX: no bound */
                 usec_t max_age;                               /* of one file; USEC_INFINITY: no bound */
                 int rotate;                                   /* LogRotate */
                 uint32_t keep;                                /* rotated files kept */
                 int compress;                                 /* LogCompress */
                 int when_full;                                /* LogFull */
+                bool multiline;                               /* json: a stack trace is one message */
+                bool merge;                                   /* one file for all instances */
                 uint32_t rate_limit, rate_burst;              /* lines a second, at once; 0: any number, as many as a second */
         } log;
 
@@ -219,18 +222,15 @@ typedef struct ServiceSpec {
         } schedule;
 
         char *user, *group;             /* name or number; NULL: kingd's own */
-        uint32_t umask;                 /* UINT32_MAX: kingd's own */
         char **capabilities;            /* names; NULL: unrestricted for root; spec.capabilities_set tells an empty list */
-        bool capabilities_set;
-        bool no_new_privileges;
 
         struct {
                 int system;                                   /* SandboxSystem */
-                char **read_only, **writable, **hidden;       /* absolute; a leading '-' lets it be missing */
-                bool private_tmp, private_devices;
                 int network;                                  /* SandboxNetwork */
-                char **syscalls, **syscalls_denied;           /* names and @groups */
+                char **read_only, **writable, **hidden;       /* absolute; a leading '-' lets it be missing */
                 int syscall_action;                           /* SyscallAction */
+                bool private_tmp, private_devices;
+                char **syscalls, **syscalls_denied;           /* names and @groups */
         } sandbox;
 } ServiceSpec;
 

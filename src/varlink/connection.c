@@ -45,10 +45,12 @@ void connection_thrift(Connection *c) {
 }
 
 Connection *connection_free(Connection *c) {
+        VarlinkServer *s;
         VarlinkCall *call;
 
         if (!c)
                 return NULL;
+        s = c->server;
         connection_unlink(c);
         call = TAKE_PTR(c->pending);
         if (call)
@@ -61,6 +63,8 @@ Connection *connection_free(Connection *c) {
         byte_queue_done(&c->output);
         connection_thrift(c);
         free(c);
+        if (s && s->n_connections == 0 && s->options.quiet)
+                s->options.quiet(s->options.userdata);
         return NULL;
 }
 DEFINE_CLEANUP(Connection *, connection_free);

@@ -41,6 +41,7 @@ int varlink_server_new(const VarlinkServerOptions *o, VarlinkServer **ret) {
 VarlinkServer *varlink_server_free(VarlinkServer *s) {
         if (!s)
                 return NULL;
+        s->options.quiet = NULL;
         while (s->listeners) {
                 Listener *l = s->listeners;
 

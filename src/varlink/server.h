@@ -41,6 +41,7 @@ typedef struct VarlinkServerOptions {
         const char *vendor, *product, *version, *url;
         /* 0 nothing allowed, 1 may look, 2 may do everything; by the peer's credentials */
         int (*permission)(void *userdata, uid_t uid, gid_t gid, pid_t pid);
+        void (*quiet)(void *userdata);      /* the last connection is gone; or NULL. Not from varlink_server_free() */
         void *userdata;
         int64_t priority; /* of its event sources */
 } VarlinkServerOptions;
