@@ -32,6 +32,15 @@ static void send_main(Rig *rig, pid_t pid) {
         rig_send(rig, &p, sizeof(p), NULL, 0);
 }
 
+/* Until the parent is another program than the shell: a shell asks for its children between any two of its commands. */
+static void await_parent(pid_t pid, const char *name) {
+        ProcessStat child, parent = {};
+
+        assert_int_equal(process_stat(pid, &child), 0);
+        for (; !streq(parent.comm, name); usleep(1000))
+                assert_int_equal(process_stat(child.ppid, &parent), 0);
+}
+
 /* Signals go to the successor; its status is read while its parent has not asked for it. */
 static void test_child_of_the_first(void **state) {
         Rig *rig = *state;
@@ -39,6 +48,7 @@ static void test_child_of_the_first(void **state) {
         int out;
         pid_t pid = start_pair(rig, "exec sleep 1000", &out);
 
+        await_parent(pid, "sleep");
         send_main(rig, pid);
         rig_send_signal(rig, 1, SIGUSR1, WIRE_TO_MAIN);
         e = rig_expect_run(rig, WIRE_EXITED, 1);
