@@ -28,7 +28,7 @@ static const IsolateVTable beside_vtable = {
         .cell_populated = cgroup_cell_populated,
         .cell_watch_empty = cgroup_cell_watch_empty,
         .cell_clean = beside_clean,
-        .cell_owns = cgroup_cell_owns,
+        .cell_holds = cgroup_cell_holds,
         .cell_pids = cgroup_cell_pids,
         .cell_usage = cgroup_cell_usage,
 };

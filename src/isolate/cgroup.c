@@ -150,7 +150,8 @@ const IsolateVTable isolate_cgroup_vtable = {
         .cell_watch_empty = cgroup_cell_watch_empty,
         .cell_clean = cgroup_kind_clean,
         .cell_apply = cgroup_kind_apply,
-        .cell_owns = cgroup_cell_owns,
+        .locate_pid = cgroup_locate_pid,
+        .cell_holds = cgroup_cell_holds,
         .cell_pids = cgroup_cell_pids,
         .cell_usage = cgroup_cell_usage,
 };

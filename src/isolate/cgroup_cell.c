@@ -52,7 +52,7 @@ static int signal_member(Cell *c, pid_t pid, int sig) {
         r = pidref_open(pid, 0, &p);
         if (r < 0)
                 return gone(r) ? 0 : r;
-        if (!cgroup_cell_owns(c, pid))
+        if (!cell_owns(c, pid))
                 return 0;
         r = pidref_signal(&p, sig);
         return gone(r) ? 0 : r;
@@ -200,16 +200,20 @@ int cgroup_cell_watch_empty(Cell *c) {
 
 /* ---- membership ---- */
 
-bool cgroup_cell_owns(const Cell *c, pid_t pid) {
-        _cleanup_free_ char *path = NULL;
+/* One in no cgroup v2 may be the main process of a cell that has none yet. */
+int cgroup_locate_pid(const Isolate *i, Whereabouts *w) {
+        int r = i->mount ? process_cgroup(w->pid, &w->cgroup) : 0;
+
+        return r == -ENOMEM ? r : 0;
+}
+
+bool cgroup_cell_holds(const Cell *c, const Whereabouts *w) {
         const char *mount = c->isolate->mount, *below, *rest;
 
         if (!c->cgroup || !mount)
-                return pid == c->main.pid;
+                return w->pid == c->main.pid;
         below = startswith(c->cgroup, mount);
-        if (!below || process_cgroup(pid, &path) < 0)
-                return false;
-        rest = startswith(path, below);
+        rest = below && w->cgroup ? startswith(w->cgroup, below) : NULL;
         return rest && (*rest == '\0' || *rest == '/');
 }
 

@@ -317,8 +317,25 @@ int cell_apply(Cell *c, const ServiceSpec *spec, KlError *reterr) {
         return priority_apply(c, spec, reterr);
 }
 
+int isolate_locate_pid(const Isolate *i, pid_t pid, Whereabouts *ret) {
+        *ret = (Whereabouts) { .pid = pid };
+        return pid > 0 ? i->vtable->locate_pid(i, ret) : -ESRCH;
+}
+
+bool cell_holds(const Cell *c, const Whereabouts *w) {
+        return c->vtable->cell_holds(c, w);
+}
+
+void whereabouts_done(Whereabouts *w) {
+        free(w->cgroup);
+        free(w->line);
+        *w = (Whereabouts) {};
+}
+
 bool cell_owns(const Cell *c, pid_t pid) {
-        return pid > 0 && c->vtable->cell_owns(c, pid);
+        _cleanup_(whereabouts_done) Whereabouts w = {};
+
+        return isolate_locate_pid(c->isolate, pid, &w) >= 0 && cell_holds(c, &w);
 }
 
 int cell_pids(Cell *c, pid_t **ret, size_t *ret_n) {

@@ -147,8 +147,19 @@ bool cell_tells_oversize(const Cell *c);
 int cell_memory_above(Cell *c, uint64_t bytes, uint64_t *ret);
 /* It is on its way out: the threshold at which memory was watched slows it down no longer, limits.memory_high does. */
 void cell_memory_relax(Cell *c, const ServiceSpec *spec);
-/* Does this pid belong to the cell? For attribution of sd_notify messages. */
+/* Does this pid belong to the cell? */
 bool cell_owns(const Cell *c, pid_t pid);
+/* The same of many cells, at what it costs to read /proc for one: where the process is, of which cell_holds() makes a comparison. Zero is
+ * nowhere. */
+typedef struct Whereabouts {
+        pid_t pid;
+        char *cgroup;                /* the path below the mount; NULL: in none, or the kind does not ask */
+        struct Stray *line;          /* session: the process, its parent, and so on up to the daemon */
+        size_t n_line;
+} Whereabouts;
+int isolate_locate_pid(const Isolate *i, pid_t pid, Whereabouts *ret);   /* 0, -ESRCH, -ENOMEM; whereabouts_done() in each case */
+bool cell_holds(const Cell *c, const Whereabouts *w);
+void whereabouts_done(Whereabouts *w);
 /* Pids in the cell, main first if alive; malloc'ed. */
 int cell_pids(Cell *c, pid_t **ret, size_t *ret_n);
 

@@ -40,7 +40,8 @@ typedef struct IsolateVTable {
         int (*cell_clean)(Cell *c);
         int (*cell_apply)(Cell *c, const ServiceSpec *spec, KlError *reterr);   /* limits only, isolate.c does priorities; NULL: has none */
         void (*cell_free)(Cell *c);                              /* what the kind added; may be NULL */
-        bool (*cell_owns)(const Cell *c, pid_t pid);
+        int (*locate_pid)(const Isolate *i, Whereabouts *w);     /* w->pid is set already */
+        bool (*cell_holds)(const Cell *c, const Whereabouts *w);
         int (*cell_pids)(Cell *c, pid_t **ret, size_t *ret_n);
         int (*cell_usage)(Cell *c, bool detail, Usage *ret);     /* *ret is USAGE_NULL on entry */
 } IsolateVTable;
@@ -142,7 +143,8 @@ int cgroup_cell_signal(Cell *c, int sig);
 int cgroup_cell_kill(Cell *c);
 int cgroup_cell_populated(Cell *c);
 int cgroup_cell_watch_empty(Cell *c);   /* a directory that is removed counts as empty */
-bool cgroup_cell_owns(const Cell *c, pid_t pid);
+int cgroup_locate_pid(const Isolate *i, Whereabouts *w);
+bool cgroup_cell_holds(const Cell *c, const Whereabouts *w);
 int cgroup_cell_pids(Cell *c, pid_t **ret, size_t *ret_n);
 
 /* ---- watch.c: emptiness without a cgroup ---- */

@@ -355,7 +355,8 @@ const IsolateVTable isolate_scope_vtable = {
         .cell_clean = scope_cell_clean,
         .cell_apply = scope_cell_apply,
         .cell_free = scope_cell_free,
-        .cell_owns = cgroup_cell_owns,
+        .locate_pid = cgroup_locate_pid,
+        .cell_holds = cgroup_cell_holds,
         .cell_pids = cgroup_cell_pids,
         .cell_usage = scope_cell_usage,
 };

@@ -267,22 +267,23 @@ static int session_populated(Cell *c) {
         return r < 0 ? r : members.n > 0;
 }
 
-static bool session_owns(const Cell *c, pid_t pid) {
-        const SessionCell *sc = session_cell(c);
-        char invocation[INVOCATION_MAX];
-        ProcessStat stat;
+static int session_locate_pid(const Isolate *i, Whereabouts *w) {
+        StrayList line = {};
+        int r = line_read((const SessionIsolate *) i, w->pid, &line);
 
-        /* Up the line of parents until one is main or belongs by itself. */
-        for (unsigned depth = 0; depth < 64 && pid > 1 && pid != c->isolate->options.keeper && pid != getpid(); depth++) {
-                if (process_stat(pid, &stat) < 0)
-                        return false;
-                if (pid == c->main.pid && (c->main.start_time == 0 || c->main.start_time == stat.start_time))
+        w->line = line.items;
+        w->n_line = line.n;
+        return r;
+}
+
+/* Up the line of parents until one is main or belongs by itself. */
+static bool session_holds(const Cell *c, const Whereabouts *w) {
+        const SessionCell *sc = session_cell(c);
+
+        for (const Stray *s = w->line; s < w->line + w->n_line; s++)
+                if ((s->pid == c->main.pid && (c->main.start_time == 0 || c->main.start_time == s->stat.start_time)) ||
+                    session_claims(sc, &s->stat, s->invocation))
                         return true;
-                process_invocation(pid, invocation);
-                if (session_claims(sc, &stat, invocation))
-                        return true;
-                pid = stat.ppid;
-        }
         return false;
 }
 
@@ -369,7 +370,8 @@ const IsolateVTable isolate_session_vtable = {
         .cell_watch_empty = cell_watch_members,
         .cell_clean = session_clean,
         .cell_free = session_free,
-        .cell_owns = session_owns,
+        .locate_pid = session_locate_pid,
+        .cell_holds = session_holds,
         .cell_pids = session_pids,
         .cell_usage = session_usage,
 };

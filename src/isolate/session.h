@@ -33,10 +33,10 @@ typedef struct SessionCell {
 /* Children of the keeper that are neither main processes nor ours, alive, that began at `since` or later (ticks, as ProcessStat has it). One that
  * is about to end is waited for a moment: until then it is between the keeper and children of its own, and nobody can tell whose it was. */
 int strays_read(const SessionIsolate *si, uint64_t since, StrayList *ret);
+/* A process and those it descends from, up to the daemon, to init or to one that is gone by now. 0, -ENOMEM. */
+int line_read(const SessionIsolate *si, pid_t pid, StrayList *ret);
 /* Does the process belong to the cell by itself, descent aside? */
 bool session_claims(const SessionCell *sc, const ProcessStat *stat, const char *invocation);
-/* INVOCATION_ID of the environment of a process, "" without. */
-void process_invocation(pid_t pid, char ret[INVOCATION_MAX]);
 bool session_main_alive(const SessionCell *sc);
 /* One look at every living process of the cell, main's tree and orphans with theirs. orphans: a list to go by, or NULL to read it anew.
  * 1: something could not be told yet and may have been missed, look again; 0: that was all. */

@@ -24,7 +24,7 @@ void stray_list_done(StrayList *l) {
         *l = (StrayList) {};
 }
 
-void process_invocation(pid_t pid, char ret[INVOCATION_MAX]) {
+static void process_invocation(pid_t pid, char ret[INVOCATION_MAX]) {
         _cleanup_free_ char *environment = NULL;
         char path[48];
         size_t size;
@@ -88,6 +88,17 @@ static int stray_add(StrayList *l, pid_t pid, const ProcessStat *stat) {
 
 static bool is_daemons_own(const SessionIsolate *si, pid_t pid) {
         return pid == getpid() || pid == si->isolate.options.keeper;
+}
+
+#define LINE_MAX_LENGTH 64      /* deeper is nobody's */
+
+int line_read(const SessionIsolate *si, pid_t pid, StrayList *ret) {
+        ProcessStat stat;
+        int r = 0;
+
+        for (; r >= 0 && ret->n < LINE_MAX_LENGTH && pid > 1 && !is_daemons_own(si, pid) && process_stat(pid, &stat) >= 0; pid = stat.ppid)
+                r = stray_add(ret, pid, &stat);
+        return r;
 }
 
 /* Every process there is, main processes included: only where orphans do not come to the keeper, or children cannot be listed. */

@@ -44,6 +44,7 @@ static Instance *main_of(const Manager *m, pid_t pid) {
 }
 
 static Instance *find_sender(const Manager *m, const NotifySource *s, NotifySender *ret) {
+        _cleanup_(whereabouts_done) Whereabouts w = {};
         Instance *i = main_of(m, s->pid);
         size_t at = 0;
         void *v;
@@ -56,9 +57,11 @@ static Instance *find_sender(const Manager *m, const NotifySource *s, NotifySend
         if (i)
                 return i;
         *ret = NOTIFY_FROM_MEMBER;
+        if (isolate_locate_pid(m->isolate, s->pid, &w) < 0)
+                return NULL;
         while (map_next(m->runs, &at, &v)) {
                 i = v;
-                if (i->cell && i->notifies && cell_owns(i->cell, s->pid))
+                if (i->cell && i->notifies && cell_holds(i->cell, &w))
                         return i;
         }
         return NULL;

@@ -1,5 +1,5 @@
 """What services say and do to their supervisor and to who looks at them."""
-import json, os, pty, re, socket, subprocess, threading
+import json, os, pty, re, socket, subprocess, sys, threading
 from client import Client
 from kingly import alive, wait_for
 from test_hostile import Guarded
@@ -69,6 +69,21 @@ class HostileServices(Guarded):
                     pass                # too long for a datagram
         self.apply({"after": self.notifier("notify('READY=1')\ntime.sleep(1000)")})
         self.assertEqual((self.row("slow")["state"], self.row("talk")["status"]), ("starting", None))
+
+    def test_a_flood_of_strangers_drowns_nobody(self):
+        """Who belongs to no service costs one look at who that is, however many services there are, so those who do come to their turn."""
+        self.apply({f"s{n}": {"command": "sleep 1000", "notify_access": "all"} for n in range(150)})
+        path = next(e.split("=", 1)[1] for e in open(f"/proc/{self.pid('s0')}/environ").read().split("\0") if e.startswith("NOTIFY_SOCKET="))
+        flood = ("import socket, sys\ns = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)\ns.connect(sys.argv[1])\n"
+                 "for n in range(1 << 60):\n    s.send(b'STATUS=x')\n    n == 20 and print('here', flush=True)")
+        strangers = [subprocess.Popen([sys.executable, "-c", flood, path], stdout=subprocess.PIPE, text=True) for _ in range(8)]
+        for stranger in strangers:
+            self.addCleanup(stranger.communicate)
+            self.addCleanup(stranger.kill)
+        self.assertEqual({stranger.stdout.readline() for stranger in strangers}, {"here\n"})
+        self.apply({"talk": self.notifier("notify('READY=1')\nfor n in range(150): notify(f'STATUS={n}')\ntime.sleep(1000)")})
+        self.until("talk", status="149")
+        self.assertEqual({r["status"] for r in self.list("s*")}, {None})
 
     def test_descriptors_that_nobody_asked_for_are_closed(self):
         script = ("notify('READY=1')\nimport array\ns = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)\ns.connect(os.environ['NOTIFY_SOCKET'])\n"
