@@ -32,6 +32,11 @@ static int open_file(Manager *m, KlError *reterr) {
         _cleanup_error_ KlError e = {};
         int r = store_open(m->places.store, &m->store, &e);
 
+        /* Too much would be forgotten for what was wrong for a moment only. */
+        if (bad_file(r)) {
+                kl_error_done(&e);
+                r = store_open(m->places.store, &m->store, &e);
+        }
         if (bad_file(r) && (r = set_aside(m, &e, reterr)) >= 0)
                 return store_open(m->places.store, &m->store, reterr);
         if (r < 0 && !reterr->message)
