@@ -1,6 +1,6 @@
 /* What a worker of Node's cluster module and its primary say to each other on the IPC channel: lines of JSON, one message each, a descriptor with some.
  * The primary is we. Documented nowhere but in Node's own lib/internal/cluster/{child,primary,round_robin_handle,shared_handle}.js and
- * lib/internal/child_process.js; the same in Node 18, 20, 22 and 24, against which it is tested (tests/scenario/test_cluster.py).
+ * lib/internal/child_process.js; the same in Node 16 to 26, against whose even majors it is tested (tests/scenario/test_cluster.py).
  *
  * Pure, but for the name of an interface in an address such as fe80::1%eth0. */
 #pragma once

@@ -122,10 +122,11 @@ static void on_closed(BalanceLink *l, const void *packet) {
         const BalanceBackName *p = packet;
         Instance *i = worker(l, p->back);
 
-        if (i && p->front)
-                cluster_closed(i, p->front);
-        if (i)
-                balance_attend(i->service);
+        if (!i)
+                return;
+        cluster_closed(i, p->front);
+        balance_attend(i->service);
+        balance_drained(i->service);
 }
 
 static const struct { uint32_t type; void (*handle)(BalanceLink *l, const void *packet); } handlers[] = {

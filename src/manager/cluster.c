@@ -154,7 +154,7 @@ static bool is_served(const Service *s, uint32_t front) {
 
 static bool all_up(const Service *s) {
         for (size_t k = 0; k < s->n_instances; k++)
-                if (!lifecycle_ready(&s->instances[k]->lc, s->spec) && !s->instances[k]->retired)
+                if (!lifecycle_ready(&s->instances[k]->lc, s->spec) && !s->instances[k]->retired && !instance_down(s->instances[k]))
                         return false;
         return true;
 }
@@ -364,7 +364,7 @@ static int open_front(Instance *i, const BalanceListen *p, ClusterFront **ret) {
                 return 0;
         fd_close(fd);
         event_emit(s->manager, i, NULL, EVENT_BALANCE_TROUBLE, "%s", e.message ?: strerror(-r));
-        return r;
+        return r == -ENOENT ? -EACCES : r; /* of a path: so it hears it from libuv (src/unix/pipe.c) */
 }
 
 int cluster_listen(Instance *i, const BalanceListen *p, BalanceFront *ret, int *ret_fd) {
@@ -403,10 +403,8 @@ void cluster_said(Instance *i, const char *word) {
 void cluster_closed(Instance *i, uint32_t front) {
         ClusterChannel *c = i->channel;
 
-        for (size_t k = 0; c && k < c->n; k++)
-                if (c->served[k].front == front) {
+        for (size_t k = c ? c->n : 0; k-- > 0;)
+                if (front == 0 || c->served[k].front == front)
                         c->served[k] = c->served[--c->n];
-                        cluster_attend(i);
-                        return;
-                }
+        cluster_attend(i);
 }

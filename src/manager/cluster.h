@@ -32,6 +32,7 @@ bool cluster_next_back(const Instance *i, size_t *at, BackState state, BalanceBa
 /* What a worker says. The answer to LISTEN: 0 with the front, to be sent with its descriptor (borrowed), or a positive errno. */
 int cluster_listen(Instance *i, const BalanceListen *p, BalanceFront *ret, int *ret_fd);
 void cluster_said(Instance *i, const char *word);
+/* It serves the front no more; 0: it has closed its channel, and serves none. */
 void cluster_closed(Instance *i, uint32_t front);
 
 /* ---- cluster_open.c ---- */

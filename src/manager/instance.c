@@ -386,6 +386,10 @@ static int essential_status(const Lifecycle *l) {
         return l->exit.signal ? 128 + l->exit.signal : l->exit.code;
 }
 
+bool instance_down(const Instance *i) {
+        return !lifecycle_alive(&i->lc) && !i->lc.hooks && (i->lc.state == LC_STOPPED || i->lc.state == LC_EXITED || i->lc.state == LC_FAILED);
+}
+
 static void act_changed(Instance *i, LcInput *next) {
         Manager *m = i->service->manager;
         const char *state = instance_public_state(i);

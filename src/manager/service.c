@@ -215,10 +215,6 @@ int service_replace_spec(Service *s, ServiceSpec *spec) {
         return service_scale(s, spec_instances(spec, s->manager->n_cpus));
 }
 
-static bool instance_down(const Instance *i) {
-        return !lifecycle_alive(&i->lc) && !i->lc.hooks && (i->lc.state == LC_STOPPED || i->lc.state == LC_EXITED || i->lc.state == LC_FAILED);
-}
-
 bool service_settled(const Service *s) {
         for (size_t k = 0; k < s->n_instances; k++)
                 if (!instance_down(s->instances[k]))

@@ -1,11 +1,12 @@
 """`cluster: {by: node}`: unmodified programs of Node share their ports; nothing is lost when they are reloaded, and the channels to them outlive managers, keepers
 and balancers. KINGLY_NODES names further Nodes, each by the path of its program, with a blank between."""
-import http.client, json, os, shutil, signal, socket, stat, threading, time
+import http.client, json, os, select, shutil, signal, socket, stat, subprocess, tempfile, threading, time
 from kingly import Scenario, alive, wait_for
 import test_keeper_death
 from test_sockets import free_port
 
-APP = os.path.join(os.path.dirname(__file__), "cluster_app.js")
+HERE = os.path.dirname(__file__)
+APP = os.path.join(HERE, "cluster_app.js")
 NODES = [n for n in [shutil.which("node")] if n] + os.environ.get("KINGLY_NODES", "").split()
 
 
@@ -197,3 +198,129 @@ class Cluster(Common, Scenario):
         for k, (spec, words) in enumerate(wrong):
             path = self.file(f"wrong{k}.json", json.dumps({"services": {"app": spec}}))
             self.assertIn(words, self.refused(2, "apply", "-f", path).err)
+
+
+class Edges:
+    """What workers of cluster_edges.js met, whoever is their primary, and what a client sees of them."""
+    N = 4
+    ASKED = ("a long word", "a handle", "done")     # the last facts of a worker
+
+    def __init__(self, test, node, ports):
+        self.test, self.node, self.ports = test, node, ports
+        self.facts, path = os.path.join(test.home, "facts"), os.path.join(test.home, "socket")
+        for left in (self.facts, path):
+            if os.path.exists(left):
+                os.unlink(left)
+        self.arguments = [os.path.join(HERE, "cluster_edges.js"), self.facts, *map(str, ports), path]
+
+    def read(self):
+        return [json.loads(l) for l in open(self.facts).read().splitlines()] if os.path.exists(self.facts) else []
+
+    def of(self, fact):
+        """{worker: value}"""
+        return dict(sorted((f["id"], f["value"]) for f in self.read() if f["fact"] == fact))
+
+    def told(self):
+        return all(len(self.of(fact)) == self.N for fact in self.ASKED)
+
+    def plain(self, fact, values):
+        """Ports that any one could have been say only whether the workers share them."""
+        if all(isinstance(v, int) and v > 1024 and v not in self.ports for v in values):
+            return ["one for all" if len(set(values)) == 1 else "one for each" if len(set(values)) == len(values) else values]
+        return values[:1] if all(v == values[0] for v in values) else sorted(values, key=json.dumps)
+
+    def outcome(self):
+        return {fact: self.plain(fact, list(self.of(fact).values())) for fact in {f["fact"] for f in self.read()}}
+
+    def ask(self, fact, worker, path="/"):
+        where = self.of(fact)[worker]
+        return get(where, path)
+
+    def answering(self, fact, worker=2):
+        return {self.ask(fact, worker) for _ in range(3 * self.N)}
+
+    def is_open(self):
+        try:
+            socket.create_connection(("127.0.0.1", self.ports[0])).close()
+            return True
+        except ConnectionRefusedError:
+            return False
+
+    def datagram(self, fact):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+            s.settimeout(60)
+            s.sendto(b"x", ("127.0.0.1", self.of(fact)[2]))
+            return int(s.recv(100)) in range(1, self.N + 1)
+
+    def observe(self):
+        with socket.create_server(("127.0.0.1", self.ports[3])), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as held:
+            held.bind(("127.0.0.1", self.ports[3]))
+            self.begin()
+            wait_for("all workers to have tried all", self.told)
+        seen = self.outcome() | {f"answers {fact}": self.answering(fact) for fact in ("shared", "any", "any again", "to be closed", "path")}
+        seen |= {f"answers {fact}": self.datagram(fact) for fact in ("datagrams", "any datagrams")}
+        for worker, act in enumerate(("disconnect", "leave", "kill"), 1):
+            self.ask("own", worker, "/" + act)
+        wait_for("the others to leave", lambda: 1 in self.of("process disconnect") and set(self.of("exit")) == {2, 3})
+        wait_for("the last one alone", lambda: self.answering("shared", 4) == {4})
+        seen |= {f"in the end: {fact}": self.of(fact) for fact in ("worker disconnect", "process disconnect", "exit")}
+        seen["goes on with what is its own"] = self.ask("own", 1)
+        self.ask("own", 4, "/disconnect")
+        wait_for("the port to be closed", lambda: not self.is_open())
+        return seen
+
+
+class NodesOwn(Edges):
+    def begin(self):
+        self.process = subprocess.Popen([self.node, os.path.join(HERE, "cluster_primary.js"), str(self.N), *self.arguments], start_new_session=True)
+
+    def end(self):
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+
+class Kinglys(Edges):
+    def begin(self):
+        self.test.apply({"app": {"command": [self.node, *self.arguments], "instances": self.N, "cluster": {"by": "node"}, "ready": {"by": "listen", "timeout": "2m"},
+                                 "restart": {"when": "never"}}})
+
+    def end(self):
+        self.test.ok("delete", "app")
+
+
+class Twins(Common, Scenario):
+    """What an unmodified program sees is what it sees under Node's own primary."""
+    def test_as_under_nodes_own_primary(self):
+        self.start_daemon()
+        for node in NODES:
+            with self.subTest(node=node):
+                ports, seen = [free_port() for _ in range(4)], []
+                for kind in (NodesOwn, Kinglys):
+                    edges = kind(self, node, ports)
+                    try:
+                        seen.append(edges.observe())
+                    finally:
+                        edges.end()
+                self.assertEqual(*("".join(f"{fact}: {value}\n" for fact, value in sorted(s.items())) for s in seen), "first Node's own, then ours")
+
+    def test_a_worker_that_dies_with_connections_that_it_has_not_accepted_yet(self):
+        self.start_daemon()
+        edges = Kinglys(self, NODES[0], [free_port() for _ in range(4)])
+        edges.begin()
+        wait_for("all workers", edges.told)
+        edges.ask("own", 1, "/block")
+        wait_for("it to hang", lambda: edges.of("blocks"))
+        clients = [http.client.HTTPConnection("127.0.0.1", edges.ports[0], timeout=60) for _ in range(2 * edges.N)]
+        for c in clients:
+            c.request("GET", "/")
+        waiting = {c.sock: c for c in clients}
+
+        def answers():
+            for s in select.select(list(waiting), [], [], 0)[0]:
+                self.assertIn(waiting.pop(s).getresponse().read(), (b"2", b"3", b"4"))
+            return len(waiting)
+
+        wait_for("the others to answer", lambda: answers() <= 2)
+        self.assertEqual(answers(), 2)
+        os.kill(self.pid("app:0"), signal.SIGKILL)
+        wait_for("all to be answered", lambda: answers() == 0)
