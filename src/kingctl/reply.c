@@ -105,7 +105,7 @@ char *exit_text(json_object *exit) {
                 return strdup(reason);
         if (!what || !*reason || streq(reason, "exited") || streq(reason, "signal"))
                 return TAKE_PTR(what);
-        return text_printf("%s (%s)", what, reason);
+        return text_printf("%s (%s%s)", what, reason, field_bool(exit, "core") && !streq(reason, "core-dump") ? ", core dumped" : "");
 }
 
 /* Counts under "namespace/name" (services) and "namespace" (namespaces): '/' is in no name. */

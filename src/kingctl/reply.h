@@ -34,7 +34,7 @@ bool state_wrong(const InstanceView *i);
 /* What the daemon calls the instance of a result, log entry or event for people; borrowed. */
 const char *entry_label(json_object *entry);
 char *instance_name(const char *ns, const char *name, int64_t instance, bool only);
-/* "exit status 3: …", "SIGKILL: …"; malloc'ed, "" when there was no exit. */
+/* "exit status 3", "SIGKILL (oom-kill)", "SIGABRT (watchdog, core dumped)"; malloc'ed, "" when there was no exit. */
 char *exit_text(json_object *exit);
 /* "not once ready in 4 attempts …", for an instance that is in trouble; malloc'ed, NULL for others. */
 char *trouble_text(const InstanceView *i);

@@ -123,6 +123,7 @@ static json_object *get_exit(Instance *i) {
         json_set(o, "code", l->exit_known && l->exit.code >= 0 ? json_object_new_int(l->exit.code) : NULL);
         json_set(o, "signal", l->exit_known && l->exit.signal ? json_object_new_string(signal_name(l->exit.signal)) : NULL);
         json_set(o, "reason", json_object_new_string(lifecycle_reason_name(l->reason)));
+        json_set(o, "core", json_object_new_boolean(l->exit_known && l->exit.core));
         return o;
 }
 

@@ -388,6 +388,28 @@ class Time(Puppets):
         row = self.until("s", state="failed")
         self.assertEqual((row["exit"]["reason"], row["exit"]["signal"]), ("watchdog", "SIGABRT"))
 
+    def test_watchdog_leaves_a_core(self):
+        """Where the machine keeps cores, and the service's limits allow one."""
+        pattern = open("/proc/sys/kernel/core_pattern").read().strip()
+        if pattern.startswith(("|", "/")):
+            self.not_applicable(f"cores go elsewhere: {pattern}")
+        places = {name: os.path.join(self.home, name) for name in ("kept", "none")}
+        for name, core in (("kept", "infinity"), ("none", "0")):
+            os.mkdir(places[name])
+            p = self.start(name, cwd=places[name], limits={"core": core})
+            p.tell("say('WATCHDOG=trigger')")
+            row = self.until(name, state="failed")
+            self.assertEqual(row["exit"], {"code": None, "signal": "SIGABRT", "reason": "watchdog", "core": name == "kept"})
+        (core,) = os.listdir(places["kept"])
+        with open(os.path.join(places["kept"], core), "rb") as f:
+            head = f.read(18)
+        self.assertEqual((head[:4], int.from_bytes(head[16:18], sys.byteorder)), (b"\x7fELF", 4))     # ET_CORE, elf(5)
+        self.assertEqual(os.listdir(places["none"]), [])
+        self.assertIn("SIGABRT (watchdog, core dumped)", self.ok("describe", "kept").out)
+        self.assertIn("killed by SIGABRT", self.ok("events", "kept").out)
+        self.assertIn("(core dumped)", self.ok("events", "kept").out)
+        self.assertNotIn("core dumped", self.ok("describe", "none").out + self.ok("events", "none").out)
+
     def test_watchdog_trigger(self):
         """Also without the key, and in the start."""
         for name, ready in (("s", True), ("t", False)):

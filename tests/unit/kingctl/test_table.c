@@ -196,6 +196,8 @@ static void exits_are_told(void **state) {
                 { "{\"code\":3,\"signal\":null,\"reason\":\"\"}", "exit status 3" },
                 { "{\"code\":null,\"signal\":\"SIGKILL\",\"reason\":\"out of memory\"}", "SIGKILL (out of memory)" },
                 { "{\"code\":null,\"signal\":null,\"reason\":\"ready timeout\"}", "ready timeout" },
+                { "{\"code\":null,\"signal\":\"SIGABRT\",\"reason\":\"watchdog\",\"core\":true}", "SIGABRT (watchdog, core dumped)" },
+                { "{\"code\":null,\"signal\":\"SIGSEGV\",\"reason\":\"core-dump\",\"core\":true}", "SIGSEGV (core-dump)" },
         };
 
         for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
