@@ -81,6 +81,10 @@ static int check_trouble(const void *packet, size_t n_fds) {
         return p->front == 0 || p->error < 0 ? -EBADMSG : 0;
 }
 
+static int check_missed(const void *packet, size_t n_fds) {
+        return ((const BalanceMissed *) packet)->error <= 0 ? -EBADMSG : 0;
+}
+
 static int check_listen(const void *packet, size_t n_fds) {
         const BalanceListen *p = packet;
 
@@ -117,6 +121,7 @@ static const BalanceRule rules[] = {
         { BALANCE_LISTEN, "LISTEN", sizeof(BalanceListen), 0, check_listen },
         { BALANCE_SAID, "SAID", sizeof(BalanceSaid), 0, check_said },
         { BALANCE_CLOSED, "CLOSED", sizeof(BalanceBackName), 0, check_back_name },
+        { BALANCE_MISSED, "MISSED", sizeof(BalanceMissed), 0, check_missed },
 };
 
 static const BalanceRule *rule_of(uint32_t type) {

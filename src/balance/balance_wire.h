@@ -48,6 +48,7 @@ typedef enum BalanceType {
         BALANCE_LISTEN,                /* BalanceListen: a Node process wants to listen; answered by FRONT with its serial, or LISTEN_REFUSED */
         BALANCE_SAID,                  /* BalanceSaid: a word on a channel that is none of the cluster protocol, such as "ready" */
         BALANCE_CLOSED,                /* BalanceBackName: the channel's other end is closed (front 0), or its server on that front */
+        BALANCE_MISSED,                /* BalanceMissed: something that was stated could not be taken in; answered by HELLO and a whole statement */
 } BalanceType;
 
 typedef struct BalanceHeader { uint32_t type, size; } BalanceHeader;    /* size: of the whole packet, must equal what was received */
@@ -124,6 +125,8 @@ typedef struct BalanceTrouble {
         uint32_t front;
         int32_t error;                 /* positive errno: ECONNREFUSED, ETIMEDOUT …; 0: it is over */
 } BalanceTrouble;
+
+typedef struct BalanceMissed { BalanceHeader h; int32_t error; uint32_t pad; } BalanceMissed;    /* positive errno */
 
 typedef struct BalanceListen {
         BalanceHeader h;

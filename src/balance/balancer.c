@@ -40,10 +40,31 @@ void balancer_leave(Balancer *b, usec_t at) {
         workers_leave(b);
 }
 
+void balancer_missed(Balancer *b, int error) {
+        b->missed = -error;
+        if (b->missed_at > 0)
+                return;
+        b->missed_pause = b->missed_pause > 0 ? MIN(2 * b->missed_pause, MISSED_MAX) : MISSED_FIRST;
+        b->missed_at = usec_add(balancer_now(b), b->missed_pause);
+        balancer_due(b, b->missed_at);
+}
+
+static void expire_missed(Balancer *b) {
+        if (b->missed_at == 0)
+                return;
+        if (b->missed_at > balancer_now(b)) {
+                balancer_due(b, b->missed_at);
+                return;
+        }
+        b->missed_at = 0;
+        say_later(b);
+}
+
 static void expire(Balancer *b) {
         if (b->due > balancer_now(b))
                 return;
         b->due = b->leaving ? b->leave_at : USEC_INFINITY;
+        expire_missed(b);
         for (size_t i = b->n_fronts; i-- > 0;)
                 front_expire(b->fronts[i]);
         workers_expire(b);

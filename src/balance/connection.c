@@ -289,10 +289,10 @@ static void opened(Connection *c) {
         back_worked(c->back);
         c->client.readable = c->client.writable = c->server.writable = true;
         if (greet(c) < 0) {
-                connection_close(c, true);
+                connection_fail(c);
                 return;
         }
         /* The client is told of after its first bytes went: what it had sent by then is no event any more. */
         if (relay(c) && !c->client.source.added && relay_watch(c, &c->client, false) < 0)
-                connection_close(c, true);
+                connection_fail(c);
 }

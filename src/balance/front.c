@@ -41,10 +41,6 @@ static bool accepts(Front *f) {
         return f->dry_since == 0 || dry_for_long(f);
 }
 
-static bool is_want(int error) {
-        return error == EMFILE || error == ENFILE || error == ENOMEM || error == ENOBUFS;
-}
-
 void front_trouble(Front *f, int error) {
         Balancer *b = f->balancer;
 

@@ -26,6 +26,7 @@ static void on_hello(Balancer *b, const void *packet, int *fd) {
                 f->trouble_due = f->trouble != 0;
                 for (size_t j = 0; j < f->n_backs; j++) {
                         f->backs[j]->stated = false;
+                        f->backs[j]->drained = false;
                         f->backs[j]->trouble_due = f->backs[j]->trouble != 0;
                 }
         }
@@ -34,13 +35,20 @@ static void on_hello(Balancer *b, const void *packet, int *fd) {
         say_later(b);
 }
 
+static void missed(Balancer *b, int error) {
+        if (is_want(-error))
+                balancer_missed(b, error);
+}
+
 static void on_front(Balancer *b, const void *packet, int *fd) {
         const BalanceFront *p = packet;
         int r = front_state(b, p, fd);
 
         if (r < 0)
                 log_errno(LOG_ERR, r, "cannot take connections of %s", p->name[0] ? p->name : "a socket");
-        if (r < 0)
+        if (r < 0 && p->serial == 0)
+                missed(b, r);
+        else if (r < 0)
                 worker_refused(b, p->serial, -r);
         else if (p->serial > 0)
                 worker_listens(b, p->serial, front_find(b, p->front));
@@ -61,7 +69,7 @@ static void on_back(Balancer *b, const void *packet, int *fd) {
         if (p->front == 0) {
                 r = worker_state(b, p, fd);
                 if (r < 0)
-                        log_errno(LOG_ERR, r, "cannot speak to a worker");
+                        missed(b, log_errno(LOG_ERR, r, "cannot speak to a worker"));
                 return;
         }
         if (!f) {
@@ -70,7 +78,7 @@ static void on_back(Balancer *b, const void *packet, int *fd) {
         }
         r = back_state(f, p);
         if (r < 0)
-                log_errno(LOG_ERR, r, "cannot give connections of %s to another instance", f->told.name);
+                missed(b, log_errno(LOG_ERR, r, "cannot give connections of %s to another instance", f->told.name));
         else if (p->kind == BACK_CHANNEL)
                 worker_attach(b, back_find(f, p->back));
 }
@@ -104,6 +112,8 @@ static void on_stated(Balancer *b, const void *packet, int *fd) {
                         front_gone(f);
         }
         workers_forget_unstated(b);
+        if (b->missed == 0)
+                b->missed_pause = 0;
 }
 
 static void on_ask(Balancer *b, const void *packet, int *fd) {
@@ -148,7 +158,7 @@ static bool hear_one(Balancer *b) {
         ssize_t n;
 
         n = fd_recv(b->wire.fd, &packet, sizeof(packet), &fd, &n_fds);
-        if (n == -EAGAIN || n == -EINTR)
+        if (n == -EAGAIN || n == -EINTR || (n < 0 && is_want((int) -n))) /* it is there still, and epoll says so again */
                 return false;
         if (n == 0 || (n < 0 && n != -EMSGSIZE)) {
                 poller_remove(&b->poller, &b->wire);
@@ -156,9 +166,10 @@ static bool hear_one(Balancer *b) {
                 balancer_leave(b, usec_add(balancer_now(b), ORPHAN_MAX));
                 return false;
         }
-        if (n < 0 || balance_wire_check(&packet, (size_t) n, n_fds) < 0)
-                log_warning("a malformed packet of the manager, ignoring");
-        else
+        if (n < 0 || balance_wire_check(&packet, (size_t) n, n_fds) < 0) {
+                log_warning("a malformed packet of the manager, or one whose descriptor did not fit in: asking for it again");
+                balancer_missed(b, -EMFILE);
+        } else
                 dispatch(b, &packet, &fd);
         fd_close(fd);
         return true;

@@ -13,7 +13,7 @@
 
 #define BULK_MIN (8 * 1024)            /* splice(2) that brings less is not worth a pipe */
 
-enum { STUCK = 0, GO_ON = 1 };         /* of a step; negative: an error of the side that is read, for that of the side written see cut() */
+enum { STUCK = 0, GO_ON = 1 };         /* of a step; negative: an error of the side that is read, or a want; for that of the side written see cut() */
 
 void flow_done(Balancer *b, Flow *f) {
         free(f->kept);
@@ -66,9 +66,13 @@ static int cut(Connection *c, Flow *f, Side *to) {
 }
 
 static int write_failed(Connection *c, Flow *f, Side *to, int error) {
-        if (error == EAGAIN || error == EINTR)
+        if (error == EAGAIN)
                 return blocked(c, to);
-        return cut(c, f, to);
+        if (error == EINTR) {
+                relay_again(c);
+                return STUCK;
+        }
+        return is_want(error) ? -error : cut(c, f, to);
 }
 
 static int flush_kept(Connection *c, Flow *f, Side *to) {
@@ -117,19 +121,32 @@ static int read_failed(Flow *f, Side *from, ssize_t n) {
         return STUCK;
 }
 
-static int keep(Connection *c, Flow *f, Side *to, const char *p, size_t n) {
+static int keep(Flow *f, const char *p, size_t n) {
         f->kept = malloc(n);
         if (!f->kept)
                 return -ENOMEM;
         memcpy(f->kept, p, n);
         f->kept_at = 0;
         f->kept_size = (uint32_t) n;
-        return blocked(c, to);
+        return 0;
+}
+
+/* At once; what is not taken is kept. */
+static int pass_on(Connection *c, Flow *f, Side *to, const char *p, size_t n) {
+        ssize_t m = send(to->source.fd, p, n, MSG_NOSIGNAL | MSG_DONTWAIT);
+        int error = m < 0 ? errno : EAGAIN, r;
+
+        if (m == (ssize_t) n)
+                return GO_ON;
+        if (error != EAGAIN && error != EINTR)
+                return write_failed(c, f, to, error);
+        r = keep(f, p + MAX(m, 0), n - (size_t) MAX(m, 0));
+        return r < 0 ? r : write_failed(c, f, to, error);
 }
 
 static int take_small(Connection *c, Flow *f, Side *from, Side *to, uint64_t *count) {
         Balancer *b = c->front->balancer;
-        ssize_t n = recv(from->source.fd, b->buffer, sizeof(b->buffer), MSG_DONTWAIT), m;
+        ssize_t n = recv(from->source.fd, b->buffer, sizeof(b->buffer), MSG_DONTWAIT);
 
         if (n <= 0)
                 return read_failed(f, from, n);
@@ -137,10 +154,7 @@ static int take_small(Connection *c, Flow *f, Side *from, Side *to, uint64_t *co
         f->bulk = (size_t) n == sizeof(b->buffer);
         if (!f->bulk && !from->ended)
                 from->readable = false;
-        m = send(to->source.fd, b->buffer, (size_t) n, MSG_NOSIGNAL | MSG_DONTWAIT);
-        if (m < 0 && errno != EAGAIN && errno != EINTR)
-                return cut(c, f, to);
-        return m < n ? keep(c, f, to, b->buffer + MAX(m, 0), (size_t) (n - MAX(m, 0))) : GO_ON;
+        return pass_on(c, f, to, b->buffer, (size_t) n);
 }
 
 static int take_bulk(Connection *c, Flow *f, Side *from, Side *to, uint64_t *count) {
@@ -211,6 +225,9 @@ bool relay(Connection *c) {
                 answered(c);
         if (r >= 0 && !(c->in.done && c->out.done))
                 return true;
-        connection_close(c, r < 0);
+        if (is_want(-r))
+                connection_fail(c);
+        else
+                connection_close(c, r < 0);
         return false;
 }

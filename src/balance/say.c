@@ -55,7 +55,20 @@ static bool say_back(Back *k) {
         return true;
 }
 
+static bool say_missed(Balancer *b) {
+        BalanceMissed p = { .h = { BALANCE_MISSED, sizeof(p) }, .error = b->missed };
+
+        if (b->missed == 0 || b->missed_at > 0)
+                return true;
+        if (!say(b, &p, sizeof(p)))
+                return false;
+        b->missed = 0;
+        return true;
+}
+
 static bool say_due(Balancer *b) {
+        if (!say_missed(b))
+                return false;
         for (size_t i = 0; i < b->n_fronts; i++) {
                 Front *f = b->fronts[i];
 

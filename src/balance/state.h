@@ -18,7 +18,14 @@
 #define BUSY_PAUSE (5 * USEC_PER_MSEC)         /* until a unix socket whose queue was full is tried again */
 #define TROUBLE_FIRST (100 * USEC_PER_MSEC)    /* a back that refuses is left out for so long, twice as long the next time … */
 #define TROUBLE_MAX (5 * USEC_PER_SEC)
+#define MISSED_FIRST (100 * USEC_PER_MSEC)     /* what could not be taken in is asked for again after so long, twice as long the next time … */
+#define MISSED_MAX (60 * USEC_PER_SEC)
 #define ORPHAN_MAX USEC_PER_HOUR       /* so long connections may go on when the wire is closed for good */
+
+/* What the machine is short of (positive errno): no fault of who is spoken to, and over when it is over. */
+static inline bool is_want(int error) {
+        return error == EMFILE || error == ENFILE || error == ENOMEM || error == ENOBUFS;
+}
 
 typedef struct Balancer Balancer;
 typedef struct Front Front;
@@ -120,6 +127,8 @@ struct Balancer {
         usec_t now;                    /* balancer_now() of this wake-up, or 0 */
         usec_t due;                    /* nothing has a deadline before */
         usec_t leave_at;               /* what is open then is cut */
+        int missed;                    /* positive errno: of what was stated something could not be taken in; 0: it is all here */
+        usec_t missed_at, missed_pause;    /* then it is asked for, and not before the next such pause again; 0: has been */
         Front **fronts;
         size_t n_fronts, n_backs;
         Worker *workers;               /* backs that are channels: worker.c */
@@ -143,6 +152,7 @@ usec_t balancer_now(Balancer *b);                       /* CLOCK_MONOTONIC, aske
 void balancer_due(Balancer *b, usec_t when);
 uint64_t balancer_random(Balancer *b);
 void balancer_leave(Balancer *b, usec_t at);
+void balancer_missed(Balancer *b, int error);           /* something that the manager stated; negative errno */
 
 /* hear.c: reads what the manager says. */
 void hear_ready(PollSource *s, uint32_t events);
@@ -186,7 +196,7 @@ int front_pick(Front *f, uint64_t source);              /* index of a back, or -
 int connection_new(Front *f, int fd, const struct sockaddr_storage *peer);     /* takes fd. -ENOMEM */
 void connection_dispatch(Connection *c);                /* to a back, or to those who wait; may free it */
 void connection_close(Connection *c, bool reset);       /* frees it */
-void connection_fail(Connection *c);                    /* no back took it: counted, closed, freed */
+void connection_fail(Connection *c);                    /* no back took it, or something is wanting: counted, closed, freed */
 void connection_timed_out(Connection *c);               /* CONNECTING; may free it */
 void connection_detach(Connection *c);                  /* from its back, whose side is closed; for dispatch */
 

@@ -88,6 +88,15 @@ static void on_hello(BalanceLink *l, const void *packet) {
                 log_error("%s", e.message ?: "out of memory");
 }
 
+/* It is told all of it anew. */
+static void on_missed(BalanceLink *l, const void *packet) {
+        event_emit(l->instance->service->manager, l->instance, NULL, EVENT_BALANCE_TROUBLE, "could not take in what it was told: %s; it is told again",
+                   strerror(((const BalanceMissed *) packet)->error));
+        l->hello_said = l->stated = false;
+        l->n_fronts = l->n_backs = 0;
+        balance_link_state(l);
+}
+
 /* ---- what workers of Node say (cluster.h) ---- */
 
 static Instance *worker(const BalanceLink *l, uint64_t back) {
@@ -133,6 +142,7 @@ static const struct { uint32_t type; void (*handle)(BalanceLink *l, const void *
         { BALANCE_HELLO, on_hello },     { BALANCE_COUNTS, on_counts },   { BALANCE_COUNTS_END, on_counts_end },
         { BALANCE_DRAINED, on_drained }, { BALANCE_TROUBLE, on_trouble },
         { BALANCE_LISTEN, on_listen },   { BALANCE_SAID, on_said },       { BALANCE_CLOSED, on_closed },
+        { BALANCE_MISSED, on_missed },
 };
 
 static int hear(BalanceLink *l, const void *packet, size_t size) {

@@ -28,6 +28,7 @@ typedef union Packet {
         BalanceHello hello;
         BalanceCounts counts;
         BalanceTrouble trouble;
+        BalanceMissed missed;
         BalanceBackName name;
         BalanceSerial serial;
         char bytes[BALANCE_WIRE_MAX];

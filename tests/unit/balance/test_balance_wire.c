@@ -90,6 +90,7 @@ static void test_listen_and_words(void **state) {
         BalanceSaid said = { .h = { BALANCE_SAID, sizeof(said) }, .back = 1, .text = "ready" };
         BalanceTrouble trouble = { .h = { BALANCE_TROUBLE, sizeof(trouble) }, .front = 1 };
         BalanceRefused no = { .h = { BALANCE_LISTEN_REFUSED, sizeof(no) }, .serial = 1, .error = EADDRINUSE };
+        BalanceMissed missed = { .h = { BALANCE_MISSED, sizeof(missed) }, .error = ENOMEM };
 
         assert_int_equal(balance_wire_check(&p, sizeof(p), 0), 0);
         refused(p, 0, _p.serial = 0);
@@ -103,6 +104,9 @@ static void test_listen_and_words(void **state) {
         refused(trouble, 0, _p.error = -1);
         assert_int_equal(balance_wire_check(&no, sizeof(no), 0), 0);
         refused(no, 0, _p.error = 0);
+        assert_int_equal(balance_wire_check(&missed, sizeof(missed), 0), 0);
+        refused(missed, 0, _p.error = 0);
+        refused(missed, 1, (void) 0);
 }
 
 static void test_headers(void **state) {

@@ -341,6 +341,44 @@ static void test_no_descriptors(void **state) {
         rig_end(&r);
 }
 
+/* What does not fit in is asked for, again and again until it does. */
+static void test_missed(void **state) {
+        Rig r = rig_inet();
+        struct rlimit before;
+        int client;
+
+        settle(&r);
+        assert_return_code(prlimit(r.pid, RLIMIT_NOFILE, NULL, &before), errno);
+        limit_descriptors(&r, 4);
+        for (unsigned i = 0; i < 2; i++) {
+                tell_front(&r);
+                assert_int_equal(hear(&r, BALANCE_MISSED).missed.error, EMFILE);
+        }
+        limit_descriptors(&r, before.rlim_cur);
+        hello(&r);
+        tell_front(&r);
+        tell_back(&r, 0, BACK_ACTIVE);
+        tell_back(&r, 1, BACK_ACTIVE);
+        tell_header(&r, BALANCE_STATED);
+        client = client_new(&r);
+        fd_close(take_any(&r, NULL));
+        fd_close(client);
+        rig_end(&r);
+}
+
+/* A new manager does not know that it was told already. */
+static void test_drained_is_said_anew(void **state) {
+        Rig r = rig_inet();
+
+        for (unsigned i = 0; i < 2; i++) {
+                tell_back(&r, 0, BACK_DRAINING);
+                assert_int_equal(hear(&r, BALANCE_DRAINED).name.back, 1);
+                hello(&r);
+                tell_front(&r);
+        }
+        rig_end(&r);
+}
+
 static void test_the_manager_dies(void **state) {
         Rig r = rig_inet();
         int client = client_new(&r), server = take(&r, 0), status;
@@ -408,6 +446,7 @@ int main(void) {
                 cmocka_unit_test(test_front_gone), cmocka_unit_test(test_stated_anew), cmocka_unit_test(test_max_connections),
                 cmocka_unit_test(test_too_few_descriptors), cmocka_unit_test(test_no_descriptors), cmocka_unit_test(test_the_manager_dies), cmocka_unit_test(test_leave),
                 cmocka_unit_test(test_nobody_listens), cmocka_unit_test(test_malformed),
+                cmocka_unit_test(test_missed), cmocka_unit_test(test_drained_is_said_anew),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
