@@ -158,11 +158,14 @@ bench: deps all
 # Short here, with seeds that are printed; `make soak` takes its time. By the plain build: under sanitizers malloc(3) cannot be made to fail.
 .PHONY: check-faults
 FAULT_SECONDS ?= 25
+BALANCED_SECONDS ?= 10
+VICTIMS := --only kingd-balancer --only kingd-probe
 CHAOS_SECONDS ?= 10
 chaotic = KINGLY_BIN=$(abspath $(BUILD)/bin) KINGLY_JOBS=$(KINGLY_JOBS) KINGLY_ISOLATION=$(1)
 check-faults: test-programs
 	@$(call chaotic,session) tests/fault/walk --seconds $(FAULT_SECONDS)
 	@$(call chaotic,session) tests/fault/walk --later --seconds $(FAULT_SECONDS)
+	@$(call chaotic,session) tests/fault/walk --balanced $(VICTIMS) --seconds $(BALANCED_SECONDS)
 	@$(call chaotic,session) tests/chaos/run --seconds $(CHAOS_SECONDS)
 	@$(call chaotic,cgroup) tests/chaos/run --seconds $(CHAOS_SECONDS)
 
@@ -177,6 +180,7 @@ soak: deps
 soak-faults: test-programs
 	@$(call chaotic,session) tests/fault/walk --all --seconds $$(($(SOAK_MINUTES) * 60))
 	@$(call chaotic,session) tests/fault/walk --later --all --seconds $$(($(SOAK_MINUTES) * 60))
+	@$(call chaotic,session) tests/fault/walk --balanced --seconds $$(($(SOAK_MINUTES) * 60))
 	@$(call chaotic,session) tests/chaos/run --seconds $$(($(SOAK_MINUTES) * 60))
 	@$(call chaotic,cgroup) tests/chaos/run --seconds $$(($(SOAK_MINUTES) * 60))
 	@$(call chaotic,session) tests/soak/endurance --minutes $(SOAK_MINUTES)

@@ -1,7 +1,7 @@
 """The board that shim.c and a test share: which call is to fail, how many there were, and where it hit."""
 import errno, mmap, os, struct, subprocess
 
-PROGRAMS = ["kingd", "kingd-manager", "kingd-logger", "kingctl", "child"]
+PROGRAMS = ["kingd", "kingd-manager", "kingd-logger", "kingctl", "child", "kingd-balancer", "kingd-probe"]
 # kind: what it is made to do, in the order of shim.c
 KINDS = {
     "open": ["EMFILE", "ENOMEM", "ENOSPC", "EIO", "EACCES"], "read": ["EIO", "EINTR", "short"], "write": ["ENOSPC", "EIO", "EINTR", "short"],
@@ -15,10 +15,13 @@ KINDS = {
 }
 # Pipes and the keeper's sockets have no medium that could fail.
 ONLY = {("kingd", "read"): ["EINTR", "short"], ("kingd-logger", "read"): ["EINTR", "short"], ("child", "send"): ["ENOBUFS", "EINTR"],
-        ("child", "execute"): ["ENOMEM"]}
+        ("child", "execute"): ["ENOMEM"],
+        # Sockets that epoll(7) tells of once: none is said to be full or empty that is not.
+        ("kingd-balancer", "recv"): ["EINTR", "ENOMEM"], ("kingd-balancer", "send"): ["ENOBUFS", "EINTR", "ENOMEM"],
+        ("kingd-balancer", "stat"): ["ENOMEM"]}
 NAMES = list(KINDS)
 # Those may die at any call and no promise is broken.
-MORTAL = ["kingd-manager"]
+MORTAL = ["kingd-manager", "kingd-balancer", "kingd-probe"]
 
 
 def faults(program, kind):
@@ -42,9 +45,11 @@ class Board:
         self.disarm()
 
     def arm(self, program, kind, nth, what, times=1):
+        self.armed = program, kind, nth, what
         ARMED.pack_into(self.map, COUNTS, PROGRAMS.index(program), NAMES.index(kind), nth, times, ACTIONS.get(what) or getattr(errno, what))
 
     def disarm(self):
+        self.armed = None, None, 0, None
         ARMED.pack_into(self.map, COUNTS, -1, -1, 0, 0, 0)
 
     def count(self, program, kind):

@@ -1,4 +1,4 @@
-/* Preloaded into kingd, kingd-manager, kingd-logger and kingctl: counts their calls by kind, and makes the one that the test armed fail, come
+/* Preloaded into Kingly's programs: counts their calls by kind, and makes the one that the test armed fail, come
  * back short, or kill the process. Owns nothing but its view of the board, a file that the test and all processes map (KINGLY_FAULT_BOARD;
  * without it every call goes straight through). Must stay true: a call that is not the armed one is passed on unchanged; what happens here
  * allocates nothing and leaves errno alone.
@@ -38,7 +38,7 @@
 #define TRACE_MAX 16
 
 /* The order of both lists is known to tests/fault/board.py. CHILD: between clone(2) and execve(2) of a service or a helper. */
-enum { KINGD, MANAGER, LOGGER, KINGCTL, CHILD, PROGRAMS };
+enum { KINGD, MANAGER, LOGGER, KINGCTL, CHILD, BALANCER, PROBE, PROGRAMS };
 enum {
         OPEN, READ, WRITE, SEND, RECV, SYNC, RENAME, UNLINK, MKDIR, TRUNCATE, STAT, SOCKET, ACCEPT, CONNECT, BIND, PIPE, EPOLL, WAIT_EVENTS, TIMER,
         INOTIFY, DUPLICATE, LOCK, MEMORY, MAP, CLONE, PIDFD, PIDFD_SIGNAL, WAIT_CHILD, EXECUTE, KINDS
@@ -84,7 +84,10 @@ static int find_images(struct dl_phdr_info *info, size_t size, void *data) {
 }
 
 static int which_program(void) {
-        static const char *const names[] = { [KINGD] = "kingd", [MANAGER] = "kingd-manager", [LOGGER] = "kingd-logger", [KINGCTL] = "kingctl" };
+        static const char *const names[] = {
+                [KINGD] = "kingd", [MANAGER] = "kingd-manager", [LOGGER] = "kingd-logger", [KINGCTL] = "kingctl",
+                [CHILD] = "", [BALANCER] = "kingd-balancer", [PROBE] = "kingd-probe",
+        };
 
         for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
                 if (strcmp(program_invocation_short_name, names[i]) == 0)
@@ -151,7 +154,7 @@ static Fate fate(int kind) {
         if (!hit)
                 return GO_ON;
         if (b->error == ACT_KILL)
-                (void) syscall(SYS_kill, getpid(), SIGKILL);
+                (void) syscall(SYS_tgkill, getpid(), gettid(), SIGKILL); /* which no filter of system calls here forbids */
         if (b->error == ACT_SHORT)
                 return CUT;
         errno = b->error;
@@ -267,11 +270,11 @@ WRAP(PIPE, int, -1, dup3, (int a, int b, int flags), (a, b, flags))
 
 /* ---- events ---- */
 
-/* Taking a descriptor out allocates nothing, so it does not fail. */
+/* Only taking one in allocates something. */
 EXPORT int epoll_ctl(int fd, int op, int other, struct epoll_event *e) {
         NEXT(epoll_ctl);
 
-        return op != EPOLL_CTL_DEL && fate(EPOLL) == FAIL ? -1 : next(fd, op, other, e);
+        return op == EPOLL_CTL_ADD && fate(EPOLL) == FAIL ? -1 : next(fd, op, other, e);
 }
 
 WRAP(EPOLL, int, -1, epoll_create1, (int flags), (flags))
