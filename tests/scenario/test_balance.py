@@ -1,7 +1,7 @@
 """Balanced sockets: connections are spread over the instances, those that are not ready or go get none, and nothing is lost when programs that know nothing
 of it are replaced; the balancer outlives its manager and its keeper, and its own death costs only what it had open."""
 import collections, json, os, shutil, signal, socket, threading, time
-from kingly import BIN, Scenario, alive, wait_for
+from kingly import BIN, PATIENCE, Scenario, alive, wait_for
 import test_keeper_death, test_reexec
 from test_rolling import Load
 from test_sockets import free_port
@@ -24,11 +24,11 @@ class Answers(Load):
             time.sleep(0.001)
 
 
-def get(where, path="/", source=None, timeout=60):
+def get(where, path="/", source=None):
     """What the server answers. where: a port, or the path of a socket."""
     s = socket.socket(socket.AF_UNIX if isinstance(where, str) else socket.AF_INET)
     with s:
-        s.settimeout(timeout)
+        s.settimeout(2 * PATIENCE)
         if source:
             s.bind((source, 0))
         s.connect(where if isinstance(where, str) else ("127.0.0.1", where))
@@ -44,7 +44,7 @@ def get(where, path="/", source=None, timeout=60):
 class Talk:
     """A connection that stays open, to a server that echoes."""
     def __init__(self, port):
-        self.s = socket.create_connection(("127.0.0.1", port), 60)
+        self.s = socket.create_connection(("127.0.0.1", port), 2 * PATIENCE)
         self.file = self.s.makefile("rw")
 
     def say(self, text="x"):

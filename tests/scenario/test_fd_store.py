@@ -243,7 +243,7 @@ class FdStore(Store, Scenario):
         self.assertLessEqual(self.descriptors(), before + 2)
 
     def test_a_flood_of_its_own(self):
-        self.begin(fd_store=4)
+        self.begin(fd_store=4, limits={"files": 8192})
         self.tell("[store(f'x{n}', *[memory(f'{n}.{k}', '') for k in range(50)]) for n in range(100)]; [os.close(fd) for n, fd in kept.items() if '.' in n]")
         wait_for("four of them", lambda: self.store()["count"] == 4)
         self.ok("restart", "s")
