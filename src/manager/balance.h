@@ -35,6 +35,9 @@ int balance_link_make(Instance *balancer, int *ret_theirs);
 void balance_link_adopt(Instance *balancer);
 /* It is to stop. True: it was told to let what is open end, and ends then; false: it needs a signal. */
 bool balance_link_leave(Instance *balancer);
+/* Its process has ended, which may be known before its wire is seen to be closed: what it said last is heard now, and nothing more is waited for. Instances of
+ * other services are fed. Nothing for an instance that is no balancer. */
+void balance_link_ended(Instance *balancer);
 /* The run is over: the keeper forgets the wire as well. */
 void balance_link_over(Instance *balancer);
 /* Ours only: the keeper's stays for the next manager. */

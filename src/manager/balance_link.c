@@ -205,6 +205,15 @@ static int on_wire(sd_event_source *source, int fd, uint32_t revents, void *user
         return 0;
 }
 
+void balance_link_ended(Instance *balancer) {
+        BalanceLink *l = balancer->balance;
+
+        if (l && l->fd >= 0)
+                (void) on_wire(l->source, l->fd, EPOLLIN, l);
+        if (l && l == balancer->balance && l->fd >= 0)
+                hung_up(l);
+}
+
 /* ---- the wire itself ---- */
 
 /* Takes fd in every case. */

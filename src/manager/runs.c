@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "base/text.h"
+#include "manager/balance.h"
 #include "manager/books.h"
 #include "manager/control.h"
 #include "manager/events.h"
@@ -200,6 +201,7 @@ struct HeldExit {
 static void conclude_exit(Instance *i, const WireExited *p, bool oom) {
         LcInput in = { .event = EV_MAIN_EXIT, .exit = { .code = -1 }, .oom = oom };
 
+        balance_link_ended(i);
         if (p->status == WIRE_STATUS_UNKNOWN) {
                 event_unknown(i, p->pid, true);
                 instance_event(i, EV_GONE);
@@ -310,6 +312,7 @@ static int on_adopted_gone(sd_event_source *s, int fd, uint32_t revents, void *u
         Instance *i = userdata;
 
         i->adopted = sd_event_source_disable_unref(i->adopted);
+        balance_link_ended(i);
         event_unknown(i, i->main.pid, true);
         instance_event(i, EV_GONE);
         return 0;
