@@ -51,6 +51,7 @@ Connection *connection_free(Connection *c) {
         if (!c)
                 return NULL;
         s = c->server;
+        share_leave(c);
         connection_unlink(c);
         call = TAKE_PTR(c->pending);
         if (call)
@@ -190,6 +191,10 @@ static void connection_serve(Connection *c) {
                 if (service_handle(c, message, n) < 0)
                         c->failed = true;
                 frame_reader_drop(&c->input, n);
+                if (share_turn_over(c)) {
+                        c->unserved = true;
+                        return;
+                }
         }
 }
 
@@ -219,6 +224,8 @@ static void connection_settle(Connection *c) {
 static int on_io(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
         Connection *c = userdata;
 
+        if (share_waits(c))
+                return 0;
         c->active = now_usec(CLOCK_MONOTONIC);
         if (revents & (EPOLLHUP | EPOLLERR))
                 c->deaf = true;
@@ -228,6 +235,7 @@ static int on_io(sd_event_source *source, int fd, uint32_t revents, void *userda
         connection_drained(c);
         connection_serve(c);
         connection_flush(c);
+        share_spend(c);
         connection_settle(c);
         return 0;
 }
@@ -235,7 +243,7 @@ static int on_io(sd_event_source *source, int fd, uint32_t revents, void *userda
 int connection_new(VarlinkServer *s, int fd, Connection **ret) {
         _cleanup_(connection_freep) Connection *c = calloc(1, sizeof(*c));
         const char *refusal = NULL;
-        struct ucred peer;
+        struct ucred peer = {};
         int r;
 
         if (!c)
@@ -246,6 +254,9 @@ int connection_new(VarlinkServer *s, int fd, Connection **ret) {
                 limits_refuse(s, fd, refusal);
                 r = -EUSERS;
         }
+        c->uid = peer.uid;
+        if (r >= 0)
+                r = share_join(s, c);
         if (r >= 0)
                 r = sd_event_add_io(s->options.event, &c->io, fd, 0, on_io, c);
         if (r >= 0)
@@ -255,7 +266,6 @@ int connection_new(VarlinkServer *s, int fd, Connection **ret) {
                 return r;
         }
         (void) sd_event_source_set_description(c->io, "varlink-connection");
-        c->uid = peer.uid;
         c->gid = peer.gid;
         c->pid = peer.pid;
         c->active = now_usec(CLOCK_MONOTONIC);

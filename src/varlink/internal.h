@@ -8,6 +8,7 @@
 
 typedef struct Connection Connection;
 typedef struct Listener Listener;
+typedef struct User User;
 
 #define VARLINK_LARGE (64 * 1024) /* of messages: their trees take ten times as much, and that is given back to the system when a call ends */
 #define RESERVE_MAX 16 /* descriptors kept back for when there are no more: to let an operator in, and for what is done for them */
@@ -17,6 +18,8 @@ struct VarlinkServer {
         Listener *listeners;
         Connection *connections;
         size_t n_connections;
+        User *users;            /* that are neither root nor the owner, and have connections */
+        size_t n_users;
         int reserve[RESERVE_MAX];
         size_t n_reserve;
 };
@@ -29,6 +32,7 @@ struct Connection {
         uid_t uid;
         gid_t gid;
         pid_t pid;
+        User *user;           /* NULL: root's or the owner's */
         int permission;
         sd_event_source *io, *deadline;
         FrameReader input;
@@ -67,6 +71,14 @@ bool limits_output(const Connection *c);                   /* the user's share o
 void limits_refuse(const VarlinkServer *s, int fd, const char *why); /* says it on a connection that is not taken; fd stays the caller's */
 void reserve_fill(VarlinkServer *s, int fd);               /* with copies of fd, as far as they are to be had */
 void reserve_release(VarlinkServer *s);
+
+/* share.c */
+#define SHARE_SLACK (10 * USEC_PER_MSEC)    /* a debt that is paid while nothing is asked; more has to be waited for */
+int share_join(VarlinkServer *s, Connection *c); /* its user becomes known; 0, -ENOMEM */
+void share_leave(Connection *c);
+bool share_waits(Connection *c);            /* not its turn: it hears no more until its user has paid for what it had */
+bool share_turn_over(const Connection *c);  /* it has had enough since `active` */
+void share_spend(Connection *c);            /* counts the time since `active` */
 
 /* call.c */
 VarlinkCall *call_new(Connection *c, bool more, bool oneway);

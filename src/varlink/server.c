@@ -13,6 +13,7 @@ struct Listener {
         VarlinkServer *server;
         Listener *next;
         int fd;
+        usec_t until;       /* CLOCK_MONOTONIC: as that of a user in share.c, of all who come and are not trusted */
         sd_event_source *io, *retry;
 };
 
@@ -62,17 +63,25 @@ size_t varlink_server_connections(const VarlinkServer *s) {
         return s->n_connections;
 }
 
-int varlink_server_adopt(VarlinkServer *s, int fd) {
+/* *ret_trusted: of root or the owner. */
+static int adopt(VarlinkServer *s, int fd, bool *ret_trusted) {
         Connection *c;
         int r;
 
         r = fd_nonblock(fd, true);
         if (r >= 0)
                 r = connection_new(s, fd, &c);
+        *ret_trusted = r >= 0 && !c->user;
         if (r < 0)
                 return r;
         connection_update(c);
         return 0;
+}
+
+int varlink_server_adopt(VarlinkServer *s, int fd) {
+        bool trusted;
+
+        return adopt(s, fd, &trusted);
 }
 
 static int on_retry(sd_event_source *source, uint64_t usec, void *userdata) {
@@ -81,18 +90,25 @@ static int on_retry(sd_event_source *source, uint64_t usec, void *userdata) {
         return sd_event_source_set_enabled(l->io, SD_EVENT_ON);
 }
 
-/* Out of descriptors or memory: the waiting client keeps the socket readable, so only a pause keeps the loop from spinning. */
-static int listener_pause(Listener *l) {
+static int listener_pause(Listener *l, usec_t usec) {
         VarlinkServer *s = l->server;
         int r;
 
         l->retry = sd_event_source_disable_unref(l->retry);
-        r = sd_event_add_time_relative(s->options.event, &l->retry, CLOCK_MONOTONIC, ACCEPT_RETRY, 0, on_retry, l);
+        r = sd_event_add_time_relative(s->options.event, &l->retry, CLOCK_MONOTONIC, usec, 0, on_retry, l);
         if (r < 0)
                 return 0;
         (void) sd_event_source_set_priority(l->retry, s->options.priority);
         (void) sd_event_source_set_enabled(l->io, SD_EVENT_OFF);
         return 0;
+}
+
+/* Others who come and go without end get a quarter of the time at most. */
+static int listener_rest(Listener *l, usec_t begun) {
+        usec_t now = now_usec(CLOCK_MONOTONIC);
+
+        l->until = usec_add(MAX(l->until, now), 3 * (now - begun));
+        return l->until <= usec_add(now, SHARE_SLACK) ? 0 : listener_pause(l, l->until - now);
 }
 
 /* accept4(2) says that descriptors are short before it looks whether anybody waits. */
@@ -127,22 +143,29 @@ static int accept_scarce(Listener *l) {
 }
 
 static int on_accept(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
+        usec_t begun = now_usec(CLOCK_MONOTONIC);
         Listener *l = userdata;
+        bool strangers = false;
 
         reserve_fill(l->server, fd);
         for (unsigned i = 0; i < ACCEPT_BATCH; i++) {
                 _cleanup_fd_ int client = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+                bool trusted;
 
                 if (client < 0 && (errno == EMFILE || errno == ENFILE))
                         client = accept_scarce(l);
                 if (client < 0 && (errno == EINTR || errno == ECONNABORTED))
                         continue;
+                /* Out of descriptors or memory: who waits keeps the socket readable, so only a pause keeps the loop from spinning. */
+                if (client < 0 && errno != EAGAIN)
+                        return listener_pause(l, ACCEPT_RETRY);
                 if (client < 0)
-                        return errno == EAGAIN ? 0 : listener_pause(l);
-                if (varlink_server_adopt(l->server, client) >= 0)
+                        break;
+                if (adopt(l->server, client, &trusted) >= 0)
                         TAKE_FD(client);
+                strangers = strangers || !trusted;
         }
-        return 0;
+        return strangers ? listener_rest(l, begun) : 0;
 }
 
 int varlink_server_listen(VarlinkServer *s, int fd) {

@@ -1,5 +1,5 @@
 """Clients that send what is no message, too much, too slowly, never read, or come in crowds: others are served as ever, and memory stays bounded."""
-import json, os, select, socket, subprocess, sys, time
+import json, os, select, signal, socket, subprocess, sys, time
 from client import Client, Error
 from kingly import wait_for
 from test_hostile import Guarded
@@ -17,6 +17,29 @@ for _ in range(int(sys.argv[2])):
 print("here", flush=True)
 sys.stdin.read()
 '''
+# The same, and each says one long message after the other and reads the answers.
+LOUD = CROWD.replace("sys.stdin.read()", '''
+import select
+message = b'{"method":"io.kingly.Manager.Ping","parameters":{"x":[' + b"[1]," * 8000 + b"[1]]}}" + b"\\0"
+poll = select.epoll()
+left = {}
+for s in crowd:
+    left[s.fileno()] = [s, b""]
+    poll.register(s.fileno(), select.EPOLLIN | select.EPOLLOUT)
+while not select.select([sys.stdin], [], [], 0)[0]:
+    for fd, events in poll.poll(1):
+        s, rest = left[fd]
+        try:
+            if events & select.EPOLLIN and not s.recv(1 << 16):
+                poll.unregister(fd)
+            elif events & select.EPOLLOUT:
+                rest = rest or message * 4
+                left[fd][1] = rest[s.send(rest):]
+        except BlockingIOError:
+            pass
+        except OSError:
+            poll.unregister(fd)
+''')
 
 
 class HostileClients(Guarded):
@@ -130,6 +153,23 @@ class HostileClients(Guarded):
         for c in own:
             c.call("Ping")
         self.assertLess(self.memory() - before, 64 << 20)
+
+    def test_a_loud_crowd_keeps_nobody_waiting(self):
+        """Whatever users say who may not even look, and on however many connections, it takes a part of the daemon's time and no more."""
+        if os.geteuid() != 0:
+            self.not_applicable("needs root to become another user")
+        self.apply({"web": {"command": "sleep 1000", "restart": {"delay": "0s"}}})
+        crowds = [subprocess.Popen([sys.executable, "-c", LOUD, os.path.join(self.home, "kingd.sock"), "256", str(STRANGER + n)], stdin=subprocess.PIPE,
+                                   stdout=subprocess.PIPE, text=True) for n in range(3)]
+        for p in crowds:
+            self.addCleanup(p.communicate)
+            self.assertEqual(p.stdout.readline(), "here\n")
+        for _ in range(5):
+            self.ok("list")
+        old = self.pid("web")
+        os.kill(old, signal.SIGKILL)
+        wait_for("its next run", lambda: self.row("web")["pid"] not in (None, old))
+        self.assertIn("exited", [e["kind"] for e in self.events("web")])       # the books are kept as well
 
     def test_a_crowd_that_connects_and_leaves(self):
         for _ in range(20):
