@@ -91,7 +91,7 @@ static int session_place(Cell *c, const PidRef *main, const char *invocation_id)
         if (!where)
                 return -ENOMEM;
         /* Another main process may be named later, which is younger than the rest. */
-        if (!c->where)
+        if (!*c->where)
                 session_cell(c)->since = main->start_time;
         free(c->where);
         c->where = where;

@@ -32,6 +32,7 @@ static void test_kind(void **state) {
         assert_null(cell_cgroup(ch.cell));
         assert_null(cell_unit(ch.cell));
         assert_string_equal(cell_where(ch.cell), ch.invocation);
+        assert_true(((SessionCell *) ch.cell)->since == ch.ref.start_time);
         assert_int_equal(pids_first(ch.cell), ch.ref.pid);
         assert_true(cell_owns(ch.cell, ch.ref.pid));
         assert_false(cell_owns(ch.cell, getpid()));
