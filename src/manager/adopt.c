@@ -240,6 +240,9 @@ static int adopt_run(void *userdata, const StoredRun *v) {
         bool lives = lifecycle_alive(&v->lc);
         Instance *i;
 
+        /* Of a start only the run's row is written. */
+        if (s)
+                s->generation = MAX(s->generation, v->generation);
         if (!s && lives)
                 end_deleted(m, v);
         if (!s || (!lives && v->instance >= s->n_instances))

@@ -104,6 +104,13 @@ static const char *place_of(const Instance *i, const char *invocation) {
         return *cell_where(i->cell) ? cell_where(i->cell) : invocation;
 }
 
+int books_forget_instance(const Instance *i) {
+        const Service *s = i->service;
+        int r = store_set_generation(s->manager->store, s->spec->ns, s->spec->name, s->generation);
+
+        return r < 0 ? r : store_delete_run(s->manager->store, s->spec->ns, s->spec->name, i->place);
+}
+
 int books_write_instance(Instance *i) {
         const Service *s = i->service;
         char id[33];
@@ -115,7 +122,7 @@ int books_write_instance(Instance *i) {
         _cleanup_free_ char *said = said_text(i);
 
         if (!remembered(i))
-                return store_delete_run(s->manager->store, v.ns, v.name, i->place);
+                return books_forget_instance(i);
         v.lc.restart_pending = v.lc.restart_pending || i->restart_due;
         /* Should the daemon end before its shutdown is complete, the next one begins what the goal says. */
         if (s->manager->shutdown == SHUTDOWN_STOP_ALL) {

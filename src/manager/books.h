@@ -9,6 +9,8 @@ int books_ack(Manager *m, uint64_t run);           /* acknowledge to the keeper 
 bool books_buried(const Manager *m, const Cell *cell);
 void books_bury(Manager *m, Cell *cell);           /* remove the cell when there is time; takes it */
 int books_write_instance(Instance *i);             /* its row, in the store's open transaction */
+/* Its row goes. The number of the service's last start, which may be nowhere else, is written into the service's row first. */
+int books_forget_instance(const Instance *i);
 /* Now; durable: it survives power loss as well. -EAGAIN while the store has failed and is not to be tried again yet; a failure is told and
  * what is marked stays so. */
 int books_write(Manager *m, bool durable);

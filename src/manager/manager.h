@@ -125,7 +125,7 @@ struct Service {
         char *origin;
         bool wanted;                       /* the operator's goal, as stored */
         bool deleting;
-        bool dirty;
+        bool dirty;                        /* the generation was used up without a row of a run that tells of it */
         bool goal_dirty;                   /* wanted changed without being stored */
         bool telling;                      /* in manager->tell */
         Service *tell_next;

@@ -230,7 +230,7 @@ bool service_collect(Service *s) {
                         fd_store_empty(i);
                 s->n_extra -= i->surge || i->retired;
                 if (s->manager->store)
-                        (void) store_delete_run(s->manager->store, s->spec->ns, s->spec->name, i->place);
+                        (void) books_forget_instance(i);
                 collector_forget(i);
                 instance_free(i);
                 s->manager->set_changed = true;

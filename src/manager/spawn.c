@@ -85,7 +85,6 @@ int spawn_prepare(Instance *i, KlError *reterr) {
         if ((r = spawn_invoke(i)) < 0 || (r = spawn_run_number(s->manager, &i->run)) < 0)
                 return r;
         name.generation = i->generation = ++s->generation;
-        s->dirty = true;
         r = cell_new(s->manager->isolate, &name, s->spec, i, &i->cell, reterr);
         if (r < 0)
                 return r;

@@ -40,7 +40,7 @@ typedef struct StoredService {
         const char *spec_json;       /* canonical form by config_spec_to_json */
         const char *origin;          /* file it came from, or "" */
         bool wanted;                 /* operator's goal: up or down */
-        uint64_t generation;         /* starts so far, over all instances */
+        uint64_t generation;         /* starts so far over all instances, as far as the rows of its runs do not tell of later ones */
         int64_t position;            /* order of first apply */
 } StoredService;
 int store_put_service(Store *s, const StoredService *v);              /* insert or replace by (ns, name) */

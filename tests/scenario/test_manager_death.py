@@ -50,6 +50,25 @@ class ManagerDeath(Scenario):
         self.assertEqual(len(self.lines("note")), 5)      # the first and four more: none is forgotten, none is counted twice
         self.assertEqual(self.row("bad")["restarts"], 4)
 
+    def test_starts_are_counted_on(self):
+        """The number of a start is in the row of its run; a row that goes leaves it to the service."""
+        self.start_daemon()
+        self.apply({"a": {"command": "sleep 1000", "instances": 3}})
+        highest = lambda: max(self.detail(f"a:{n}")["generation"] for n in range(len(self.list("a"))))
+        self.assertEqual(highest(), 3)
+        self.ok("restart", "a")
+        self.replace_manager()
+        self.assertEqual(highest(), 6)
+        last = highest()
+        self.ok("scale", "a", "1")      # the latest is among those that go
+        self.replace_manager()
+        self.ok("restart", "a")
+        self.assertEqual(self.detail("a")["generation"], last + 1)
+        self.ok("stop", "a")            # none has a row
+        self.replace_manager()
+        self.ok("start", "a")
+        self.assertEqual(self.detail("a")["generation"], last + 2)
+
     def test_stop_goes_on_with_its_deadline(self):
         self.start_daemon()
         command = self.script("stubborn", f"#!/bin/sh\ntrap 'echo term >> {self.home}/note' TERM\necho up > {self.home}/up\nwhile :; do sleep 0.05; done\n")
