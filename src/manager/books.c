@@ -226,6 +226,16 @@ static int write_books(Manager *m, bool durable, KlError *reterr) {
         return r < 0 ? store_error(m->store, r, reterr) : 0;
 }
 
+/* Twice, before it is believed that the file is damaged: then it is set aside, and old events with it. */
+static int write_and_check(Manager *m, bool durable, KlError *reterr) {
+        int r = write_books(m, durable, reterr);
+
+        if (r != -EUCLEAN)
+                return r;
+        kl_error_done(reterr);
+        return write_books(m, durable, reterr);
+}
+
 static int write_what_is_marked(Manager *m, bool durable) {
         _cleanup_error_ KlError e = {};
         int r;
@@ -237,7 +247,7 @@ static int write_what_is_marked(Manager *m, bool durable) {
                 m->n_acks_written = m->n_acks;
                 return 0;
         }
-        r = write_books(m, durable, &e);
+        r = write_and_check(m, durable, &e);
         if (r < 0) {
                 books_failed(m, r, &e);
                 return r;
