@@ -13,6 +13,7 @@
 #include "base/log.h"
 
 #define EVENTS_A_TURN 64
+#define REAPED_A_TURN 256          /* orphans may come faster than they can be reaped: others must come to their turn */
 #define SILENT_ENDS_MAX 5
 #define CLOSE_PATIENCE (2 * USEC_PER_SEC)
 #define OOM_SCORE_ADJ "/proc/self/oom_score_adj"
@@ -69,7 +70,8 @@ static void logger_ended(Keeper *k, int status) {
 }
 
 static void reap(Keeper *k) {
-        for (;;) {
+        k->unreaped = true;
+        for (unsigned n = 0; n < REAPED_A_TURN; n++) {
                 struct rusage usage;
                 int status;
                 pid_t pid = wait4(-1, &status, WNOHANG, &usage);
@@ -77,8 +79,10 @@ static void reap(Keeper *k) {
 
                 if (pid < 0 && errno == EINTR)
                         continue;
-                if (pid <= 0)
+                if (pid <= 0) {
+                        k->unreaped = false;
                         return;
+                }
                 if (pid == k->manager.pid)
                         manager_ended(k, status);
                 else if (pid == k->logger.pid)
@@ -306,6 +310,8 @@ static usec_t time_left(const Keeper *k) {
 
         for (size_t i = 0; i < ARRAY_SIZE(deadlines); i++)
                 next = MIN(next, deadlines[i]);
+        if (k->unreaped)
+                return 0;
         return next == USEC_INFINITY ? USEC_INFINITY : next > now ? next - now : 0;
 }
 
@@ -317,6 +323,8 @@ static int keeper_loop(Keeper *k) {
         int r;
 
         while (!finished(k)) {
+                if (k->unreaped)
+                        reap(k);
                 start_due(k);
                 say_flush(k);
                 logs_flush(k);

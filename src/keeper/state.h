@@ -31,6 +31,7 @@ struct Keeper {
         uint32_t alive;                 /* children not reaped yet */
         Reaped reaped[REAPED_KEPT];     /* the last ones; n_reaped counts all there ever were */
         uint32_t n_reaped;
+        bool unreaped;                  /* more may be waiting than a turn has room for */
         bool reopening, reopen_again;   /* the logger is asked and has not answered; meanwhile it was to be asked once more */
 
         /* the conversation with the manager */

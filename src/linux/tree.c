@@ -284,21 +284,14 @@ static int take_event(Tree *t, const struct inotify_event *e) {
 
 int tree_process(Tree *t) {
         _Alignas(struct inotify_event) char events[EVENTS_SIZE];
+        ssize_t n = read(t->fd, events, sizeof events);
         int r = 0;
 
-        for (;;) {
-                ssize_t n = read(t->fd, events, sizeof events);
-
-                if (n < 0 && errno == EINTR)
-                        continue;
-                if (n < 0 && errno != EAGAIN)
-                        return -errno;
-                if (n <= 0)
-                        break;
-                for (char *p = events; p < events + n && r >= 0; p += sizeof(struct inotify_event) + ((struct inotify_event *) (void *) p)->len)
-                        r = take_event(t, (struct inotify_event *) (void *) p);
-                if (r < 0)
-                        return r;
-        }
+        if (n < 0 && errno != EAGAIN && errno != EINTR)
+                return -errno;
+        for (char *p = events; p < events + n && r >= 0; p += sizeof(struct inotify_event) + ((struct inotify_event *) (void *) p)->len)
+                r = take_event(t, (struct inotify_event *) (void *) p);
+        if (r < 0)
+                return r;
         return t->gone ? -EIDRM : !STAILQ_EMPTY(&t->pending);
 }

@@ -19,6 +19,10 @@ typedef struct ReadyPipe {
         int matched;           /* characters of WORD that this line began with; -1: it is another line */
 } ReadyPipe;
 
+/* Reads of one service in an interval: who writes without end waits for the next, and nobody for him. */
+#define HEARD_INTERVAL (100 * USEC_PER_MSEC)
+#define HEARD_MAX 20
+
 /* What process.send('ready') writes: one line of JSON a message. */
 #define WORD "\"ready\"\n"
 
@@ -31,7 +35,7 @@ static void drop(Manager *m, uint64_t run) {
 
 static int on_ready_fd(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
         ReadyPipe *p = userdata;
-        char buffer[256];
+        char buffer[4096];
         ssize_t n = read(fd, buffer, sizeof buffer);
         bool said = n > 0 && memchr(buffer, '\n', n);
         Instance *i = map_get(p->manager->runs, &p->run);
@@ -96,6 +100,7 @@ static int watch(Instance *i, int fd) {
         (void) sd_event_source_set_destroy_callback(s, free);
         (void) sd_event_source_set_io_fd_own(s, true);
         (void) sd_event_source_set_priority(s, channel ? PRIORITY_API : PRIORITY_NOTIFY);
+        (void) sd_event_source_set_ratelimit(s, HEARD_INTERVAL, HEARD_MAX);
         (void) sd_event_source_set_floating(s, true);
         sd_event_source_unref(s);
         return 0;

@@ -10,6 +10,8 @@
 #include "model/ignore.h"
 
 #define SCAN_BUDGET   64       /* directories read before others have their turn */
+#define HEARD_INTERVAL (100 * USEC_PER_MSEC)  /* in which so many reads of changes are made: files that are written without end hold up nobody */
+#define HEARD_MAX     20
 #define NAMES         3        /* told with the event */
 #define DEBOUNCE_MOST 10       /* a tree that never rests is acted upon after this many times the debounce */
 
@@ -191,11 +193,13 @@ static int path_open(WatchedPath *p) {
         if (r >= 0)
                 r = sd_event_add_io(event, &p->io, tree_fd(p->tree), EPOLLIN, on_event, p);
         if (r >= 0)
-                r = sd_event_source_set_priority(p->io, PRIORITY_TIMER);
+                r = sd_event_source_set_priority(p->io, PRIORITY_API);
+        if (r >= 0)
+                r = sd_event_source_set_ratelimit(p->io, HEARD_INTERVAL, HEARD_MAX);
         if (r >= 0)
                 r = sd_event_add_defer(event, &p->scan, on_scan, p);
         if (r >= 0)
-                r = sd_event_source_set_priority(p->scan, PRIORITY_TIMER);
+                r = sd_event_source_set_priority(p->scan, PRIORITY_API);
         if (r >= 0)
                 r = sd_event_source_set_enabled(p->scan, SD_EVENT_ON);
         if (r < 0)

@@ -1,5 +1,5 @@
 """No descriptors, no processes: what runs goes on, why nothing starts is said, an operator can stop things, and it ends by itself."""
-import os, resource, subprocess, time
+import os, resource, signal, subprocess, time
 from client import Client, Error
 from kingly import Scenario, alive, wait_for
 
@@ -128,6 +128,18 @@ class Exhaustion(Scenario):
         self.ok("stop", "bomb")
         ours = [p for p in self.ours() if "sleep" in open(f"/proc/{p}/cmdline").read()]
         self.assertEqual([p for p in ours if alive(p)], [])
+
+    def test_one_that_leaves_orphans_without_end_holds_up_nobody(self):
+        orphans = "import os\nwhile True:\n    if os.fork() == 0:\n        os.fork()\n        os._exit(0)\n    os.wait()\n"
+        self.start_daemon()
+        self.apply({"breeder": {"command": ["python3", "-c", orphans], "instances": 3, "stop": {"timeout": "200ms"}},
+                    "web": {"command": "sleep 1000", "restart": {"delay": "0s"}}})
+        for _ in range(3):
+            old = self.pid("web")
+            os.kill(old, signal.SIGKILL)
+            wait_for("its next run", lambda: self.row("web")["pid"] not in (None, old))
+        self.ok("stop", "breeder")
+        wait_for("nothing of it", lambda: [p for p in self.ours() if b"os.fork" in open(f"/proc/{p}/cmdline", "rb").read()] == [])
 
     # ---- the daemon's own protection ----
 

@@ -1,5 +1,5 @@
 """What services say and do to their supervisor and to who looks at them."""
-import json, os, pty, re, socket, subprocess, sys, threading
+import json, os, pty, re, signal, socket, subprocess, sys, threading
 from client import Client
 from kingly import alive, wait_for
 from test_hostile import Guarded
@@ -84,6 +84,23 @@ class HostileServices(Guarded):
         self.apply({"talk": self.notifier("notify('READY=1')\nfor n in range(150): notify(f'STATUS={n}')\ntime.sleep(1000)")})
         self.until("talk", status="149")
         self.assertEqual({r["status"] for r in self.list("s*")}, {None})
+
+    def test_one_that_chatters_where_it_is_heard_holds_up_nobody(self):
+        """On the descriptor for its readiness, on the channel of a Node process, in the files that are watched for it."""
+        tree = os.path.join(self.home, "tree")
+        os.mkdir(tree)
+        talk = "import os\nwhile True: os.write(int(os.environ[{!r}]), b'x' * 4096)\n"
+        touch = f"import os\nn = 0\nwhile True:\n    open('{tree}/%d' % (n % 100), 'w').close()\n    n += 1\n"
+        self.apply({"fd": {"command": ["python3", "-c", talk.format("READY_FD")], "ready": {"by": "fd", "timeout": "3s"}, "restart": {"when": "never"}},
+                    "ipc": {"command": ["python3", "-c", talk.format("NODE_CHANNEL_FD")], "ready": {"by": "ipc", "timeout": "1h"}},
+                    "watched": {"command": ["python3", "-c", touch], "watch": {"paths": [tree], "debounce": "1h"}},
+                    "web": {"command": "sleep 1000", "restart": {"delay": "0s"}}}, "--no-wait")
+        self.until("fd", state="failed")        # its time is up all the same
+        old = self.pid("web")
+        os.kill(old, signal.SIGKILL)
+        wait_for("its next run", lambda: self.row("web")["pid"] not in (None, old))
+        wait_for("the books to be kept", lambda: "exited" in [e["kind"] for e in self.events("web")])
+        self.ok("stop", "all")
 
     def test_descriptors_that_nobody_asked_for_are_closed(self):
         script = ("notify('READY=1')\nimport array\ns = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)\ns.connect(os.environ['NOTIFY_SOCKET'])\n"
