@@ -158,6 +158,7 @@ bench: deps all
 # Short here, with seeds that are printed; `make soak` takes its time. By the plain build: under sanitizers malloc(3) cannot be made to fail.
 .PHONY: check-faults
 FAULT_SECONDS ?= 25
+CGROUP_FAULT_SECONDS ?= 6
 BALANCED_SECONDS ?= 10
 VICTIMS := --only kingd-balancer --only kingd-probe
 CHAOS_SECONDS ?= 10
@@ -166,6 +167,8 @@ check-faults: test-programs
 	@$(call chaotic,session) tests/fault/walk --seconds $(FAULT_SECONDS)
 	@$(call chaotic,session) tests/fault/walk --later --seconds $(FAULT_SECONDS)
 	@$(call chaotic,session) tests/fault/walk --balanced $(VICTIMS) --seconds $(BALANCED_SECONDS)
+	@$(call chaotic,cgroup) tests/fault/walk --seconds $(CGROUP_FAULT_SECONDS)
+	@$(call chaotic,cgroup) tests/fault/walk --later --seconds $(CGROUP_FAULT_SECONDS)
 	@$(call chaotic,session) tests/chaos/run --seconds $(CHAOS_SECONDS)
 	@$(call chaotic,cgroup) tests/chaos/run --seconds $(CHAOS_SECONDS)
 
@@ -181,6 +184,8 @@ soak-faults: test-programs
 	@$(call chaotic,session) tests/fault/walk --all --seconds $$(($(SOAK_MINUTES) * 60))
 	@$(call chaotic,session) tests/fault/walk --later --all --seconds $$(($(SOAK_MINUTES) * 60))
 	@$(call chaotic,session) tests/fault/walk --balanced --seconds $$(($(SOAK_MINUTES) * 60))
+	@$(call chaotic,cgroup) tests/fault/walk --all --seconds $$(($(SOAK_MINUTES) * 60))
+	@$(call chaotic,cgroup) tests/fault/walk --later --all --seconds $$(($(SOAK_MINUTES) * 60))
 	@$(call chaotic,session) tests/chaos/run --seconds $$(($(SOAK_MINUTES) * 60))
 	@$(call chaotic,cgroup) tests/chaos/run --seconds $$(($(SOAK_MINUTES) * 60))
 	@$(call chaotic,session) tests/soak/endurance --minutes $(SOAK_MINUTES)
