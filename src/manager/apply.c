@@ -14,6 +14,7 @@
 #include "manager/recover.h"
 #include "manager/rolling.h"
 #include "manager/schedule.h"
+#include "manager/start_queue.h"
 #include "manager/state.h"
 #include "manager/wait.h"
 #include "model/balanced.h"
@@ -391,6 +392,6 @@ int apply_specs(Manager *m, SpecList *desired, const char *origin, bool prune, b
         if (r >= 0)
                 r = perform(m, ret_plan, &p);
         if (r >= 0)
-                instance_pump(m);
+                start_queue_pump(m);
         return r;
 }

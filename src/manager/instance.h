@@ -49,8 +49,6 @@ void instance_oversize(void *userdata, Cell *cell, uint64_t bytes);
 void instance_stopped_outside(void *userdata, Cell *cell, const char *why);
 void instance_asked(void *userdata, Cell *cell, const char *why);
 
-/* Starts what waits in the queue, as far as the window and the socket allow. */
-void instance_pump(Manager *m);
 /* Why it is as it is: replaces status (printf), NULL clears. */
 void instance_set_status(Instance *i, const char *format, ...) _printf_(2, 3);
 /* "web" with one instance, "web:0" with several; into a caller's buffer. */

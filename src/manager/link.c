@@ -11,6 +11,7 @@
 #include "manager/link_private.h"
 #include "manager/reexec.h"
 #include "manager/shutdown.h"
+#include "manager/start_queue.h"
 
 pid_t link_keeper(const Link *l) {
         return l->hello.keeper_pid;
@@ -87,7 +88,7 @@ static void link_flush(Link *l) {
         link_want_write(l, false);
         if (!l->listed)
                 return;
-        instance_pump(l->manager);
+        start_queue_pump(l->manager);
         control_pump(l->manager);
 }
 
@@ -328,7 +329,7 @@ static int on_link(sd_event_source *s, int fd, uint32_t revents, void *userdata)
         }
         /* What an exit means is another start: not a turn of the loop later, but now. */
         if (l->listed)
-                instance_pump(l->manager);
+                start_queue_pump(l->manager);
         return 0;
 }
 

@@ -13,7 +13,7 @@ uint64_t link_nofile(const Link *l);
 /* How the manager before this one ended, as wait(2) gives it, 0 if it was the first; hung: because it did not answer. */
 int link_last_status(const Link *l, bool *ret_hung);
 
-/* 0 sent; -EAGAIN: the socket is full, come again when instance_pump() is called. Descriptors stay the caller's. */
+/* 0 sent; -EAGAIN: the socket is full, come again when start_queue_pump() is called. Descriptors stay the caller's. */
 int link_spawn(Link *l, const WireSpawn *spawn, size_t size, const int *fds, size_t n_fds);
 /* Small messages: queued when the socket is full, in order. 0 or -ENOMEM. */
 int link_release(Link *l, uint64_t run);

@@ -37,6 +37,7 @@
 #include "manager/schedule.h"
 #include "manager/service.h"
 #include "manager/shutdown.h"
+#include "manager/start_queue.h"
 #include "manager/state.h"
 #include "manager/upward.h"
 #include "manager/wait.h"
@@ -74,7 +75,7 @@ static int on_pump(sd_event_source *s, void *userdata) {
         if (changed)
                 service_recheck_all(m);
         schedules_pump(m);
-        instance_pump(m);
+        start_queue_pump(m);
         shutdown_advance(m);
         return 0;
 }
@@ -344,7 +345,7 @@ int manager_start(Manager *m, KlError *reterr) {
                 (void) apply_files(m);
                 schedules_begin(m);
         }
-        instance_pump(m);
+        start_queue_pump(m);
         m->loading = false;
         books_mark(m);      /* what was learned meanwhile */
         tell_beginning(m);
