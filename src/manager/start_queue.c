@@ -65,11 +65,12 @@ static bool start_one(Manager *m) {
 }
 
 /* Those that the window lets begin get their run and their place, and the books say so before the keeper hears of it: whatever the keeper
- * has, the next manager knows whose it is. What cannot be prepared fails when its turn comes. */
-static void prepare_starts(Manager *m, unsigned window) {
+ * has, the next manager knows whose it is. What cannot be prepared fails when its turn comes. How many places of the queue that are. */
+static size_t prepare_starts(Manager *m, unsigned window) {
+        size_t k = m->queue_head;
         bool fresh = false;
 
-        for (size_t k = m->queue_head, n = m->in_flight; k < m->queue_size && n < window; k++) {
+        for (unsigned n = m->in_flight; k < m->queue_size && n < window; k++) {
                 Instance *i = m->queue[k];
 
                 if (!i)
@@ -82,15 +83,18 @@ static void prepare_starts(Manager *m, unsigned window) {
         }
         if (fresh)
                 books_write_starts(m);
+        return k - m->queue_head;
 }
 
+/* No more than was prepared: a failure makes room in the window, and may bring others to the queue, of whom the books do not know yet. */
 void start_queue_pump(Manager *m) {
         unsigned window = isolate_window(m->isolate);
 
-        prepare_starts(m, window);
-        while (m->queue_head < m->queue_size && m->in_flight < window)
+        for (size_t n = prepare_starts(m, window); n > 0; n--)
                 if (!start_one(m))
                         return;          /* the link calls again */
         if (m->queue_head == m->queue_size)
                 m->queue_head = m->queue_size = 0;
+        else if (m->in_flight < window)
+                (void) sd_event_source_set_enabled(m->pump, SD_EVENT_ONESHOT);
 }
