@@ -11,19 +11,37 @@ typedef struct Step {
         uint32_t random;
 } Step;
 
-/* ---- lifecycle_steps.c, for those of lifecycle_hooks.c ---- */
+/* ---- lifecycle_steps.c ---- */
 
 /* Changes the state; the deadline of the old one is gone, and so is the hook that it waited for. */
 unsigned lc_enter(const Step *s, LcState state, usec_t deadline);
+/* A life begins, or begins again. */
+unsigned lc_begin(const Step *s);
 unsigned lc_place(const Step *s);
-unsigned lc_next_attempt(const Step *s);
-/* Nothing lives any more, and the run has been cleaned: what comes next. */
-unsigned lc_decide(const Step *s);
+/* Someone asked for the end: policy has no say in what follows. */
+bool lc_ordered(const Lifecycle *l);
+void lc_forget_counters(Lifecycle *l);
+void lc_forget_end(Lifecycle *l);
+
+/* ---- lifecycle_end.c ---- */
+
+/* The first reason counts, and what the operator ordered cannot fail. */
+void lc_blame(Lifecycle *l, LcReason reason);
+/* `how` tells its members; 0: it ends by itself. An ordinary stop goes by hooks.pre_stop where there is one. A timeout of 0 leaves no time to tell anybody anything. */
+unsigned lc_begin_stop(const Step *s, LcAction how);
+unsigned lc_begin_kill(const Step *s);
 /* The stop signal goes out. */
 unsigned lc_tell_to_stop(const Step *s, LcAction how);
 /* How long this stop may take. */
 usec_t lc_stop_timeout_of(const Step *s);
-void lc_forget_end(Lifecycle *l);
+
+/* ---- lifecycle_next.c ---- */
+
+/* Nothing of the run lives any more: to hooks.post_stop, else to what comes next. */
+unsigned lc_run_ended(const Step *s);
+/* The run has been cleaned: what comes next. */
+unsigned lc_decide(const Step *s);
+unsigned lc_next_attempt(const Step *s);
 
 /* ---- lifecycle_hooks.c ---- */
 
