@@ -59,7 +59,6 @@ typedef struct IsolateOptions {
         bool user;                   /* user manager */
         pid_t keeper;                /* parent of the services (session kind: where orphans arrive) */
         const char *home_id;         /* short stable text that tells this daemon's cgroups from another's ("1f3a…") */
-        bool private_home;           /* others of ours may be under the same systemd: home_id is part of the names of scopes */
         int64_t empty_priority;      /* sd_event priority of the sources that watch for emptiness; 0: normal */
         IsolateEvents events;
 } IsolateOptions;
@@ -91,9 +90,9 @@ typedef struct CellName {
         uint64_t generation;         /* counts starts, from the store */
 } CellName;
 
-/* Whether a systemd unit in a slice is the scope of a run of this daemon's instance (whatever its generation), by their names alone: for entries of
+/* Whether a systemd unit in a slice is the scope of a run of this instance (whatever its generation), by their names alone: for entries of
  * the journal, which may be older than we are. */
-bool cell_name_is_unit(const Isolate *i, const CellName *name, const char *unit, const char *slice);
+bool cell_name_is_unit(const CellName *name, const char *unit, const char *slice);
 
 /* Makes the place for a new run. userdata is the instance that owns the cell. */
 int cell_new(Isolate *i, const CellName *name, const ServiceSpec *spec, void *userdata, Cell **ret, KlError *reterr);

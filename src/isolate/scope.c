@@ -1,6 +1,5 @@
 /* Kind `scope`: each run lives in a transient systemd scope, kingly-NAME-INSTANCE-GENERATION.scope in kingly.slice or
- * kingly-NAMESPACE.slice, of the system's or the user's manager. Behind the generation stands ":ID" of a daemon with a directory of its own, for
- * it shares systemd and the journal with the one that has none. Owns the names, and the life of a cell.
+ * kingly-NAMESPACE.slice, of the system's or the user's manager. Owns the names, and the life of a cell.
  *
  * What must stay true: where a scope's cgroup is, is read from the kernel and never made up from a name; of a scope's own cgroup nothing is
  * written but cgroup.kill, limits go through systemd (CGROUP_DELEGATION); the scope outlives us and our connection. */
@@ -39,20 +38,11 @@ static char *slice_name(const char *ns) {
         return s;
 }
 
-/* No name of a service or a namespace has a colon. */
-static char *mark_of(const Isolate *i) {
-        return i->options.private_home ? text_printf(":%s", i->home_id) : strdup("");
-}
-
-/* What comes behind is of no interest: ".scope", or first a dash and what tells it from another scope of ours. */
-bool cell_name_is_unit(const Isolate *i, const CellName *name, const char *unit, const char *slice) {
-        _cleanup_free_ char *prefix = text_printf("kingly-%s-%u-", name->service, name->instance), *mark = mark_of(i);
-        _cleanup_free_ char *expected = slice_name(name->ns);
+bool cell_name_is_unit(const CellName *name, const char *unit, const char *slice) {
+        _cleanup_free_ char *prefix = text_printf("kingly-%s-%u-", name->service, name->instance), *expected = slice_name(name->ns);
         const char *generation = prefix ? startswith(unit, prefix) : NULL;
-        size_t digits = generation ? strspn(generation, "0123456789") : 0;
-        const char *end = digits > 0 && mark ? startswith(generation + digits, mark) : NULL;
 
-        return end && (*end == '.' || *end == '-') && expected && streq(expected, slice);
+        return generation && *generation >= '0' && *generation <= '9' && streq(expected, slice);
 }
 
 int scope_rename(ScopeCell *c) {
@@ -219,18 +209,17 @@ static int enter(ScopeCell *c, char *where, const char *ns) {
 
 static int scope_cell_new(Cell *cell, const CellName *name, const ServiceSpec *spec, KlError *reterr) {
         ScopeCell *c = SCOPE_CELL(cell);
-        _cleanup_free_ char *stem = NULL, *mark = mark_of(cell->isolate), *where = NULL;
+        _cleanup_free_ char *where = NULL;
         int r;
 
         r = scope_properties_check(SCOPE_ISOLATE(c), spec, reterr);
         if (r < 0)
                 return r;
-        stem = mark ? text_printf("kingly-%s-%u-%" PRIu64 "%s", name->service, name->instance, name->generation, mark) : NULL;
-        where = stem ? text_printf("%s.scope", stem) : NULL;
+        where = text_printf("kingly-%s-%u-%" PRIu64 ".scope", name->service, name->instance, name->generation);
         /* Namespaces share the names of scopes: another one of ours may have this already. */
         if (where && map_get(SCOPE_ISOLATE(c)->cells, where)) {
                 free(where);
-                where = text_printf("%s-%s.scope", stem, name->ns);
+                where = text_printf("kingly-%s-%u-%" PRIu64 "-%s.scope", name->service, name->instance, name->generation, name->ns);
         }
         if (where && strlen(where) + strlen("-01234567") > UNIT_NAME_MAX)
                 return kl_error_set(reterr, -ENAMETOOLONG, KL_E_INVALID, "%s is too long a name for a systemd unit", where);

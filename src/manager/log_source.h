@@ -16,7 +16,6 @@ typedef struct LogSource {
         LogReader *file;
         uint64_t end_ino, end_offset;    /* how far the file was written when it was opened */
         JournalReader *journal;
-        const Isolate *isolate;          /* borrowed of the manager: knows whose a unit is */
         LogRecord record;                /* the one read ahead */
         bool has;
         bool dry;                        /* nothing more in this turn */

@@ -167,7 +167,7 @@ Manager *manager_free(Manager *m) {
 
 static int open_isolation(Manager *m, KlError *reterr) {
         IsolateOptions o = { .event = m->event, .kind = m->options.isolation, .user = m->places.user, .keeper = link_keeper(m->link),
-                             .home_id = m->places.id, .private_home = m->places.home != NULL,
+                             .home_id = m->places.id,
                              .events = { .placed = instance_placed, .empty = instance_empty, .stopped = instance_stopped_outside,
                                          .asked = instance_asked, .unlimited = instance_unlimited, .limit = instance_limit, .oversize = instance_oversize,
                                          .userdata = m } };
