@@ -15,6 +15,7 @@ typedef struct JournalRecord {
         int stream;              /* 0 out, 1 err (priority <= LOG_WARNING) */
         pid_t pid;
         const char *unit, *slice; /* where the writer lived, valid until the next call; "" if it was gone before journald looked */
+        const char *daemon;      /* whose service it was (KINGLY_DAEMON); "" where journald did not say so. Valid as long */
         const char *message;     /* may hold any bytes */
         size_t size;
 } JournalRecord;

@@ -13,7 +13,7 @@ struct JournalReader {
         bool user;
         bool (*wanted)(const JournalRecord *record, void *userdata);
         void *userdata;
-        char unit[256], slice[256];
+        char unit[256], slice[256], daemon[256];
 };
 
 int journal_reader_open(const char *identifier, bool user, JournalReader **ret) {
@@ -101,8 +101,10 @@ static void get_place(JournalReader *r, JournalRecord *j) {
         get_name(r, r->user ? "_SYSTEMD_USER_SLICE" : "_SYSTEMD_SLICE", r->slice);
         if (r->user && number(r, "_SYSTEMD_OWNER_UID", (int) geteuid()) != (int) geteuid())
                 r->unit[0] = r->slice[0] = '\0';
+        get_name(r, "KINGLY_DAEMON", r->daemon);
         j->unit = r->unit;
         j->slice = r->slice;
+        j->daemon = r->daemon;
 }
 
 /* 1, or 0 for an entry that is not wanted. */

@@ -96,6 +96,7 @@ static void tell_gap(Manager *m) {
         put(&b, "SYSLOG_IDENTIFIER", IDENTIFIER);
         put(&b, "MESSAGE_ID", info->id);
         put(&b, "KINGLY_EVENT", info->name);
+        put(&b, "KINGLY_DAEMON", m->places.id);
         (void) journal_field_printf(&b, "PRIORITY", "%d", info->priority);
         (void) journal_field_printf(&b, "N_DROPPED", "%" PRIu64, dropped);
         if (journal_send(&m->journal_sender, &b) >= 0)
@@ -133,7 +134,7 @@ static const char *labelled_unit(const Instance *i) {
 void journal_label(const Instance *i) {
         const ServiceSpec *s = i->service->spec;
         const char *unit = labelled_unit(i);
-        char fields[4][200];
+        char fields[5][200];
         int r;
 
         if (!unit)
@@ -142,7 +143,8 @@ void journal_label(const Instance *i) {
         snprintf(fields[1], sizeof fields[1], "KINGLY_SERVICE=%s", s->name);
         snprintf(fields[2], sizeof fields[2], "KINGLY_INSTANCE=%u", i->index);
         snprintf(fields[3], sizeof fields[3], "KINGLY_RUN=%" PRIu64, i->generation);
-        r = journal_fields_write(JOURNAL_UNITS_PATH, unit, (const char *const[]) { fields[0], fields[1], fields[2], fields[3], NULL });
+        snprintf(fields[4], sizeof fields[4], "KINGLY_DAEMON=%s", i->service->manager->places.id);
+        r = journal_fields_write(JOURNAL_UNITS_PATH, unit, (const char *const[]) { fields[0], fields[1], fields[2], fields[3], fields[4], NULL });
         if (r < 0)
                 log_debug("lines of %s go without fields of ours: %s", unit, strerror(-r));
 }

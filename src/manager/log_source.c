@@ -9,12 +9,14 @@
 
 #define LOOKS_MAX 4096                /* at lines of others in a merged file, in one go */
 
-/* Others may write under the same identifier: a service of that name in another namespace, any program that calls itself so. Who was gone
- * before journald looked for its unit could be any instance: the first speaks for it. */
+/* Others may write under the same identifier: a service of that name in another namespace or of another daemon, any program that calls itself so.
+ * Who was gone before journald looked for its unit could be any instance: the first speaks for it. */
 static bool journal_entry_ours(const JournalRecord *j, void *userdata) {
         const LogSource *s = userdata;
         const CellName name = { .ns = s->ns, .service = s->name, .instance = s->wanted[0] };
 
+        if (*j->daemon && !streq(j->daemon, s->daemon))
+                return false;
         return *j->unit ? cell_name_is_unit(&name, j->unit, j->slice) : s->wanted[0] == 0;
 }
 
@@ -95,7 +97,7 @@ int log_source_open(const Instance *i, const LogStart *start, LogSource **ret) {
         if (!s)
                 return -ENOMEM;
         *s = (LogSource) { .ns = strdup(spec->ns), .name = strdup(spec->name), .several = service_count(i->service) > 1,
-                           .merged = !to_journal(i) && spec->log.merge };
+                           .merged = !to_journal(i) && spec->log.merge, .daemon = i->service->manager->places.id };
         s->key = s->merged ? text_printf("%s/%s", spec->ns, spec->name) : text_printf("%s/%s:%u", spec->ns, spec->name, i->index);
         if (!s->ns || !s->name || !s->key || log_source_want(s, i->index) < 0)
                 return -ENOMEM;

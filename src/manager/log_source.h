@@ -16,6 +16,7 @@ typedef struct LogSource {
         LogReader *file;
         uint64_t end_ino, end_offset;    /* how far the file was written when it was opened */
         JournalReader *journal;
+        const char *daemon;              /* our id, borrowed of the manager */
         LogRecord record;                /* the one read ahead */
         bool has;
         bool dry;                        /* nothing more in this turn */

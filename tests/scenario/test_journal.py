@@ -1,6 +1,6 @@
 """The journal as people ask it: what services wrote, what Kingly says of them, and that a flood is told. In the guest, where a journald listens."""
-import json, os, re, signal
-from kingly import wait_for
+import json, os, re, signal, subprocess
+from kingly import PATIENCE, wait_for
 from installed import SHOP, SystemScenario, run
 
 
@@ -124,6 +124,28 @@ class Journal(SystemScenario):
             f.write("\n".join(["[Journal]", *lines, ""]))
         self.addCleanup(lambda: (os.unlink(drop_in), run("systemctl", "restart", "systemd-journald.service")))
         self.systemctl("restart", "systemd-journald.service")
+
+    def test_another_daemon_of_the_same_systemd(self):
+        """One with a directory of its own (KINGLY_HOME), and a service of the same name: each reads what its own has written, `journalctl -t` both."""
+        other = dict(self.environment, KINGLY_HOME=self.home)
+        with open(os.path.join(self.home, "other.out"), "w") as out:
+            daemon = subprocess.Popen([os.path.join(self.programs, "kingd"), "--no-heir"], env=other, stdin=subprocess.DEVNULL, stdout=out, stderr=out)
+        try:
+            wait_for("the other daemon", lambda: self.kingctl("ping", "--no-autostart", env=other).code == 0)
+            units = {}
+            for whose, env in (("machine", self.environment), ("private", other)):
+                said = self.script(whose, f"#!/bin/sh\necho {whose} $KINGLY_INSTANCE; exec sleep 1000\n")
+                self.apply({"twin": {"command": [said], "instances": 2, "log": {"to": "journal"}}}, env=env)
+                units[whose] = [r["unit"] for r in json.loads(self.ok("list", "twin", "-o", "json", env=env).out)]
+            self.assertEqual(sorted(e["MESSAGE"] for e in self.entries(4, "-t", "twin")), ["machine 0", "machine 1", "private 0", "private 1"])
+            for whose, env in (("machine", self.environment), ("private", other)):
+                self.assertEqual(sorted(json.loads(l)["message"] for l in self.ok("logs", "twin", "-o", "jsonl", env=env).out.splitlines()),
+                                 [f"{whose} 0", f"{whose} 1"])
+                for n, unit in enumerate(units[whose]):
+                    self.assertEqual([e["MESSAGE"] for e in self.journal("-u", unit, "-t", "twin")], [f"{whose} {n}"])
+        finally:
+            self.kingctl("shutdown", "--no-autostart", env=other)
+            self.assertEqual(daemon.wait(PATIENCE), 0)
 
     def test_a_flood_is_told(self):
         self.journald("RateLimitIntervalSec=3s", "RateLimitBurst=100")
