@@ -1,4 +1,5 @@
-// An unmodified program as one writes it for PM2's cluster mode: it listens on a port, and at the signal lets each connection end with its next answer.
+// An unmodified program as one writes it for PM2's cluster mode: it listens on a port, and at the signal lets each connection end with its next answer; with PLAIN=1 it
+// knows of no signals, as most programs do not.
 const http = require('http'), net = require('net');
 
 let stopping = false;
@@ -9,7 +10,7 @@ const server = http.createServer((request, response) => {
 });
 server.keepAliveTimeout = 30000;
 server.listen(Number(process.env.PORT), '127.0.0.1', () => process.send && process.send('ready'));
-for (const signal of ['SIGINT', 'SIGTERM'])
+for (const signal of process.env.PLAIN === '1' ? [] : ['SIGINT', 'SIGTERM'])
         process.on(signal, () => {
                 stopping = true;
                 net.Server.prototype.close.call(server, () => process.exit(0));
