@@ -102,8 +102,9 @@ ROOM_kingd-probe   := probe
 ROOM_kingctl       := kingctl
 
 .PHONY: all deps run check check-fast bench soak install uninstall clean fuzz asan floors format
-all: floors $(addprefix $(BUILD)/bin/,$(PROGRAMS)) $(BUILD)/bin/node-drain.cjs
-$(BUILD)/bin/node-drain.cjs: contrib/node/drain.cjs
+NODE_HOOKS := node-drain.cjs node-sockets.cjs
+all: floors $(addprefix $(BUILD)/bin/,$(PROGRAMS) $(NODE_HOOKS))
+$(BUILD)/bin/node-%.cjs: contrib/node/%.cjs
 	@mkdir -p $(@D)
 	$(Q)cp $< $@
 

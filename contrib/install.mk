@@ -30,7 +30,7 @@ install: all generated
 	@# PM2_LINK=1: kingctl under the name pm2 as well, unless PM2 itself is there.
 	[ -z "$(PM2_LINK)" ] || [ "$$(readlink $(DESTDIR)$(BINDIR)/pm2)" = kingctl ] || ln -s kingctl $(DESTDIR)$(BINDIR)/pm2
 	$(INSTALL) -m 755 $(BUILD)/bin/kingd-manager $(BUILD)/bin/kingd-logger $(BUILD)/bin/kingd-balancer $(BUILD)/bin/kingd-probe $(DESTDIR)$(LIBEXECDIR)
-	$(INSTALL) -m 644 $(BUILD)/bin/node-drain.cjs $(DESTDIR)$(LIBEXECDIR)
+	$(INSTALL) -m 644 $(addprefix $(BUILD)/bin/,$(NODE_HOOKS)) $(DESTDIR)$(LIBEXECDIR)
 	for p in $(MANPAGES); do $(INSTALL) -m 644 $$p $(DESTDIR)$(MANDIR)/man$${p##*.}; done
 	$(call fill,units/kingd.service.in,$(DESTDIR)$(UNITDIR)/system/kingd.service)
 	$(call fill,units/user/kingd.service.in,$(DESTDIR)$(UNITDIR)/user/kingd.service)
@@ -47,7 +47,7 @@ install: all generated
 
 uninstall:
 	[ "$$(readlink $(DESTDIR)$(BINDIR)/pm2)" != kingctl ] || rm -f $(DESTDIR)$(BINDIR)/pm2
-	rm -f $(addprefix $(DESTDIR)$(BINDIR)/,kingd kingctl kingly) $(addprefix $(DESTDIR)$(LIBEXECDIR)/,kingd-manager kingd-logger kingd-balancer kingd-probe node-drain.cjs)
+	rm -f $(addprefix $(DESTDIR)$(BINDIR)/,kingd kingctl kingly) $(addprefix $(DESTDIR)$(LIBEXECDIR)/,kingd-manager kingd-logger kingd-balancer kingd-probe $(NODE_HOOKS))
 	rm -f $(DESTDIR)$(MANDIR)/man1/kingctl.1 $(DESTDIR)$(MANDIR)/man5/kingly.yaml.5 $(DESTDIR)$(MANDIR)/man8/kingd.8
 	rm -f $(DESTDIR)$(UNITDIR)/system/kingd.service $(DESTDIR)$(UNITDIR)/system/kingly.slice $(DESTDIR)$(UNITDIR)/user/kingd.service $(DESTDIR)$(UNITDIR)/user/kingly.slice
 	rm -f $(DESTDIR)$(UNITDIR)/catalog/kingly.catalog

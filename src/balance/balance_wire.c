@@ -122,6 +122,7 @@ static const BalanceRule rules[] = {
         { BALANCE_SAID, "SAID", sizeof(BalanceSaid), 0, check_said },
         { BALANCE_CLOSED, "CLOSED", sizeof(BalanceBackName), 0, check_back_name },
         { BALANCE_MISSED, "MISSED", sizeof(BalanceMissed), 0, check_missed },
+        { BALANCE_STRANGE, "STRANGE", sizeof(BalanceSaid), 0, check_said },
 };
 
 static const BalanceRule *rule_of(uint32_t type) {

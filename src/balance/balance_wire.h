@@ -49,6 +49,7 @@ typedef enum BalanceType {
         BALANCE_SAID,                  /* BalanceSaid: a word on a channel that is none of the cluster protocol, such as "ready" */
         BALANCE_CLOSED,                /* BalanceBackName: the channel's other end is closed (front 0), or its server on that front */
         BALANCE_MISSED,                /* BalanceMissed: something that was stated could not be taken in; answered by HELLO and a whole statement */
+        BALANCE_STRANGE,               /* BalanceSaid: an act of the cluster protocol that is not known here; the first of each channel */
 } BalanceType;
 
 typedef struct BalanceHeader { uint32_t type, size; } BalanceHeader;    /* size: of the whole packet, must equal what was received */

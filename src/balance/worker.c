@@ -2,6 +2,8 @@
  * new one. The channel is closed here alone by word of the manager or when the worker has closed it. */
 #include "balance/worker.h"
 
+#include <stdio.h>
+
 #include "base/fd.h"
 #include "base/log.h"
 
@@ -249,7 +251,11 @@ static void on_word(NodeChannel *c, const char *word) {
 }
 
 static void on_strange(NodeChannel *c, const char *act) {
-        log_warning("a worker says \"%s\", which no cluster protocol known here has: it may not share its ports", act);
+        Worker *w = c->userdata;
+        BalanceSaid p = { .h = { BALANCE_STRANGE, sizeof(p) }, .back = w->id };
+
+        snprintf(p.text, sizeof(p.text), "%s", act);
+        (void) say_word(w->balancer, &p, sizeof(p));
 }
 
 /* ---- what the manager states ---- */

@@ -214,7 +214,7 @@ static int adopt_living(Instance *i, const StoredRun *stored) {
         memory_attend(i);
         if (instance_track(i) < 0)
                 return -ENOMEM;
-        if (s->spec->ready_by == READY_FD || (s->spec->ready_by == READY_IPC && s->spec->cluster.by == CLUSTER_NONE))
+        if (ready_by_pipe(s->spec) || (s->spec->ready_by == READY_IPC && s->spec->cluster.by != CLUSTER_NODE))
                 ready_adopt(i);
         input_adopt(i);
         balance_link_adopt(i);

@@ -127,6 +127,14 @@ static void on_said(BalanceLink *l, const void *packet) {
                 cluster_said(i, p->text);
 }
 
+static void on_strange(BalanceLink *l, const void *packet) {
+        const BalanceSaid *p = packet;
+        Instance *i = worker(l, p->back);
+
+        if (i)
+                cluster_strange(i, p->text);
+}
+
 static void on_closed(BalanceLink *l, const void *packet) {
         const BalanceBackName *p = packet;
         Instance *i = worker(l, p->back);
@@ -143,6 +151,7 @@ static const struct { uint32_t type; void (*handle)(BalanceLink *l, const void *
         { BALANCE_DRAINED, on_drained }, { BALANCE_TROUBLE, on_trouble },
         { BALANCE_LISTEN, on_listen },   { BALANCE_SAID, on_said },       { BALANCE_CLOSED, on_closed },
         { BALANCE_MISSED, on_missed },
+        { BALANCE_STRANGE, on_strange },
 };
 
 static int hear(BalanceLink *l, const void *packet, size_t size) {

@@ -10,18 +10,15 @@
 
 #include "base/fd.h"
 #include "base/log.h"
-#include "base/strv.h"
 #include "base/text.h"
 #include "manager/balance.h"
 #include "manager/events.h"
 #include "manager/instance.h"
 #include "manager/link.h"
-#include "manager/spawn_env.h"
 
 #define CHANNEL_PREFIX "chan-"
 #define FRONT_PREFIX "node-"
 #define HELD_SIZE 64
-#define CLUSTER_HOOK "node-drain.cjs"  /* contrib/node/drain.cjs */
 #define WAIT_TIMEOUT 0                 /* who comes while no worker is ready waits as long as he likes, as in the queue of a socket */
 
 typedef struct ClusterFront {
@@ -213,33 +210,6 @@ int cluster_channel(Instance *i, int *ret_theirs) {
         return 0;
 }
 
-/* NODE_OPTIONS behind what the service says of its own. A program that cannot read the file would not start: it goes without. */
-static int load_hook(const Identity *id, char ***env) {
-        _cleanup_free_ char *path = NULL, *options = NULL;
-        const char *given = strv_env_get(*env, "NODE_OPTIONS");
-        int r = places_file(CLUSTER_HOOK, R_OK, &path);
-
-        if (r < 0 || !cluster_readable(path, id) || strpbrk(path, "\"\\"))
-                return r == -ENOMEM ? r : 0;
-        options = text_printf("%s%s--require \"%s\"", given ?: "", given && *given ? " " : "", path);
-        return options ? strv_env_set(env, "NODE_OPTIONS", options) : -ENOMEM;
-}
-
-/* lib/child_process.js, lib/internal/cluster/child.js; workers are counted from 1. */
-int cluster_environment(const Instance *i, const Identity *id, size_t number, char ***env) {
-        char text[24];
-        int r;
-
-        snprintf(text, sizeof text, "%zu", number);
-        r = strv_env_set(env, "NODE_CHANNEL_FD", text);
-        if (r >= 0)
-                r = strv_env_set(env, "NODE_CHANNEL_SERIALIZATION_MODE", "json");
-        snprintf(text, sizeof text, "%u", i->index + 1);
-        if (r >= 0)
-                r = strv_env_set(env, "NODE_UNIQUE_ID", text);
-        return r < 0 || !i->service->spec->cluster.drain ? r : load_hook(id, env);
-}
-
 void cluster_over(Instance *i) {
         char name[HELD_SIZE];
 
@@ -398,6 +368,13 @@ int cluster_listen(Instance *i, const BalanceListen *p, BalanceFront *ret, int *
 void cluster_said(Instance *i, const char *word) {
         if (streq(word, "ready") && i->service->spec->ready_by == READY_IPC)
                 instance_ready(i);
+}
+
+void cluster_strange(Instance *i, const char *act) {
+        _cleanup_free_ char *text = text_escape(act, strlen(act));
+
+        event_emit(i->service->manager, i, NULL, EVENT_BALANCE_TROUBLE, "its Node speaks a cluster protocol that is not known here (\"%s\"), and may wait for its ports "
+                   "in vain; `cluster: {by: sockets}` does without that protocol", text ?: "");
 }
 
 void cluster_closed(Instance *i, uint32_t front) {

@@ -12,8 +12,6 @@
 
 /* A channel for the run that is about to be asked for; ours is held by the keeper as well. *ret_theirs is the caller's. 0 or -errno. */
 int cluster_channel(Instance *i, int *ret_theirs);
-/* What tells a program of Node that it is a worker, whose channel is descriptor `number`, and has it load cluster.drain's hook. */
-int cluster_environment(const Instance *i, const Identity *id, size_t number, char ***env);
 /* Finds again what the keeper holds: the channel of a run that is alive; the sockets of a service, before that. */
 void cluster_adopt(Service *s);
 void cluster_adopt_channel(Instance *i);
@@ -32,8 +30,16 @@ bool cluster_next_back(const Instance *i, size_t *at, BackState state, BalanceBa
 /* What a worker says. The answer to LISTEN: 0 with the front, to be sent with its descriptor (borrowed), or a positive errno. */
 int cluster_listen(Instance *i, const BalanceListen *p, BalanceFront *ret, int *ret_fd);
 void cluster_said(Instance *i, const char *word);
+/* It speaks a cluster protocol that is not known here. */
+void cluster_strange(Instance *i, const char *act);
 /* It serves the front no more; 0: it has closed its channel, and serves none. */
 void cluster_closed(Instance *i, uint32_t front);
+
+/* ---- cluster_env.c ---- */
+
+/* node: what tells a program of Node that it is a worker, whose channel is descriptor `number`, and has it load cluster.drain's hook. sockets: what has it
+ * find `sockets` by where they listen. Nothing without a cluster. 0 or -ENOMEM. */
+int cluster_environment(const Instance *i, const Identity *id, size_t number, char ***env);
 
 /* ---- cluster_open.c ---- */
 

@@ -26,6 +26,10 @@ typedef struct ReadyPipe {
 /* What process.send('ready') writes: one line of JSON a message. */
 #define WORD "\"ready\"\n"
 
+bool ready_by_pipe(const ServiceSpec *s) {
+        return s->ready_by == READY_FD || (s->ready_by == READY_LISTEN && s->cluster.by == CLUSTER_SOCKETS);
+}
+
 static void drop(Manager *m, uint64_t run) {
         char name[HELD_SIZE];
 

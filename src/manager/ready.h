@@ -4,6 +4,8 @@
 
 #include "manager/manager.h"
 
+/* Whether a run tells by the pipe: `fd`, or `listen` where contrib/node/sockets.cjs writes to it. */
+bool ready_by_pipe(const ServiceSpec *s);
 /* Makes the pipe for the start under way: the write end is the caller's, the read end is watched until newline or end of file. */
 int ready_pipe(Instance *i, int *ret_write);
 /* Likewise a channel, which is read until its end; what else the program says on it is passed over. */

@@ -208,12 +208,15 @@ static int add_wire(Instance *i, Descriptors *d, KlError *reterr) {
 
 /* The descriptor behind the sockets. */
 static int add_ready(Instance *i, Descriptors *d) {
-        int by = i->service->spec->ready_by, r;
+        const ServiceSpec *s = i->service->spec;
+        int r;
 
-        if (i->service->spec->cluster.by == CLUSTER_NODE)
+        if (s->cluster.by == CLUSTER_NODE)
                 r = cluster_channel(i, &d->ready);
-        else if (by == READY_FD || by == READY_IPC)
-                r = by == READY_FD ? ready_pipe(i, &d->ready) : ready_channel(i, &d->ready);
+        else if (ready_by_pipe(s))
+                r = ready_pipe(i, &d->ready);
+        else if (s->ready_by == READY_IPC)
+                r = ready_channel(i, &d->ready);
         else
                 return 0;
         if (r < 0)
@@ -226,13 +229,13 @@ static int add_ready(Instance *i, Descriptors *d) {
 /* Where Node looks for the channel to its parent (lib/child_process.js); it takes the variable away from its own children. */
 static int add_channel(const Instance *i, const Identity *id, const Descriptors *d, char ***env) {
         const ServiceSpec *s = i->service->spec;
+        size_t n = 3 + d->sockets.n + d->n_stored;
         char number[16];
+        int r = cluster_environment(i, id, n, env);
 
-        if (s->cluster.by == CLUSTER_NODE)
-                return cluster_environment(i, id, 3 + d->sockets.n + d->n_stored, env);
-        if (s->ready_by != READY_IPC)
-                return 0;
-        snprintf(number, sizeof number, "%zu", 3 + d->sockets.n + d->n_stored);
+        if (r < 0 || s->cluster.by == CLUSTER_NODE || s->ready_by != READY_IPC)
+                return r;
+        snprintf(number, sizeof number, "%zu", n);
         return strv_env_set(env, "NODE_CHANNEL_FD", number);
 }
 

@@ -11,7 +11,7 @@ static const char *const depend_kinds[] = { "started", "ready", "completed", NUL
 static const char *const notify_accesses[] = { "none", "main", "exec", "all", NULL };
 static const char *const ready_ways[] = { "start", "notify", "fd", "probe", "log", "ipc", "listen", NULL };
 static const char *const ready_lates[] = { "fail", "pass", NULL };
-static const char *const cluster_ways[] = { "none", "node", NULL };
+static const char *const cluster_ways[] = { "none", "node", "sockets", NULL };
 /* In the order of BalanceStrategy, BalanceAffinity (balance.h). */
 static const char *const cluster_balances[] = { "kernel", "round-robin", "random", "least-connections", NULL };
 static const char *const cluster_affinities[] = { "none", "source", NULL };
@@ -141,6 +141,8 @@ const SpecKey spec_keys[] = {
           .help = "node: the instances are workers of Node's cluster module, and Kingly is their primary: a server that listens on a port, as in "
                   "http.createServer().listen(3000), shares it with the other instances, with nothing changed in the program. Its port is opened by "
                   "Kingly, stays open while the service restarts, and each connection is handed to one instance whole: the program sees its client. "
+                  "sockets: a program of Node finds the service's sockets by the port or path that it listens on, with nothing changed in it, by a few lines "
+                  "that NODE_OPTIONS loads; for a Node whose cluster protocol is not known here, and wherever connections shall be balanced as `sockets` says. "
                   "none: each instance is a process of its own.",
           .example = "node" },
         { "cluster.balance", KEY_ENUM, FIELD(cluster.balance), cluster_balances, .fallback = "round-robin", .effect = EFFECT_RESTART,
@@ -161,7 +163,7 @@ const SpecKey spec_keys[] = {
                   "sd_notify(3)). fd: it writes a newline to the descriptor whose number is in READY_FD. probe: its startup probe has succeeded, or "
                   "where it has none its readiness probe; this is the default for a service with a startup probe. log: it writes a line that "
                   "ready.pattern matches. ipc: a program of Node calls process.send('ready') on the channel that it was given, which "
-                  "stays open as long as it lives. listen: with cluster.by: node, its first server listens.",
+                  "stays open as long as it lives. listen: with cluster.by, its first server listens.",
           .example = "notify" },
         { "ready.pattern", KEY_STRING, FIELD(ready_pattern), .effect = EFFECT_RESTART,
           .help = "With ready.by: log: a regular expression (POSIX extended, see regex(7)) that some part of a line of its output matches when it is "

@@ -13,7 +13,7 @@
 typedef enum ServiceType { SERVICE_SIMPLE, SERVICE_ONESHOT } ServiceType;
 typedef enum NotifyAccess { NOTIFY_ACCESS_NONE, NOTIFY_ACCESS_MAIN, NOTIFY_ACCESS_EXEC, NOTIFY_ACCESS_ALL } NotifyAccess;
 typedef enum ReadyBy { READY_START, READY_NOTIFY, READY_FD, READY_PROBE, READY_LOG, READY_IPC, READY_LISTEN } ReadyBy;
-typedef enum ClusterBy { CLUSTER_NONE, CLUSTER_NODE } ClusterBy;
+typedef enum ClusterBy { CLUSTER_NONE, CLUSTER_NODE, CLUSTER_SOCKETS } ClusterBy;
 typedef enum ReadyLate { READY_LATE_FAIL, READY_LATE_PASS } ReadyLate;
 typedef enum RestartWhen { RESTART_ALWAYS, RESTART_ON_FAILURE, RESTART_NEVER } RestartWhen;
 typedef enum StopScope { STOP_ALL, STOP_GROUP, STOP_MAIN } StopScope;

@@ -157,10 +157,12 @@ static int check_ready_log(const ServiceSpec *s, const char **ret_key, KlError *
 }
 
 static int check_cluster(const ServiceSpec *s, const char **ret_key, KlError *reterr) {
-        if (s->cluster.by != CLUSTER_NODE)
-                return s->ready_by == READY_LISTEN ? FAULT("ready.by", "ready.by: listen goes with cluster.by: node; nobody else tells when it listens") : 0;
+        if (s->cluster.by == CLUSTER_NONE)
+                return s->ready_by == READY_LISTEN ? FAULT("ready.by", "ready.by: listen goes with cluster.by: node or sockets; nobody else tells when it listens") : 0;
         if (s->type == SERVICE_ONESHOT)
                 return FAULT("cluster.by", "cluster.by: a oneshot does its work and ends; only a simple service serves");
+        if (s->cluster.by == CLUSTER_SOCKETS)
+                return s->sockets.n > 0 ? 0 : FAULT("cluster.by", "cluster.by: sockets shares what the service has in `sockets`, which is empty: write the ports that it listens on there");
         if (s->sandbox.network == SANDBOX_NETWORK_NONE)
                 return FAULT("cluster.by", "cluster.by: Kingly would open ports for a service that sandbox.network keeps from all networks");
         return 0;

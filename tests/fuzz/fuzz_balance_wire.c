@@ -19,6 +19,7 @@ static uint64_t walk(const void *packet) {
         case BALANCE_LISTEN:
                 return listen->address.ss_family;
         case BALANCE_SAID:
+        case BALANCE_STRANGE:
                 return strlen(said->text);
         case BALANCE_HELLO:
                 return strlen(hello->program);

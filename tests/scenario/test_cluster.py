@@ -1,6 +1,6 @@
 """`cluster: {by: node}`: unmodified programs of Node share their ports; nothing is lost when they are reloaded, and the channels to them outlive managers, keepers
 and balancers. KINGLY_NODES names further Nodes, each by the path of its program, with a blank between."""
-import http.client, json, os, select, shutil, signal, socket, stat, subprocess, tempfile, threading, time
+import http.client, json, os, re, select, shutil, signal, socket, stat, subprocess, tempfile, threading, time
 from kingly import Scenario, alive, wait_for
 import test_keeper_death
 from test_sockets import free_port
@@ -28,10 +28,10 @@ def get(where, path="/"):
 
 
 class Clients:
-    """Ask all the time, half of them on connections that they keep as long as they are let."""
-    def __init__(self, port, n=6):
+    """Ask all the time, half of them (or none) on connections that they keep as long as they are let."""
+    def __init__(self, port, n=6, keep=True):
         self.port, self.lock, self.done, self.answered, self.failed = port, threading.Lock(), threading.Event(), 0, []
-        self.threads = [threading.Thread(target=self.ask, args=[k % 2 == 0]) for k in range(n)]
+        self.threads = [threading.Thread(target=self.ask, args=[keep and k % 2 == 0]) for k in range(n)]
 
     def __enter__(self):
         for t in self.threads:
@@ -198,6 +198,51 @@ class Cluster(Common, Scenario):
         for k, (spec, words) in enumerate(wrong):
             path = self.file(f"wrong{k}.json", json.dumps({"services": {"app": spec}}))
             self.assertIn(words, self.refused(2, "apply", "-f", path).err)
+
+
+class Sockets(Common, Scenario):
+    """`cluster: {by: sockets}`, which stands in where the protocol is not known: by Node's documented interface alone."""
+    def setUp(self):
+        super().setUp()
+        self.start_daemon()
+        self.path = self.home + "/app.sock"
+        # As of a Node that asks its primary by another name.
+        changed = self.file("changed.cjs", """const { send } = process;
+            if (send) process.send = (m, ...rest) => send.call(process, m && m.act === 'queryServer' ? { ...m, act: 'askPrimary' } : m, ...rest);""")
+        self.env = {"NODE_OPTIONS": "--require " + changed}
+
+    def changed(self, node, **more):
+        return self.app(self.port, self.path, node=node, env=self.env, **more)
+
+    def by_sockets(self, node, balance):
+        sockets = [{"listen": where, "balance": balance} for where in (f"127.0.0.1:{self.port}", self.path)]
+        return self.changed(node, cluster={"by": "sockets"}, sockets=sockets)
+
+    def pids(self):
+        return {get(self.port)["pid"] for _ in range(6)} | {get(self.path)["pid"] for _ in range(6)}
+
+    def test_a_node_with_another_protocol(self):
+        for node in NODES:
+            with self.subTest(node=node):
+                self.kingctl("apply", "--no-wait", "-f", self.file("node.json", json.dumps({"services": {"app": self.changed(node)}})))
+                wait_for("word of it", lambda: re.search('"askPrimary".*cluster: {by: sockets}', self.ok("events").out))
+                self.apply({"app": self.by_sockets(node, "round-robin")})
+                before = self.pids()
+                self.assertEqual(len(before), 2)
+                with Clients(self.port, keep=False) as clients:
+                    clients.some_more()
+                    self.ok("reload", "app")
+                    clients.some_more()
+                self.assertEqual(clients.failed, [])
+                self.assertTrue(before.isdisjoint(self.pids()))
+                self.ok("delete", "app")
+
+    def test_what_is_not_among_them_is_as_it_was(self):
+        other = free_port()
+        spec = self.by_sockets(NODES[0], "kernel") | {"instances": 1}
+        self.apply({"app": spec | {"command": [*spec["command"], str(other)]}})
+        self.assertEqual({get(where)["id"] for where in (self.port, self.path, other)}, {0})
+        self.assertIn("cluster.by: sockets", self.refused(2, "apply", "-f", self.file("none.json", json.dumps({"services": {"app": spec | {"sockets": []}}}))).err)
 
 
 class Edges:

@@ -99,6 +99,10 @@ static void test_listen_and_words(void **state) {
         refused(p, 0, _p.flags = LISTEN_KNOWN + 1);
         refused(p, 0, _p.address_size = 3);
         assert_int_equal(balance_wire_check(&said, sizeof(said), 0), 0);
+        said.h.type = BALANCE_STRANGE;
+        assert_int_equal(balance_wire_check(&said, sizeof(said), 0), 0);
+        refused(said, 0, _p.back = 0);
+        said.h.type = BALANCE_SAID;
         refused(said, 0, memset(_p.text, 'x', sizeof(_p.text)));
         assert_int_equal(balance_wire_check(&trouble, sizeof(trouble), 0), 0);
         refused(trouble, 0, _p.error = -1);
