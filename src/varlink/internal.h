@@ -19,7 +19,6 @@ struct VarlinkServer {
         Connection *connections;
         size_t n_connections;
         User *users;            /* that are neither root nor the owner, and have connections */
-        size_t n_users;
         int reserve[RESERVE_MAX];
         size_t n_reserve;
 };

@@ -1,9 +1,10 @@
-/* How much of the loop's time the clients of others get. What must stay true: all users but root and the owner together have a quarter of it, in equal
- * parts, whatever they send and on however many connections; who uses less than his part never waits; and no turn outlasts a message that takes
- * longer by itself. */
+/* How much of the loop's time the clients of others get. What must stay true: all users but root and the owner together have a quarter of it, in
+ * equal parts among those who ask, whatever they send and on however many connections; who uses less than his part never waits, and nobody long
+ * enough to meet the deadline of a message; no turn outlasts a message that takes longer by itself. */
 #include "varlink/internal.h"
 
-#define TURN  (2 * USEC_PER_MSEC)       /* then what is left of a connection's messages waits for its next one */
+#define DEBT_MAX (5 * USEC_PER_SEC)
+#define TURN     (2 * USEC_PER_MSEC)    /* then what is left of a connection's messages waits for its next one */
 
 struct User {
         VarlinkServer *server;
@@ -34,7 +35,6 @@ int share_join(VarlinkServer *s, Connection *c) {
                         return -ENOMEM;
                 *u = (User) { .server = s, .next = s->users, .uid = c->uid };
                 s->users = u;
-                s->n_users++;
         }
         u->n_connections++;
         c->user = u;
@@ -49,7 +49,6 @@ void share_leave(Connection *c) {
         for (p = &u->server->users; *p != u; p = &(*p)->next)
                 ;
         *p = u->next;
-        u->server->n_users--;
         sd_event_source_disable_unref(u->timer);
         free(u);
 }
@@ -79,11 +78,22 @@ bool share_turn_over(const Connection *c) {
         return c->user && now_usec(CLOCK_MONOTONIC) >= usec_add(c->active, TURN);
 }
 
-void share_spend(Connection *c) {
-        usec_t now;
+/* Among how many what others get is divided now. */
+static size_t users_asking(const Connection *c, usec_t now) {
+        size_t n = 1;
 
-        if (!c->user)
+        for (const User *u = c->server->users; u; u = u->next)
+                n += u != c->user && u->until > now;
+        return n;
+}
+
+void share_spend(Connection *c) {
+        User *u = c->user;
+        usec_t now, from;
+
+        if (!u)
                 return;
         now = now_usec(CLOCK_MONOTONIC);
-        c->user->until = usec_add(MAX(c->user->until, now), (now - c->active) * (4 * c->server->n_users - 1));
+        from = MAX(u->until, now);
+        u->until = MIN(from + (now - c->active) * (4 * users_asking(c, now) - 1), now + DEBT_MAX);
 }
