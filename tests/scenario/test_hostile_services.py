@@ -102,6 +102,18 @@ class HostileServices(Guarded):
         wait_for("the books to be kept", lambda: "exited" in [e["kind"] for e in self.events("web")])
         self.ok("stop", "all")
 
+    def test_one_that_writes_without_end_holds_up_nobody(self):
+        """Its files keep their measure, others are heard beside it, and it stops when it is told to."""
+        self.apply({"loud": {"command": ["yes", "x" * 100], "instances": 3, "log": {"to": "file", "max_size": "1M", "keep": 1}}})
+        logs = os.path.join(self.home, "logs")
+        wait_for("a rotation of each", lambda: len([e for e in os.listdir(logs) if e.endswith(".1")]) == 3)
+        for n in range(3):
+            self.apply({f"quiet{n}": {"command": ["sh", "-c", f"echo here {n}; exec sleep 1000"], "log": {"to": "file"}}})
+            wait_for("its line", lambda: self.messages(f"quiet{n}") == [f"here {n}"])
+        self.ok("stop", "loud")
+        self.assertLess(sum(e.stat().st_size for e in os.scandir(logs)), 10 << 20)
+        self.assertEqual(self.runs_once("loud"), [])
+
     def test_descriptors_that_nobody_asked_for_are_closed(self):
         script = ("notify('READY=1')\nimport array\ns = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)\ns.connect(os.environ['NOTIFY_SOCKET'])\n"
                   "for n in range(50): s.sendmsg([b'FDSTORE=1'], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array('i', [0] * 200))])\nnotify('STATUS=sent')\ntime.sleep(1000)")
