@@ -8,7 +8,10 @@ s = socket.socket(fileno=3)
 s.setblocking(True)
 while True:
     c, _ = s.accept()
-    c.sendall(b"%d %s\\n" % (os.getpid(), open(os.environ["CREDENTIALS_DIRECTORY"] + "/word", "rb").read()))
+    try:
+        c.sendall(b"%d %s\\n" % (os.getpid(), open(os.environ["CREDENTIALS_DIRECTORY"] + "/word", "rb").read()))
+    except BrokenPipeError:
+        pass
     c.close()
 """
 WORD = "planted-word"
