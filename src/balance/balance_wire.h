@@ -1,12 +1,12 @@
 /* The protocol between manager and balancer (kingd-balancer): fixed binary messages, one per SOCK_SEQPACKET packet, descriptors by SCM_RIGHTS.
  *
  * Same machine, same build or its neighbour: host byte order, natural alignment, a version in HELLO. Each side checks every packet before use
- * (balance_wire_check()); an unknown type is ignored, a malformed packet is dropped with a warning (balancer) or fails the wire (manager).
+ * (balance_wire_check()); an unknown type is ignored, a malformed packet is asked for again (balancer: MISSED) or fails the wire (manager).
  *
- * The manager states how things shall be, and may state it all again at any time: the same id replaces. A new manager on an old wire says HELLO,
- * each FRONT and BACK, then STATED: what was not stated by then is gone. The balancer never waits for the manager: what does not fit
- * the wire is kept (DRAINED, TROUBLE, CLOSED: one each) or dropped (SAID, beyond BALANCE_WORDS_MAX), and ASK tells the whole state at any time. It goes on
- * balancing while nobody listens. When all copies of the other end are closed, it accepts nothing more, lets what is open end, and ends itself.
+ * The manager states how things shall be, and may state it all again at any time: the same id replaces. A new manager on an old wire, and one that was
+ * told MISSED, says HELLO, each FRONT and BACK, then STATED: what was not stated by then is gone. The balancer never waits for the manager: what does not
+ * fit the wire is kept (DRAINED, TROUBLE, CLOSED, MISSED: one each) or dropped (SAID, beyond BALANCE_WORDS_MAX), and ASK tells the whole state at any time.
+ * It goes on balancing while nobody listens. When all copies of the other end are closed, it accepts nothing more, lets what is open end, and ends itself.
  *
  * A front is a listening socket. A back is where its connections go: an ADDRESS to connect to, or a CHANNEL, the IPC channel of a Node process, to which
  * they are handed by the cluster protocol. Back ids are the manager's; with kind ADDRESS the pair (front, back) names one, so an instance may be known by the

@@ -70,8 +70,9 @@ static const EventInfo kinds[_EVENT_KIND_MAX] = {
                 "@KINGLY_SERVICE@ shows its last words." },
         [EVENT_BALANCE_TROUBLE] = { "balance-trouble", "90622bef61974a2eb635ab2632330fd3", LOG_WARNING, SERVICE "has trouble with its connections",
                 "An instance is ready and takes no connections from its balancer, which leaves it out for a growing while and then tries again; or the "
-                "balancer itself can accept none. The message says why, and, later, that it is over. Where an instance refuses connections: does it "
-                "accept from the descriptor that it is given?" },
+                "balancer itself can accept none, which it tries again as well; the message says why, and, later, that it is over. Or the balancer "
+                "could not take in what it was told, and is told again. Where an instance refuses connections: does it accept from the descriptor "
+                "that it is given?" },
         [EVENT_LOST] = { "lost", "a266ced9e87c435bb60dfec1bc931ee2", LOG_WARNING, SERVICE "ended while nobody looked",
                 "It ended while no kingd lived. Its status is not known to anybody, which counts as a failure." },
         [EVENT_COMPLETED] = { "completed", "5b3b5e91466e456cba73d46d37d3316c", LOG_INFO, SERVICE "has done its work",
