@@ -1,6 +1,6 @@
 """Servers that know nothing of draining or balancing: they take the socket they are given (from descriptor 3 on) and die at SIGTERM at once.
 Arguments: a directory, and `echo` for one that keeps each connection open and answers line by line. A file `unready.N` there lets instance N answer 503 to
-/ready, `slow.N` makes it take its time over each answer, `proxied` makes it expect a header of the PROXY protocol, which it answers with."""
+/ready, `slow.N` makes it answer nobody while it is there, `proxied` makes it expect a header of the PROXY protocol, which it answers with."""
 import http.server, os, socket, struct, sys, threading, time
 
 home, me = sys.argv[1], os.environ["KINGLY_INSTANCE"]
@@ -25,8 +25,8 @@ def proxied(file):
 
 class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
-        if there("slow." + me):
-            time.sleep(0.3)
+        while there("slow." + me):
+            time.sleep(0.05)
         bad = self.path == "/ready" and there("unready." + me)
         body = f"{os.getpid()} {me} {self.header}".encode()
         self.send_response(503 if bad else 200)
