@@ -1,24 +1,21 @@
-/* The set of services. Must stay true: `order` is sorted by position and holds exactly what `services` holds; dependents are pointers
- * into the set and are rebuilt before the loop runs again whenever the set changes. */
+/* The set of services. Must stay true: `order` is sorted by position and holds exactly what `services` holds. */
 #include <stdio.h>
 
-#include "base/log.h"
 #include "base/text.h"
-#include "manager/books.h"
 #include "manager/balance.h"
+#include "manager/books.h"
 #include "manager/cluster.h"
 #include "manager/collector.h"
 #include "manager/fd_store.h"
 #include "manager/instance.h"
-#include "manager/schedule.h"
-#include "manager/probes.h"
-#include "manager/service.h"
 #include "manager/number.h"
+#include "manager/probes.h"
 #include "manager/rolling.h"
+#include "manager/schedule.h"
+#include "manager/service.h"
 #include "manager/sockets.h"
 #include "manager/wait.h"
 #include "manager/watch.h"
-#include "model/depend.h"
 
 Service *service_find(Manager *m, const char *ns, const char *name) {
         char key[300];
@@ -246,191 +243,4 @@ bool service_collect(Service *s) {
         }
         service_free(s);
         return true;
-}
-
-/* ---- dependencies ---- */
-
-Service *service_dependency(const Service *s, const Dependency *d) {
-        const char *slash = strchr(d->name, '/');
-
-        return slash ? map_get(s->manager->services, d->name) : service_find(s->manager, s->spec->ns, d->name);
-}
-
-int service_rebuild_dependents(Manager *m) {
-        for (size_t k = 0; k < m->n_order; k++)
-                m->order[k]->n_dependents = 0;
-        for (size_t k = 0; k < m->n_order; k++) {
-                Service *s = m->order[k];
-
-                for (size_t n = 0; n < s->spec->depends.n; n++) {
-                        Service *d = service_dependency(s, s->spec->depends.items + n), **list;
-
-                        if (!d)
-                                continue;
-                        list = reallocarray(d->dependents, d->n_dependents + 1, sizeof(Service *));
-                        if (!list)
-                                return -ENOMEM;
-                        d->dependents = list;
-                        d->dependents[d->n_dependents++] = s;
-                }
-        }
-        m->set_changed = false;
-        return 0;
-}
-
-/* 1, 0 or -1 for one instance of a dependency. */
-static int instance_meets(const Instance *i, DependKind kind) {
-        const Lifecycle *l = &i->lc;
-
-        if (l->state == LC_FAILED)
-                return -1;
-        if (i->restart_deferred)
-                return 0;
-        /* Whoever connects will be served. */
-        if (l->state == LC_WAIT_DEMAND)
-                return kind != DEPEND_COMPLETED;
-        switch (kind) {
-        case DEPEND_STARTED:
-                return l->state == LC_STARTING || l->state == LC_RUNNING || l->state == LC_RELOADING || l->state == LC_EXITED;
-        case DEPEND_READY:
-                return lifecycle_ready(l, i->service->spec) || (i->service->spec->type == SERVICE_ONESHOT && l->state == LC_EXITED);
-        default:
-                return l->state == LC_EXITED;
-        }
-}
-
-int service_dependencies_met(const Service *s, char *buf, size_t size) {
-        static const char *const words[] = { [DEPEND_STARTED] = "start", [DEPEND_READY] = "be ready", [DEPEND_COMPLETED] = "complete" };
-
-        for (size_t n = 0; n < s->spec->depends.n; n++) {
-                const Dependency *d = s->spec->depends.items + n;
-                Service *on = service_dependency(s, d);
-
-                if (!on) {
-                        snprintf(buf, size, "depends on %s, which does not exist", d->name);
-                        return -1;
-                }
-                for (size_t k = 0; k < on->n_instances; k++) {
-                        int met = instance_meets(on->instances[k], d->kind);
-
-                        if (met > 0 || on->instances[k]->removing || on->instances[k]->surge)
-                                continue;
-                        snprintf(buf, size, met < 0 ? "depends on %s, which has failed" : "waiting for %s to %s", d->name, words[d->kind]);
-                        return met;
-                }
-        }
-        return 1;
-}
-
-void service_recheck_all(Manager *m) {
-        for (size_t k = 0; k < m->n_order; k++)
-                for (size_t n = 0; n < m->order[k]->n_instances; n++)
-                        (void) instance_deps_recheck(m->order[k]->instances[n]);
-}
-
-/* A list instead of recursion: a failure runs down a chain of thousands. */
-void service_tell_dependents(Service *s) {
-        Manager *m = s->manager;
-
-        if (s->n_dependents == 0 || s->telling)
-                return;
-        s->telling = true;
-        s->tell_next = NULL;
-        *m->tell_tail = s;
-        m->tell_tail = &s->tell_next;
-        if (m->telling)
-                return;
-        m->telling = true;
-        while ((s = m->tell)) {
-                m->tell = s->tell_next;
-                if (!m->tell)
-                        m->tell_tail = &m->tell;
-                s->telling = false;
-                for (size_t k = 0; k < s->n_dependents; k++)
-                        for (size_t n = 0; n < s->dependents[k]->n_instances; n++)
-                                (void) instance_deps_recheck(s->dependents[k]->instances[n]);
-        }
-        m->telling = false;
-}
-
-/* ---- start and ordered stop ---- */
-
-/* Each service once in a round, however many ways lead to it. */
-void service_start_needed(Service *s, uint64_t round) {
-        for (size_t n = 0; n < s->spec->depends.n; n++) {
-                Service *d = service_dependency(s, s->spec->depends.items + n);
-                bool idle = d && service_settled(d) && !schedule_holds(d);
-
-                /* A oneshot that has completed is not run again by whoever needs it. */
-                for (size_t k = 0; idle && k < d->n_instances; k++)
-                        idle = d->instances[k]->lc.state != LC_EXITED;
-                if (idle) {
-                        d->goal_dirty = d->goal_dirty || !d->wanted;
-                        d->wanted = true;
-                        service_start(d, round);
-                }
-        }
-}
-
-void service_start(Service *s, uint64_t round) {
-        if (s->deleting || s->start_round == round)
-                return;
-        s->start_round = round;
-        watch_begin(s);
-        service_start_needed(s, round);
-        for (size_t k = 0; k < s->n_instances; k++)
-                if (!s->instances[k]->removing)
-                        instance_order(s->instances[k], EV_START);
-}
-
-uint64_t service_round(Manager *m) {
-        return ++m->start_round;
-}
-
-static bool going_down(const Instance *i) {
-        return (!i->lc.wanted || i->lc.restart_pending) && (lifecycle_alive(&i->lc) || i->lc.state == LC_POST_STOP);
-}
-
-static bool dependents_down(const Service *s) {
-        for (size_t k = 0; k < s->n_dependents; k++)
-                for (size_t n = 0; n < s->dependents[k]->n_instances; n++) {
-                        const Instance *i = s->dependents[k]->instances[n];
-                        if (i->stop_deferred || i->restart_deferred || going_down(i))
-                                return false;
-                }
-        return true;
-}
-
-/* Stops what may stop. True when something is on its way down, so that there is a reason for the others to wait. */
-static bool stop_round(Manager *m, bool regardless, bool *ret_progress) {
-        bool moving = false;
-
-        m->stops_deferred = *ret_progress = false;
-        for (size_t k = m->n_order; k > 0; k--) {
-                Service *s = m->order[k - 1];
-                bool free_to_stop = regardless || dependents_down(s);
-
-                for (size_t n = 0; n < s->n_instances; n++) {
-                        Instance *i = s->instances[n];
-
-                        if ((i->stop_deferred || i->restart_deferred) && free_to_stop) {
-                                instance_order(i, i->stop_deferred ? EV_STOP : EV_RESTART);
-                                *ret_progress = true;
-                        }
-                        m->stops_deferred = m->stops_deferred || i->stop_deferred || i->restart_deferred;
-                        moving = moving || going_down(i);
-                }
-        }
-        return moving;
-}
-
-/* A service that is being deleted may stand in a circle with one that was added since: then nobody would begin. */
-void service_stop_pump(Manager *m) {
-        bool moving, progress;
-
-        do
-                moving = stop_round(m, false, &progress);
-        while (m->stops_deferred && !moving && progress);
-        if (m->stops_deferred && !moving)
-                (void) stop_round(m, true, &progress);
 }
