@@ -1,8 +1,7 @@
 /* Owns the control processes. Must stay true: each has a deadline and one end; `done` is called at most once, from the loop, as the last thing that
- * happens to a Control; what is left of it after that is a Remains, which only waits for the cell to become empty and is nobody's business. */
-#include "manager/control.h"
+ * happens to a Control; what is left of it after that is nobody's business (control_remains.c). */
+#include "manager/control_private.h"
 
-#include <fcntl.h>
 #include <stdio.h>
 #include <sys/wait.h>
 
@@ -13,29 +12,6 @@
 #include "manager/instance.h"
 #include "manager/link.h"
 #include "manager/spawn.h"
-
-struct Control {
-        Instance *instance;
-        char *what, **command, **env;
-        ControlDone done;
-        void *userdata;
-        usec_t timeout;
-        uint64_t run;
-        pid_t pid;                         /* 0: not known yet */
-        uint8_t invocation[16];
-        Cell *cell;
-        sd_event_source *timer, *output, *late;   /* late: it failed before control_start() had returned */
-        int read;                          /* of a quiet one: our end of its pipe, or -EBADF */
-        int write;                         /* the other, until it is spawned */
-        size_t used;                       /* of tail */
-        char tail[CONTROL_OUTPUT_MAX];
-        bool quiet : 1;
-        bool gated : 1;
-        bool pending : 1;                  /* the keeper's socket was full */
-        bool permanent : 1;                /* of late */
-        char *why;                         /* of late */
-        int error;
-};
 
 static Control *control_free(Control *c) {
         if (!c)
@@ -71,61 +47,6 @@ Instance *control_of_pid(const Manager *m, pid_t pid) {
         return NULL;
 }
 
-/* ---- what is left of it ---- */
-
-#define REMAINS_MAX (10 * USEC_PER_SEC)    /* then the cell is given up: what does not die of SIGKILL sleeps in the kernel */
-
-struct ControlRemains {
-        ControlRemains *next;
-        Manager *manager;
-        Cell *cell;
-        sd_event_source *timer;
-};
-
-static void remains_free(ControlRemains *r) {
-        for (ControlRemains **p = &r->manager->control_remains; *p; p = &(*p)->next)
-                if (*p == r) {
-                        *p = r->next;
-                        break;
-                }
-        sd_event_source_disable_unref(r->timer);
-        (void) cell_clean(r->cell);
-        cell_free(r->cell);
-        free(r);
-}
-
-static int on_remains_late(sd_event_source *s, uint64_t usec, void *userdata) {
-        ControlRemains *r = userdata;
-
-        log_warning("%s: a killed control process has not ended", cell_where(r->cell));
-        remains_free(r);
-        return 0;
-}
-
-/* Takes the cell, whose processes were killed. */
-static void leave_remains(Manager *m, Cell *cell) {
-        ControlRemains *r = cell_populated(cell) != 0 ? malloc(sizeof(ControlRemains)) : NULL;
-
-        if (!r) {
-                (void) cell_clean(cell);
-                cell_free(cell);
-                return;
-        }
-        *r = (ControlRemains) { .manager = m, .cell = cell, .next = m->control_remains };
-        m->control_remains = r;
-        if (cell_watch_empty(cell) < 0 ||
-            sd_event_add_time_relative(m->event, &r->timer, CLOCK_MONOTONIC, REMAINS_MAX, USEC_PER_SEC, on_remains_late, r) < 0)
-                remains_free(r);
-}
-
-void control_empty(Manager *m, Cell *cell) {
-        for (ControlRemains *r = m->control_remains; r; r = r->next)
-                if (r->cell == cell) {
-                        remains_free(r);
-                        return;
-                }
-}
-
 /* ---- the end ---- */
 
 /* main_alive: the keeper has not said that it ended. */
@@ -138,7 +59,7 @@ static void end_tree(Control *c, bool main_alive) {
                 return;
         if (main_alive || cell_populated(c->cell) != 0)
                 (void) cell_kill(c->cell);
-        leave_remains(m, TAKE_PTR(c->cell));
+        control_leave_remains(m, TAKE_PTR(c->cell));
 }
 
 /* Takes c: tells whoever wanted it. */
@@ -202,68 +123,8 @@ void control_cancel_all(Instance *i) {
 }
 
 void control_free_all(Manager *m) {
-        while (m->control_remains)
-                remains_free(m->control_remains);
+        control_free_remains(m);
         m->controls = map_free(m->controls);
-}
-
-/* ---- output ---- */
-
-#define READ_MAX 65536                     /* bytes a turn, and after its end */
-
-static void keep_tail(Control *c, const char *p, size_t n) {
-        size_t max = sizeof c->tail, keep;
-
-        if (n >= max) {
-                memcpy(c->tail, p + n - max, max);
-                c->used = max;
-                return;
-        }
-        keep = MIN(c->used, max - n);
-        memmove(c->tail, c->tail + c->used - keep, keep);
-        memcpy(c->tail + keep, p, n);
-        c->used = keep + n;
-}
-
-/* True: there will be no more. */
-static bool read_output(Control *c) {
-        char buffer[4096];
-        size_t total = 0;
-
-        while (total < READ_MAX) {
-                ssize_t n = read(c->read, buffer, sizeof buffer);
-
-                if (n < 0 && errno == EINTR)
-                        continue;
-                if (n < 0)
-                        return errno != EAGAIN;
-                if (n == 0)
-                        return true;
-                keep_tail(c, buffer, (size_t) n);
-                total += (size_t) n;
-        }
-        return false;
-}
-
-static int on_output(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
-        Control *c = userdata;
-
-        if (read_output(c))
-                c->output = sd_event_source_disable_unref(c->output);
-        return 0;
-}
-
-static int open_output(Control *c, sd_event *event) {
-        int pair[2], r;
-
-        if (pipe2(pair, O_CLOEXEC) < 0)
-                return -errno;
-        c->read = pair[0];
-        c->write = pair[1];
-        r = fd_nonblock(c->read, true);
-        if (r >= 0)
-                r = sd_event_add_io(event, &c->output, c->read, EPOLLIN, on_output, c);
-        return r < 0 ? r : sd_event_source_set_priority(c->output, PRIORITY_API);
 }
 
 /* ---- the start ---- */
@@ -326,7 +187,7 @@ static int prepare(Control *c, const ControlRequest *r, KlError *reterr) {
                 return -ENOMEM;
         if ((k = spawn_invocation(m, c->invocation)) < 0 || (k = spawn_run_number(m, &c->run)) < 0 || (k = open_cell(c, reterr)) < 0)
                 return k;
-        if (r->quiet && (k = open_output(c, m->event)) < 0)
+        if (r->quiet && (k = control_open_output(c, m->event)) < 0)
                 return k;
         k = sd_event_add_time_relative(m->event, &c->timer, CLOCK_MONOTONIC, r->timeout, USEC_PER_MSEC, on_timeout, c);
         if (k >= 0)
@@ -431,6 +292,6 @@ void control_exited(Manager *m, const WireExited *p) {
         }
         r.why = why;
         if (c->output)
-                (void) read_output(c);
+                (void) control_read_output(c);
         conclude(c, &r, false);
 }
