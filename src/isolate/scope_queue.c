@@ -71,7 +71,9 @@ void scope_queue_pump(ScopeIsolate *si) {
                 scope_queue_remove(c);
                 r = c->state == SCOPE_PLACED ? scope_live_send(c) : scope_job_send(c);
                 if (r == -ENOTCONN) {
-                        /* The connection says so itself in a moment, and everything is sent again over the next one. */
+                        /* The connection says so itself in a moment, if it is not kept from it by one try after the other, and everything is
+                         * sent again over the next one. */
+                        si->up = false;
                         scope_queue_add(c);
                         break;
                 }

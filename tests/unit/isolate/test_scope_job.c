@@ -523,6 +523,32 @@ static void test_dies_with_the_answer_under_way(void **state) {
         assert_null(fake.told); /* no job of ours is known, and a scope without a process is none */
 }
 
+/* Nobody is there to connect to afterwards. Starts that were under way are not tried on a connection that is closing: it would never be closed. */
+static void test_connection_that_breaks(void **state) {
+        _cleanup_(spec_freep) ServiceSpec *spec = make_spec("default", "web");
+        usec_t last = usec_add(now_usec(CLOCK_MONOTONIC), DEADLINE_USEC);
+        static Child c[8];
+
+        assert_int_equal(setenv("XDG_RUNTIME_DIR", "/nonexistent", 1), 0);
+        assert_int_equal(setenv("DBUS_SESSION_BUS_ADDRESS", "unix:path=/nonexistent/bus", 1), 0);
+        si->isolate.options.user = true;
+        SCRIPT(ANSWER_SILENCE);
+        for (unsigned k = 0; k < ARRAY_SIZE(c); k++)
+                begin(c + k, spec, k + 1);
+        while (strv_length(fake.started) < ARRAY_SIZE(c))
+                assert_true(sd_event_run(event, USEC_PER_SEC) >= 0);
+        assert_int_equal(shutdown(sd_bus_get_fd(fake.bus), SHUT_RDWR), 0); /* the children have it, too */
+        while (si->bus) {
+                assert_true(now_usec(CLOCK_MONOTONIC) < last);
+                assert_true(sd_event_run(event, USEC_PER_SEC) >= 0);
+        }
+        assert_int_equal(si->in_flight, 0);
+        for (unsigned k = 0; k < ARRAY_SIZE(c); k++) {
+                assert_false(c[k].placed);
+                end(c + k);
+        }
+}
+
 static void test_signals_that_were_lost(void **state) {
         _cleanup_(spec_freep) ServiceSpec *spec = NULL;
         static Child c[4];
@@ -758,6 +784,7 @@ int main(void) {
                 TEST(test_property_that_is_needed), TEST(test_property_nobody_sent), TEST(test_job_that_fails),
                 TEST(test_process_is_elsewhere), TEST(test_refusals),
                 TEST(test_bus_is_full_for_a_moment), TEST(test_window), TEST(test_dies_with_the_answer_under_way),
+                TEST(test_connection_that_breaks),
                 TEST(test_signals_that_were_lost), TEST(test_stopped_by_a_job), TEST(test_asked_who_stopped_it), TEST(test_live_limits), TEST(test_names),
                 TEST(test_names_too_long), cmocka_unit_test(test_name_is_unit),
         };
