@@ -50,7 +50,7 @@ $(TWIN): tests/scenario/notify_twin.c $(MAKEFILE_LIST)
 UPGRADE := $(BUILD)/tests/upgrade
 UPGRADE_PROGRAMS := $(addprefix $(UPGRADE)/next/,kingd kingd-manager kingd-logger) $(UPGRADE)/table/kingd $(UPGRADE)/fall/kingd $(UPGRADE)/schema/kingd-manager \
 	$(UPGRADE)/fall/kingd-manager
-upgrade_objects = $(patsubst src/%.c,$(UPGRADE)/next/%.o,$(shell grep -l KINGLY_VERSION src/$(1)/*.c))
+upgrade_objects = $(patsubst src/%.c,$(UPGRADE)/next/%.o,$(shell grep -rl --include="*.c" KINGLY_VERSION src/$(1)))
 NEXT_VERSION := -UKINGLY_VERSION -DKINGLY_VERSION='"9.9.9"'
 define UPGRADE_link
 	$(call say,test,$@)

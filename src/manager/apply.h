@@ -2,7 +2,7 @@
 #pragma once
 
 #include "manager/manager.h"
-#include "manager/service.h"
+#include "manager/life/service.h"
 #include "model/plan.h"
 
 /* Plans and, unless diff, performs it: the store first (durably), then the services. desired's specs are taken (the list is left empty)

@@ -5,13 +5,13 @@
 #include <sys/wait.h>
 
 #include "base/log.h"
-#include "manager/api.h"
-#include "manager/books.h"
+#include "manager/api/api.h"
+#include "manager/books/books.h"
 #include "manager/events.h"
-#include "manager/follow.h"
-#include "manager/instance.h"
+#include "manager/api/follow.h"
+#include "manager/life/instance.h"
 #include "manager/journal_events.h"
-#include "manager/said.h"
+#include "manager/notify/said.h"
 #include "model/redact.h"
 
 static PendingEvent *pending_free(PendingEvent *e) {

@@ -8,7 +8,7 @@
 
 #include "base/log.h"
 #include "logger/journal_fields.h"
-#include "manager/instance.h"
+#include "manager/life/instance.h"
 
 #define IDENTIFIER "kingd"
 #define NAME_MAX_OURS 64

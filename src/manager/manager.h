@@ -12,7 +12,7 @@
 #include "isolate/isolate.h"
 #include "keeper/wire.h"
 #include "logger/journal_send.h"
-#include "manager/call_list.h"
+#include "manager/api/call_list.h"
 #include "manager/places.h"
 #include "model/lifecycle.h"
 #include "model/spec.h"

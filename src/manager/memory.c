@@ -1,9 +1,9 @@
 /* Where the kernel tells who grew too big (isolate/memory_watch.c), it is listened to. Elsewhere all services with limits.memory_restart are looked
  * at every five seconds, by one timer. Must stay true: no timer runs when there is nobody to look at. */
 #include "base/text.h"
-#include "manager/api.h"
+#include "manager/api/api.h"
 #include "manager/events.h"
-#include "manager/instance.h"
+#include "manager/life/instance.h"
 #include "manager/memory.h"
 
 #define PERIOD (5 * USEC_PER_SEC)

@@ -3,12 +3,12 @@
 
 #include "base/log.h"
 #include "manager/apply.h"
-#include "manager/books.h"
+#include "manager/books/books.h"
 #include "manager/events.h"
-#include "manager/instance.h"
+#include "manager/life/instance.h"
 #include "manager/link.h"
-#include "manager/reexec.h"
-#include "manager/service.h"
+#include "manager/books/reexec.h"
+#include "manager/life/service.h"
 #include "manager/shutdown.h"
 #include "manager/upward.h"
 

@@ -1,5 +1,5 @@
 /* A rolling reload: every instance is replaced by a new one without the service ever being less than it should be. Pure: what there is goes in, the one
- * next step comes out; whoever performs it (manager/rolling.c) asks again when something has changed. Nothing is remembered between two questions, so that
+ * next step comes out; whoever performs it (manager/life/rolling.c) asks again when something has changed. Nothing is remembered between two questions, so that
  * another manager goes on from what it finds.
  *
  * Invariants, checked by the random test: at most max_surge processes more than instances, those that drain included · never more than max_unavailable

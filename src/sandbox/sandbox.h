@@ -1,5 +1,5 @@
 /* The `sandbox` keys of a specification as the kernel wants them: changes to the file system, a filter of system calls, Landlock rules. What a kernel
- * or a machine permits is found out by whoever uses this (manager/sandbox.c); nothing here changes the caller. */
+ * or a machine permits is found out by whoever uses this (manager/spawn/sandbox.c); nothing here changes the caller. */
 #pragma once
 
 #include "base/error.h"

@@ -1,0 +1,10 @@
+/* The main process of a run as the service names it: MAINPID=, MAINPIDFDID= and MAINPIDFD= of sd_notify(3). */
+#pragma once
+
+#include "manager/notify/notify_private.h"
+
+/* Takes what the message names for the main process, if it can be; else says why not (said_refuse). Recorded on return. */
+void main_process_told(Instance *i, const NotifyMessage *m, const NotifySource *from, NotifyFds *fds);
+/* What the books say against what the keeper says, when a manager takes a run up: the books were written first. True: the process of the books
+ * lives, and is the main one again. */
+bool main_process_recall(Instance *i, pid_t pid, uint64_t start_time, pid_t keepers);
