@@ -1,10 +1,11 @@
-/* Inside of the kind `scope`: one bus connection, the scopes on it, and the way of a start.
+/* Inside of the kind `scope`: one connection to systemd, the scopes on it, and the way of a start.
  *
  *   NEW ──place──▶ WAITING ──window──▶ CALLED ──reply──▶ QUEUED ──JobRemoved "done"──▶ PLACED
  *                     ▲                   │                 │
  *                     └── fault of the moment, new name, a property less        (anything else, or the deadline) ──▶ FAILED
  *
  * scope.c             the vtable, names, and the life of a cell
+ * scope_connect.c     where systemd is reached
  * scope_bus.c         the connection, and what it says unasked
  * scope_probe.c       what is asked before all else
  * scope_queue.c       the window
@@ -57,6 +58,8 @@ struct ScopeCell {
 typedef struct ScopeIsolate {
         Isolate isolate;
         sd_bus *bus;
+        bool direct;                   /* bus ends at systemd's own socket, or did so last: there is no bus in between */
+        bool bus_only;                 /* systemd's own socket is of no use to us */
         bool up;                       /* subscribed, and systemd is there */
         unsigned attempt;              /* reconnections in a row */
         sd_event_source *pump;         /* deferred: sends what waits */
@@ -79,13 +82,19 @@ static inline ScopeIsolate *SCOPE_ISOLATE(const ScopeCell *c) {
         return (ScopeIsolate *) c->cell.isolate;
 }
 
+/* ---- scope_connect.c ---- */
+
+/* Opens si->bus, without waiting. After a connection to systemd's own socket broke, that one is tried alone for some attempts, since
+ * systemd comes back to it; -ECONNREFUSED or -ENOENT as long as it has not. */
+int scope_connect(ScopeIsolate *si);
+const char *scope_connection_name(const ScopeIsolate *si);     /* for messages: "system bus" */
+
 /* ---- scope_bus.c ---- */
 
 /* Connects and asks what systemd can do, synchronously; then attaches to the event loop. */
 int scope_bus_start(ScopeIsolate *si, KlError *reterr);
 int scope_bus_listen(ScopeIsolate *si);        /* the last of that: si->bus is there */
 void scope_bus_stop(ScopeIsolate *si);
-const char *scope_bus_name(const ScopeIsolate *si);
 /* A call of the manager object with no reply wanted. One that cannot be sent is lost with the connection that it was about. */
 void scope_bus_tell(ScopeIsolate *si, const char *method, const char *types, ...);
 /* Has scope_queue_pump() run from the event loop: at once, or after a fault, a moment later. */

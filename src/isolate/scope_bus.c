@@ -1,4 +1,4 @@
-/* The connection to systemd: owns the bus, its matches, and what has to be asked anew after signals may have been lost.
+/* The connection to systemd: owns its matches, its being made again, and what has to be asked anew after signals may have been lost.
  *
  * What must stay true: after the start nothing here waits; the matches are in place before systemd is asked anything whose end a signal
  * tells; a connection that breaks fails no start, it is made again and what was under way is looked up; a scope that somebody else ends is
@@ -11,10 +11,6 @@
 
 #define RETRY_MIN_USEC (50 * USEC_PER_MSEC)
 #define RETRY_MAX_USEC (5 * USEC_PER_SEC)
-
-const char *scope_bus_name(const ScopeIsolate *si) {
-        return si->isolate.options.user ? "user bus" : "system bus";
-}
 
 /* ---- what waits is sent from the loop ---- */
 
@@ -237,7 +233,7 @@ static void bus_lost(ScopeIsolate *si) {
 }
 
 static int on_disconnected(sd_bus_message *m, void *userdata, sd_bus_error *reterr) {
-        log_debug("the %s went away, connecting again", scope_bus_name(userdata));
+        log_debug("the %s went away, connecting again", scope_connection_name(userdata));
         bus_lost(userdata);
         return 0;
 }
@@ -256,32 +252,26 @@ static const struct {
 static const char owner_match[] = "type='signal',sender='org.freedesktop.DBus',path='/org/freedesktop/DBus',"
         "interface='org.freedesktop.DBus',member='NameOwnerChanged',arg0='" SYSTEMD_NAME "'";
 
-/* A match that is refused ends the connection, which is then made again. */
+/* A match that is refused ends the connection, which is then made again. At systemd's own socket there is one sender, without a name. */
 static int add_matches(ScopeIsolate *si) {
         int r;
 
         for (size_t k = 0; k < ARRAY_SIZE(matches); k++) {
-                r = sd_bus_match_signal_async(si->bus, NULL, matches[k].sender, matches[k].path, matches[k].interface, matches[k].member,
+                const char *sender = si->direct ? NULL : matches[k].sender;
+
+                r = sd_bus_match_signal_async(si->bus, NULL, sender, matches[k].path, matches[k].interface, matches[k].member,
                                               matches[k].handler, NULL, si);
                 if (r < 0)
                         return r;
         }
-        return sd_bus_add_match_async(si->bus, NULL, owner_match, on_owner_changed, NULL, si);
-}
-
-static int bus_open(ScopeIsolate *si) {
-        int r;
-
-        r = (si->isolate.options.user ? sd_bus_open_user_with_description : sd_bus_open_system_with_description)(&si->bus, "scopes");
-        if (r < 0)
-                return r;
-        return sd_bus_set_exit_on_disconnect(si->bus, false);
+        return si->direct ? 0 : sd_bus_add_match_async(si->bus, NULL, owner_match, on_owner_changed, NULL, si);
 }
 
 static int on_subscribed(sd_bus_message *m, void *userdata, sd_bus_error *reterr) {
         const sd_bus_error *e = sd_bus_message_get_error(m);
 
-        /* Without systemd there is nobody to hear from: its arrival on the bus brings the rest. */
+        /* Without systemd on the bus there is nobody to hear from: its arrival brings the rest. At its own socket, which tells all of them
+         * everything, the answer only says that it is there. */
         if (e)
                 log_debug("cannot subscribe to systemd's signals yet: %s", e->message ?: e->name);
         else
@@ -309,11 +299,11 @@ static int bus_attach(ScopeIsolate *si) {
 static void bus_connect(ScopeIsolate *si) {
         int r;
 
-        r = bus_open(si);
+        r = scope_connect(si);
         if (r >= 0)
                 r = bus_attach(si);
         if (r < 0) {
-                log_errno(LOG_DEBUG, r, "cannot connect to the %s, trying again", scope_bus_name(si));
+                log_errno(LOG_DEBUG, r, "cannot connect to the %s, trying again", scope_connection_name(si));
                 bus_lost(si);
         }
 }
@@ -345,18 +335,32 @@ int scope_bus_listen(ScopeIsolate *si) {
         return r < 0 ? r : bus_attach(si);
 }
 
-int scope_bus_start(ScopeIsolate *si, KlError *reterr) {
+static int connect_and_probe(ScopeIsolate *si, KlError *reterr) {
         int r;
 
-        r = bus_open(si);
+        r = scope_connect(si);
         if (r < 0)
-                return kl_error_set(reterr, r, KL_E_FAILED, "cannot connect to the %s: %s", scope_bus_name(si), strerror(-r));
+                return kl_error_set(reterr, r, KL_E_FAILED, "cannot connect to the %s: %s", scope_connection_name(si), strerror(-r));
         (void) sd_bus_set_method_call_timeout(si->bus, SCOPE_SYNC_USEC);
-        r = scope_probe(si, reterr);
+        return scope_probe(si, reterr);
+}
+
+int scope_bus_start(ScopeIsolate *si, KlError *reterr) {
+        _cleanup_error_ KlError e = {};
+        int r;
+
+        r = connect_and_probe(si, &e);
+        if (r < 0 && si->direct) {
+                log_debug("%s; taking the bus", e.message ?: strerror(-r));
+                bus_drop(si);
+                si->direct = false;
+                si->bus_only = true;
+                r = connect_and_probe(si, &e);
+        }
         if (r < 0)
-                return r;
+                return kl_error_set(reterr, r, e.id ?: KL_E_FAILED, "%s", e.message ?: strerror(-r));
         r = scope_bus_listen(si);
-        return r < 0 ? kl_error_set(reterr, r, KL_E_FAILED, "cannot listen on the %s: %s", scope_bus_name(si), strerror(-r)) : 0;
+        return r < 0 ? kl_error_set(reterr, r, KL_E_FAILED, "cannot listen on the %s: %s", scope_connection_name(si), strerror(-r)) : 0;
 }
 
 void scope_bus_stop(ScopeIsolate *si) {

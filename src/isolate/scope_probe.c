@@ -1,4 +1,5 @@
-/* What systemd can do for us, asked once over the first connection: the only calls of this kind that are waited for.
+/* What systemd can do for us, asked once over the first connection, and again over the bus where that was no good: the only calls of this
+ * kind that are waited for.
  *
  * What must stay true: nothing is started by asking, and the journal is not written to; what systemd does not know is found out by the name
  * of its error, never by its version. */
@@ -45,25 +46,25 @@ static int ask_properties(ScopeIsolate *si, KlError *reterr) {
                         return 0;
                 if (r < 0)
                         return kl_error_set(reterr, r, r == -EACCES || r == -EPERM ? KL_E_PERMISSION : KL_E_FAILED,
-                                            "systemd on the %s starts no scopes for us: %s", scope_bus_name(si), e.message ?: strerror(-r));
+                                            "systemd on the %s starts no scopes for us: %s", scope_connection_name(si), e.message ?: strerror(-r));
         }
 }
 
 /* Where the manager's cgroups are: "" for the system, "/user.slice/…/user@1000.service" for a user's. */
-static int find_base(ScopeIsolate *si, KlError *reterr) {
+static int find_base(ScopeIsolate *si, char **ret_version, KlError *reterr) {
         _cleanup_(sd_bus_error_free) sd_bus_error e = SD_BUS_ERROR_NULL;
-        _cleanup_free_ char *group = NULL, *version = NULL;
+        _cleanup_free_ char *group = NULL;
         int r;
 
         r = sd_bus_get_property_string(si->bus, SYSTEMD_NAME, SYSTEMD_PATH, SYSTEMD_MANAGER, "ControlGroup", &e, &group);
         if (r >= 0)
-                r = sd_bus_get_property_string(si->bus, SYSTEMD_NAME, SYSTEMD_PATH, SYSTEMD_MANAGER, "Version", &e, &version);
+                r = sd_bus_get_property_string(si->bus, SYSTEMD_NAME, SYSTEMD_PATH, SYSTEMD_MANAGER, "Version", &e, ret_version);
         if (r < 0)
-                return kl_error_set(reterr, r, KL_E_FAILED, "systemd on the %s does not answer: %s", scope_bus_name(si),
+                return kl_error_set(reterr, r, KL_E_FAILED, "systemd on the %s does not answer: %s", scope_connection_name(si),
                                     e.message ?: strerror(-r));
+        free(si->base);
         si->base = text_printf("%s%s", si->isolate.mount, streq(group, "/") ? "" : group);
-        r = si->base ? isolate_note(&si->isolate, "scope: systemd %s on the %s", version, scope_bus_name(si)) : -ENOMEM;
-        return r < 0 ? kl_error_set(reterr, r, KL_E_NO_MEMORY, "out of memory") : 0;
+        return si->base ? 0 : kl_error_set(reterr, -ENOMEM, KL_E_NO_MEMORY, "out of memory");
 }
 
 /* The service that we are, if systemd started us. A process somewhere in another's cgroup is not it. */
@@ -78,15 +79,21 @@ static void find_own_unit(ScopeIsolate *si) {
                 r = sd_bus_path_encode("/org/freedesktop/systemd1/unit", unit, &path);
         if (r >= 0) /* what is no service has no such property */
                 r = sd_bus_get_property_trivial(si->bus, SYSTEMD_NAME, path, "org.freedesktop.systemd1.Service", "MainPID", NULL, 'u', &main_pid);
-        if (r >= 0 && main_pid == (uint32_t) keeper)
-                si->own_unit = TAKE_PTR(unit);
+        free(si->own_unit);
+        si->own_unit = r >= 0 && main_pid == (uint32_t) keeper ? TAKE_PTR(unit) : NULL;
 }
 
 int scope_probe(ScopeIsolate *si, KlError *reterr) {
+        _cleanup_free_ char *version = NULL;
         int r;
 
-        r = find_base(si, reterr);
-        if (r >= 0)
-                find_own_unit(si);
-        return r < 0 ? r : ask_properties(si, reterr);
+        r = find_base(si, &version, reterr);
+        if (r < 0)
+                return r;
+        find_own_unit(si);
+        r = ask_properties(si, reterr);
+        if (r < 0)
+                return r;
+        r = isolate_note(&si->isolate, "scope: systemd %s on the %s", version, scope_connection_name(si));
+        return r < 0 ? kl_error_set(reterr, r, KL_E_NO_MEMORY, "out of memory") : 0;
 }

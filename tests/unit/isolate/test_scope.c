@@ -1,6 +1,6 @@
-/* The kind `scope` against a living systemd: as root the system's, else the user's own manager. Without one the tests are skipped. What
- * disturbs the whole machine (the bus restarted, systemd executed anew) is done only in the guest of tests/guest, which sets
- * KINGLY_GUEST. */
+/* The kind `scope` against a living systemd: as root the system's, else the user's own manager, and the system's over the bus as well. Without
+ * one the tests are skipped. What disturbs the whole machine (the bus restarted, systemd executed anew) is done only in the guest of
+ * tests/guest, which sets KINGLY_GUEST. */
 #include <dirent.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -603,6 +603,27 @@ static void test_reexec_during_starts(void **state) {
         }
 }
 
+/* At systemd's own socket it does not matter. */
+static void test_without_a_bus(void **state) {
+        _cleanup_(spec_freep) ServiceSpec *spec = NULL;
+        Child a, b;
+
+        if (!in_guest())
+                skip();
+        spec = make_spec("default", "nobus");
+        assert_true(((ScopeIsolate *) isolate)->direct);
+        run_child(&a, spec);
+        assert_int_equal(COMMAND("systemctl", "stop", "dbus.socket", "dbus.service"), 0);
+        run_child(&b, spec);
+        assert_int_equal(COMMAND("systemctl", "stop", "--no-block", cell_unit(a.cell)), 0);
+        wait_for(&a.stopped, "stop heard");
+        assert_int_equal(COMMAND("systemctl", "start", "dbus.socket", "dbus.service"), 0);
+        assert_false(b.stopped);
+        end(&a);
+        end(&b);
+        assert_int_equal(COMMAND("systemctl", "restart", "systemd-logind.service"), 0);
+}
+
 static void test_bus_restart(void **state) {
         _cleanup_(spec_freep) ServiceSpec *spec = NULL;
         Child a, b, c;
@@ -680,14 +701,33 @@ static int close_world(void **state) {
         return 0;
 }
 
+/* The same daemon again, told to take the bus. */
+static int open_world_on_bus(void **state) {
+        _cleanup_error_ KlError e = {};
+
+        if (setenv("DBUS_SYSTEM_BUS_ADDRESS", "unix:path=/run/dbus/system_bus_socket", 1) < 0 || sd_event_new(&event) < 0 || open_isolate(&e) < 0)
+                return -1;
+        assert_false(((ScopeIsolate *) isolate)->direct);
+        return open_world(state);
+}
+
 #define TEST(f) cmocka_unit_test(f)
+
+static int run_on_bus(void) {
+        const struct CMUnitTest on_bus[] = {
+                TEST(test_places_and_limits), TEST(test_live_limits), TEST(test_name_taken), TEST(test_stopped_from_outside),
+                TEST(test_child_dies_at_the_gate), TEST(test_reexec_during_starts), TEST(test_bus_restart), TEST(test_deadline),
+        };
+
+        return user /* no word for the bus */ ? 0 : cmocka_run_group_tests(on_bus, open_world_on_bus, close_world);
+}
 
 int main(void) {
         const struct CMUnitTest tests[] = {
                 TEST(test_places_and_limits), TEST(test_namespace_has_a_slice), TEST(test_live_limits), TEST(test_io_limit),
                 TEST(test_no_such_device), TEST(test_name_taken), TEST(test_same_name_in_two_namespaces), TEST(test_stopped_from_outside),
                 TEST(test_child_dies_at_the_gate), TEST(test_freed_in_every_state), TEST(test_adopt), TEST(test_out_of_memory_is_seen),
-                TEST(test_many_at_once), TEST(test_reexec_during_starts), TEST(test_bus_restart), TEST(test_deadline),
+                TEST(test_many_at_once), TEST(test_reexec_during_starts), TEST(test_without_a_bus),
         };
         _cleanup_error_ KlError e = {};
         int r;
@@ -702,5 +742,6 @@ int main(void) {
                 event = sd_event_unref(event);
                 return getenv("KINGLY_MUST_RUN") && access("/run/systemd/system", F_OK) >= 0 ? 1 : 0;
         }
-        return cmocka_run_group_tests(tests, open_world, close_world);
+        r = cmocka_run_group_tests(tests, open_world, close_world);
+        return r + run_on_bus();
 }
