@@ -63,6 +63,8 @@ typedef struct ScopeIsolate {
         bool up;                       /* subscribed, and systemd is there */
         unsigned attempt;              /* reconnections in a row */
         sd_event_source *pump;         /* deferred: sends what waits */
+        sd_event_source *drain;        /* deferred: takes what else has come */
+        bool draining;
         sd_event_source *retry;        /* timer: connects again, or pumps again */
         sd_bus_slot *list;             /* ListUnitsByPatterns under way */
         Map *cells;                    /* unit name → ScopeCell */

@@ -11,6 +11,32 @@
 
 #define RETRY_MIN_USEC (50 * USEC_PER_MSEC)
 #define RETRY_MAX_USEC (5 * USEC_PER_SEC)
+#define DRAIN_MAX 64             /* messages, then others have their turn */
+
+/* ---- what has come is taken in one turn of the loop ---- */
+
+static int on_drain(sd_event_source *s, void *userdata) {
+        ScopeIsolate *si = userdata;
+        sd_bus *bus = si->bus;
+        int r = 1;
+
+        si->draining = true;
+        for (unsigned n = 0; n < DRAIN_MAX && r > 0 && bus && si->bus == bus; n++)
+                r = sd_bus_process(bus, NULL);
+        si->draining = false;
+        if (r > 0 && bus && si->bus == bus)
+                (void) sd_event_source_set_enabled(s, SD_EVENT_ONESHOT);
+        return 0;
+}
+
+/* libsystemd takes one message a turn, and a turn costs more than most of what systemd has to tell. Where one is, others are. */
+static int on_message(sd_bus_message *m, void *userdata, sd_bus_error *reterr) {
+        ScopeIsolate *si = userdata;
+
+        if (!si->draining && si->drain)
+                (void) sd_event_source_set_enabled(si->drain, SD_EVENT_ONESHOT);
+        return 0;
+}
 
 /* ---- what waits is sent from the loop ---- */
 
@@ -284,6 +310,8 @@ static int bus_attach(ScopeIsolate *si) {
         int r;
 
         r = add_matches(si);
+        if (r >= 0)
+                r = sd_bus_add_filter(si->bus, NULL, on_message, si);
         if (r < 0)
                 return r;
         r = sd_bus_message_new_method_call(si->bus, &m, SYSTEMD_NAME, SYSTEMD_PATH, SYSTEMD_MANAGER, "Subscribe");
@@ -318,12 +346,17 @@ static int add_sources(ScopeIsolate *si) {
         if (r >= 0)
                 r = sd_event_source_set_enabled(si->pump, SD_EVENT_OFF);
         if (r >= 0)
+                r = sd_event_add_defer(event, &si->drain, on_drain, si);
+        if (r >= 0)
+                r = sd_event_source_set_enabled(si->drain, SD_EVENT_OFF);
+        if (r >= 0)
                 r = sd_event_add_time_relative(event, &si->retry, CLOCK_MONOTONIC, 0, 0, on_retry, si);
         if (r >= 0)
                 r = sd_event_source_set_enabled(si->retry, SD_EVENT_OFF);
         if (r < 0)
                 return r;
         (void) sd_event_source_set_description(si->pump, "scope-pump");
+        (void) sd_event_source_set_description(si->drain, "scope-drain");
         (void) sd_event_source_set_description(si->retry, "scope-retry");
         return 0;
 }
@@ -365,6 +398,7 @@ int scope_bus_start(ScopeIsolate *si, KlError *reterr) {
 
 void scope_bus_stop(ScopeIsolate *si) {
         si->pump = sd_event_source_disable_unref(si->pump);
+        si->drain = sd_event_source_disable_unref(si->drain);
         si->retry = sd_event_source_disable_unref(si->retry);
         bus_drop(si);
 }
