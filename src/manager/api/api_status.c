@@ -76,6 +76,8 @@ int api_status(VarlinkCall *call, json_object *parameters, void *userdata) {
         add_floods(m, problems);
         if (m->store_problem)
                 json_push(problems, json_object_new_string(m->store_problem));
+        if (m->schedule_retry)
+                json_push(problems, json_object_new_string("cannot arm a timer, trying again: scheduled services are late"));
         json_push(problems, json_text(recovered));
         json_push(problems, json_text(full));
         json_set(o, "problems", problems);

@@ -2,6 +2,7 @@
  * time of all, and for nothing else; who is stopped by an operator has no times until somebody starts him again. */
 #include <stdio.h>
 
+#include "base/log.h"
 #include "base/text.h"
 #include "manager/books/books.h"
 #include "manager/events.h"
@@ -11,6 +12,8 @@
 #include "manager/triggers/schedule_clock.h"
 #include "manager/life/service.h"
 #include "model/timetable.h"
+
+#define RETRY_USEC USEC_PER_SEC
 
 struct Schedule {
         Timetable table;
@@ -167,14 +170,34 @@ void schedules_pump(Manager *m) {
 
 /* ---- the timer ---- */
 
+static int on_retry(sd_event_source *s, uint64_t usec, void *userdata);
+
+/* Descriptors or memory are short, which is over some day. */
+static void retry_later(Manager *m, int error) {
+        if (!m->schedule_retry)
+                log_errno(LOG_ERR, error, "cannot arm a timer, trying again: scheduled services are late");
+        m->schedule_retry = sd_event_source_disable_unref(m->schedule_retry);
+        if (sd_event_add_time_relative(m->event, &m->schedule_retry, CLOCK_MONOTONIC, RETRY_USEC, USEC_PER_SEC / 4, on_retry, m) < 0)
+                manager_problem(m, "cannot arm a timer: scheduled services do not run until one of them is changed");
+}
+
 static void rearm(Manager *m) {
         usec_t next = USEC_INFINITY;
+        int r;
 
         for (size_t k = 0; k < m->n_order; k++)
                 if (m->order[k]->schedule)
                         next = MIN(next, m->order[k]->schedule->next);
-        if (schedule_arm(m, next) < 0)
-                manager_problem(m, "cannot arm a timer: scheduled services do not run");
+        r = schedule_arm(m, next);
+        if (r < 0)
+                retry_later(m, r);
+        else
+                m->schedule_retry = sd_event_source_disable_unref(m->schedule_retry);
+}
+
+static int on_retry(sd_event_source *s, uint64_t usec, void *userdata) {
+        rearm(userdata);
+        return 0;
 }
 
 void schedules_turn(Manager *m, bool all) {

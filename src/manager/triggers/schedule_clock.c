@@ -45,6 +45,7 @@ static ScheduleClock *clock_free(ScheduleClock *c) {
 
 void schedules_done(Manager *m) {
         m->schedule_clock = clock_free(m->schedule_clock);
+        m->schedule_retry = sd_event_source_disable_unref(m->schedule_retry);
 }
 
 /* Nothing is to be read where it was armed anew in between. */
