@@ -100,11 +100,11 @@ class Read(Scenario):
 
     def test_who_does_not_follow_is_done(self):
         """However fast a service writes, and however slowly the client reads: what was there when it asked, and no more."""
-        line = "print('x' * 4000, flush=True)\ntime.sleep(0.0002)\n"
+        line = "print('x' * 4000, flush=True)\ntime.sleep(0.001)\n"
         for form in ("text", "raw"):
             self.apply({form: self.says(f"while not os.path.exists({self.home + '/quiet'!r}):\n    " + line.replace("\n", "\n    "), log={"to": "file", "format": form})})
             wait_for("some of it", lambda: len(self.messages(form, "-n", "100")) == 100)
-            p = subprocess.Popen([os.path.join(BIN, "kingctl"), "logs", form, "-n", "500"], env=self.environment, stdout=subprocess.PIPE)
+            p = subprocess.Popen([os.path.join(BIN, "kingctl"), "logs", form, "-n", "200"], env=self.environment, stdout=subprocess.PIPE)
             def ended():
                 time.sleep(0.05)
                 return not os.read(p.stdout.fileno(), 16384)
