@@ -276,7 +276,7 @@ static void check_full(const Place *p, uint8_t format, uint64_t max_size, unsign
         limit_file_size(RLIM_INFINITY);
         assert_int_equal(sink_end(s, &out, T0), 0);
         sink_free(s);
-        assert_true(refused > 10);
+        assert_true(refused > 0);       /* how often depends on how few large pieces there are */
         file_chain(p->path, 200, &chain);
         if (format) {
                 assert_int_equal(chain.size, input.size);
