@@ -328,7 +328,7 @@ bool cell_holds(const Cell *c, const Whereabouts *w) {
 
 void whereabouts_done(Whereabouts *w) {
         free(w->cgroup);
-        free(w->line);
+        free(w->ancestry);
         *w = (Whereabouts) {};
 }
 

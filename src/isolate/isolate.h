@@ -153,8 +153,8 @@ bool cell_owns(const Cell *c, pid_t pid);
 typedef struct Whereabouts {
         pid_t pid;
         char *cgroup;                /* the path below the mount; NULL: in none, or the kind does not ask */
-        struct Stray *line;          /* session: the process, its parent, and so on up to the daemon */
-        size_t n_line;
+        struct Stray *ancestry;      /* session: the process, its parent, and so on up to the daemon */
+        size_t n_ancestry;
 } Whereabouts;
 int isolate_locate_pid(const Isolate *i, pid_t pid, Whereabouts *ret);   /* 0, -ESRCH, -ENOMEM; whereabouts_done() in each case */
 bool cell_holds(const Cell *c, const Whereabouts *w);

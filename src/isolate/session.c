@@ -268,11 +268,11 @@ static int session_populated(Cell *c) {
 }
 
 static int session_locate_pid(const Isolate *i, Whereabouts *w) {
-        StrayList line = {};
-        int r = line_read((const SessionIsolate *) i, w->pid, &line);
+        StrayList ancestry = {};
+        int r = ancestry_read((const SessionIsolate *) i, w->pid, &ancestry);
 
-        w->line = line.items;
-        w->n_line = line.n;
+        w->ancestry = ancestry.items;
+        w->n_ancestry = ancestry.n;
         return r;
 }
 
@@ -280,7 +280,7 @@ static int session_locate_pid(const Isolate *i, Whereabouts *w) {
 static bool session_holds(const Cell *c, const Whereabouts *w) {
         const SessionCell *sc = session_cell(c);
 
-        for (const Stray *s = w->line; s < w->line + w->n_line; s++)
+        for (const Stray *s = w->ancestry; s < w->ancestry + w->n_ancestry; s++)
                 if ((s->pid == c->main.pid && (c->main.start_time == 0 || c->main.start_time == s->stat.start_time)) ||
                     session_claims(sc, &s->stat, s->invocation))
                         return true;

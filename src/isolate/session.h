@@ -34,7 +34,7 @@ typedef struct SessionCell {
  * is about to end is waited for a moment: until then it is between the keeper and children of its own, and nobody can tell whose it was. */
 int strays_read(const SessionIsolate *si, uint64_t since, StrayList *ret);
 /* A process and those it descends from, up to the daemon, to init or to one that is gone by now. 0, -ENOMEM. */
-int line_read(const SessionIsolate *si, pid_t pid, StrayList *ret);
+int ancestry_read(const SessionIsolate *si, pid_t pid, StrayList *ret);
 /* Does the process belong to the cell by itself, descent aside? */
 bool session_claims(const SessionCell *sc, const ProcessStat *stat, const char *invocation);
 bool session_main_alive(const SessionCell *sc);

@@ -90,13 +90,13 @@ static bool is_daemons_own(const SessionIsolate *si, pid_t pid) {
         return pid == getpid() || pid == si->isolate.options.keeper;
 }
 
-#define LINE_MAX_LENGTH 64      /* deeper is nobody's */
+#define ANCESTRY_MAX 64      /* deeper is nobody's */
 
-int line_read(const SessionIsolate *si, pid_t pid, StrayList *ret) {
+int ancestry_read(const SessionIsolate *si, pid_t pid, StrayList *ret) {
         ProcessStat stat;
         int r = 0;
 
-        for (; r >= 0 && ret->n < LINE_MAX_LENGTH && pid > 1 && !is_daemons_own(si, pid) && process_stat(pid, &stat) >= 0; pid = stat.ppid)
+        for (; r >= 0 && ret->n < ANCESTRY_MAX && pid > 1 && !is_daemons_own(si, pid) && process_stat(pid, &stat) >= 0; pid = stat.ppid)
                 r = stray_add(ret, pid, &stat);
         return r;
 }
