@@ -343,38 +343,41 @@ static bool take_up(Manager *m, const char *ns, const char *name) {
         return true;
 }
 
-static void sweep_namespace(Manager *m, int base, const char *ns) {
-        _cleanup_fd_ int fd = -EBADF, at = -EBADF;
-        struct dirent *e;
+/* NULL: there is none, or it cannot be read. */
+static DIR *list_directory(int base, const char *name) {
+        _cleanup_fd_ int fd = -EBADF;
         DIR *d;
 
-        if (open_directory(base, ns, false, &fd) < 0 || (at = fd_dup(fd)) < 0)
-                return;
+        if (open_directory(base, name, false, &fd) < 0)
+                return NULL;
         d = fdopendir(fd);
+        if (d)
+                TAKE_FD(fd);
+        return d;
+}
+
+static void sweep_namespace(Manager *m, int base, const char *ns) {
+        DIR *d = list_directory(base, ns);
+        struct dirent *e;
+
         if (!d)
                 return;
-        TAKE_FD(fd);
         while ((e = readdir(d)))
                 if (!streq(e->d_name, ".") && !streq(e->d_name, "..") && !take_up(m, ns, e->d_name))
-                        (void) remove_directory(at, e->d_name);
+                        (void) remove_directory(dirfd(d), e->d_name);
         closedir(d);
         (void) unlinkat(base, ns, AT_REMOVEDIR);
 }
 
 void credentials_sweep(Manager *m) {
-        _cleanup_fd_ int base = -EBADF, fd = -EBADF;
+        DIR *d = list_directory(AT_FDCWD, m->credentials);
         struct dirent *e;
-        DIR *d;
 
-        if (open_directory(AT_FDCWD, m->credentials, false, &base) < 0 || (fd = fd_dup(base)) < 0)
-                return;
-        d = fdopendir(fd);
         if (!d)
                 return;
-        TAKE_FD(fd);
         while ((e = readdir(d)))
                 if (name_valid(e->d_name))
-                        sweep_namespace(m, base, e->d_name);
+                        sweep_namespace(m, dirfd(d), e->d_name);
         closedir(d);
 }
 
