@@ -138,15 +138,19 @@ class HostileClients(Guarded):
 
     # ---- crowds ----
 
+    def crowds(self, program, connections):
+        """Three users who are neither root nor the owner, each with that many connections, until the test ends."""
+        crowds = [subprocess.Popen([sys.executable, "-c", program, os.path.join(self.home, "kingd.sock"), str(connections), str(STRANGER + n)],
+                                   stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for n in range(3)]
+        for p in crowds:
+            self.addCleanup(p.communicate)
+            self.assertEqual(p.stdout.readline(), "here\n")
+
     def test_a_crowd_of_another_user_locks_nobody_out(self):
         if os.geteuid() != 0:
             self.not_applicable("needs root to become another user")
         before = self.memory()
-        crowds = [subprocess.Popen([sys.executable, "-c", CROWD, os.path.join(self.home, "kingd.sock"), "500", str(STRANGER + n)], stdin=subprocess.PIPE,
-                                   stdout=subprocess.PIPE, text=True) for n in range(3)]
-        for p in crowds:
-            self.addCleanup(p.communicate)
-            self.assertEqual(p.stdout.readline(), "here\n")
+        self.crowds(CROWD, 500)
         for _ in range(20):
             self.ok("ping")
         own = [self.client() for _ in range(200)]
@@ -159,11 +163,7 @@ class HostileClients(Guarded):
         if os.geteuid() != 0:
             self.not_applicable("needs root to become another user")
         self.apply({"web": {"command": "sleep 1000", "restart": {"delay": "0s"}}})
-        crowds = [subprocess.Popen([sys.executable, "-c", LOUD, os.path.join(self.home, "kingd.sock"), "256", str(STRANGER + n)], stdin=subprocess.PIPE,
-                                   stdout=subprocess.PIPE, text=True) for n in range(3)]
-        for p in crowds:
-            self.addCleanup(p.communicate)
-            self.assertEqual(p.stdout.readline(), "here\n")
+        self.crowds(LOUD, 256)
         for _ in range(5):
             self.ok("list")
         old = self.pid("web")
