@@ -1,8 +1,8 @@
 /* Making it so: specs from files or clients → plan → store → living services. */
 #pragma once
 
-#include "manager/manager.h"
 #include "manager/life/service.h"
+#include "manager/manager.h"
 #include "model/plan.h"
 
 /* Plans and, unless diff, performs it: the store first (durably), then the services. desired's specs are taken (the list is left empty)

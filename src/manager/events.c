@@ -6,11 +6,11 @@
 
 #include "base/log.h"
 #include "manager/api/api.h"
+#include "manager/api/follow.h"
 #include "manager/books/books.h"
 #include "manager/events.h"
-#include "manager/api/follow.h"
-#include "manager/life/instance.h"
 #include "manager/journal_events.h"
+#include "manager/life/instance.h"
 #include "manager/notify/said.h"
 #include "model/redact.h"
 

@@ -6,12 +6,12 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "manager/books/adopt.h"
+#include "manager/books/reexec.h"
 #include "manager/life/control.h"
 #include "manager/life/instance.h"
-#include "manager/link_private.h"
-#include "manager/books/reexec.h"
-#include "manager/shutdown.h"
 #include "manager/life/start_queue.h"
+#include "manager/link_private.h"
+#include "manager/shutdown.h"
 
 pid_t link_keeper(const Link *l) {
         return l->hello.keeper_pid;

@@ -4,11 +4,11 @@
 #include "base/log.h"
 #include "manager/apply.h"
 #include "manager/books/books.h"
+#include "manager/books/reexec.h"
 #include "manager/events.h"
 #include "manager/life/instance.h"
-#include "manager/link.h"
-#include "manager/books/reexec.h"
 #include "manager/life/service.h"
+#include "manager/link.h"
 #include "manager/shutdown.h"
 #include "manager/upward.h"
 

@@ -4,8 +4,8 @@
 #include <unistd.h>
 
 #include "manager/api/api.h"
-#include "manager/link.h"
 #include "manager/books/reexec.h"
+#include "manager/link.h"
 #include "manager/shutdown.h"
 
 /* The interface's text is the file beside this one, taken in by the assembler so that it exists once. */

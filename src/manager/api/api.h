@@ -1,8 +1,8 @@
 /* io.kingly.Manager: parameters in, calls into the other files, objects out. No decision is made here. */
 #pragma once
 
-#include "manager/manager.h"
 #include "manager/life/service.h"
+#include "manager/manager.h"
 #include "model/plan.h"
 
 extern const VarlinkInterface api_interface;

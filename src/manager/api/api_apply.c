@@ -2,10 +2,10 @@
 #include "base/strv.h"
 #include "config/config.h"
 #include "manager/api/api.h"
-#include "manager/apply.h"
 #include "manager/api/params.h"
-#include "manager/triggers/schedule.h"
 #include "manager/api/wait.h"
+#include "manager/apply.h"
+#include "manager/triggers/schedule.h"
 #include "model/scale.h"
 
 static json_object *change_json(const PlanChange *c) {

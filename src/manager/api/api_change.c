@@ -1,13 +1,13 @@
 /* Start, Stop, Restart, Delete: what changes the goal is stored durably before it is answered. */
 #include "base/text.h"
 #include "manager/api/api.h"
+#include "manager/api/params.h"
+#include "manager/api/wait.h"
 #include "manager/books/books.h"
+#include "manager/books/state.h"
 #include "manager/life/dependents.h"
 #include "manager/life/instance.h"
-#include "manager/api/params.h"
 #include "manager/life/rolling.h"
-#include "manager/books/state.h"
-#include "manager/api/wait.h"
 
 typedef struct Change {
         Selection selection;

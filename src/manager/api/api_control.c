@@ -1,16 +1,16 @@
 /* Signal, Send, Reset, FlushLogs, Environment: what is done to or asked of instances without a change of their goal, and answered at once. */
 #include "base/strv.h"
 #include "manager/api/api.h"
+#include "manager/api/input.h"
+#include "manager/api/params.h"
+#include "manager/api/wait.h"
 #include "manager/books/books.h"
 #include "manager/events.h"
-#include "manager/notify/fd_store.h"
-#include "manager/api/input.h"
 #include "manager/life/instance.h"
 #include "manager/link.h"
 #include "manager/logs/log_flush.h"
-#include "manager/api/params.h"
+#include "manager/notify/fd_store.h"
 #include "manager/spawn/spawn.h"
-#include "manager/api/wait.h"
 #include "model/redact.h"
 
 /* One object of the answer for each instance; `act` says with *ret_error (malloc'ed) why it went wrong, NULL if it did not. */

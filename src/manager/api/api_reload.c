@@ -1,11 +1,11 @@
 /* Reload: each service in its own way. What rolls is replaced as a whole, the others are told one by one. */
 #include "base/text.h"
 #include "manager/api/api.h"
-#include "manager/life/instance.h"
 #include "manager/api/params.h"
+#include "manager/api/wait.h"
+#include "manager/life/instance.h"
 #include "manager/life/reload.h"
 #include "manager/life/rolling.h"
-#include "manager/api/wait.h"
 
 static bool first_of_service(const Selection *s, size_t k) {
         for (size_t n = 0; n < k; n++)

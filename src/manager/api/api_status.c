@@ -6,12 +6,12 @@
 #include "base/strv.h"
 #include "base/text.h"
 #include "manager/api/api.h"
-#include "manager/spawn/credentials.h"
-#include "manager/logs/flood.h"
-#include "manager/life/instance.h"
-#include "manager/link.h"
 #include "manager/books/recover.h"
 #include "manager/books/reexec.h"
+#include "manager/life/instance.h"
+#include "manager/link.h"
+#include "manager/logs/flood.h"
+#include "manager/spawn/credentials.h"
 #include "manager/spawn/sandbox.h"
 
 static json_object *states_json(const Manager *m, int *ret_instances) {

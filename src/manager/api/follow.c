@@ -5,9 +5,9 @@
 #include "base/strv.h"
 #include "base/text.h"
 #include "manager/api/api.h"
-#include "manager/books/books.h"
 #include "manager/api/follow.h"
 #include "manager/api/params.h"
+#include "manager/books/books.h"
 #include "manager/life/service.h"
 
 #define EVENTS_A_PAGE 500

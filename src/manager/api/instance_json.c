@@ -6,9 +6,9 @@
 
 #include "base/strv.h"
 #include "manager/api/api.h"
+#include "manager/health/probes.h"
 #include "manager/life/instance.h"
 #include "manager/life/number.h"
-#include "manager/health/probes.h"
 #include "manager/triggers/schedule.h"
 
 #define FRESH_USEC (500 * USEC_PER_MSEC)

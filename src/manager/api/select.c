@@ -4,8 +4,8 @@
 #include "base/strv.h"
 #include "base/text.h"
 #include "manager/balance/balance.h"
-#include "manager/logs/collector.h"
 #include "manager/life/service.h"
+#include "manager/logs/collector.h"
 
 void selection_done(Selection *s) {
         free(s->items);

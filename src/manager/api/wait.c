@@ -1,10 +1,10 @@
 /* Must stay true: a wait ends exactly once, by reply or because its client went away; an instance that is freed counts as down and gone. */
 #include "base/text.h"
 #include "manager/api/api.h"
+#include "manager/api/wait.h"
 #include "manager/life/instance.h"
 #include "manager/life/reload.h"
 #include "manager/life/rolling.h"
-#include "manager/api/wait.h"
 
 typedef struct WaitItem {
         Instance *instance;        /* NULL: done */

@@ -1,8 +1,8 @@
 /* Clients that wait until instances have settled. */
 #pragma once
 
-#include "manager/manager.h"
 #include "manager/life/service.h"
+#include "manager/manager.h"
 
 typedef enum WaitGoal { WAIT_UP, WAIT_DOWN, WAIT_GONE, WAIT_RELOADED } WaitGoal;
 

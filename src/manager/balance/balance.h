@@ -3,8 +3,8 @@
 
 #include <sys/socket.h>
 
-#include "manager/manager.h"
 #include "manager/life/service.h"
+#include "manager/manager.h"
 
 /* ---- balance.c: who is told what ---- */
 

@@ -9,8 +9,8 @@
 #include "manager/balance/cluster.h"
 #include "manager/events.h"
 #include "manager/life/instance.h"
-#include "manager/link.h"
 #include "manager/life/rolling.h"
+#include "manager/link.h"
 
 #define HELD_PREFIX "wire-"
 #define HELD_SIZE 64

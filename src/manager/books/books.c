@@ -6,12 +6,12 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "linux/thrift.h"
-#include "manager/notify/said.h"
 #include "manager/books/books.h"
+#include "manager/books/state.h"
 #include "manager/events.h"
 #include "manager/link.h"
+#include "manager/notify/said.h"
 #include "manager/triggers/schedule.h"
-#include "manager/books/state.h"
 #include "manager/upward.h"
 
 #define RETRY_USEC (5 * USEC_PER_SEC)

@@ -11,9 +11,9 @@
 #include "base/strv.h"
 #include "base/text.h"
 #include "manager/apply.h"
-#include "manager/link.h"
-#include "manager/life/number.h"
 #include "manager/books/recover.h"
+#include "manager/life/number.h"
+#include "manager/link.h"
 
 #define META_COMPLETE "complete"   /* the state was there, or made up for, when it was begun */
 #define NAMES_SHOWN 10

@@ -5,10 +5,10 @@
 #include "base/log.h"
 #include "manager/api/api.h"
 #include "manager/books/books.h"
-#include "manager/events.h"
-#include "manager/link.h"
 #include "manager/books/reexec.h"
 #include "manager/books/state.h"
+#include "manager/events.h"
+#include "manager/link.h"
 #include "manager/upward.h"
 
 #define CALLS_MAX 64

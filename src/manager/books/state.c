@@ -5,8 +5,8 @@
 #include "manager/books/books.h"
 #include "manager/books/recover.h"
 #include "manager/books/reexec.h"
-#include "manager/triggers/schedule.h"
 #include "manager/books/state.h"
+#include "manager/triggers/schedule.h"
 
 /* It can be read by nobody but those who would repair it. */
 static bool bad_file(int r) {

@@ -5,9 +5,9 @@
 #include <sys/socket.h>
 
 #include "base/fd.h"
+#include "manager/health/ready.h"
 #include "manager/life/instance.h"
 #include "manager/link.h"
-#include "manager/health/ready.h"
 
 #define HELD_PREFIX "ready-"
 #define HELD_NAME HELD_PREFIX "%016" PRIx64

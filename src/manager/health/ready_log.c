@@ -3,9 +3,9 @@
 
 #include "base/fd.h"
 #include "base/log.h"
+#include "manager/health/ready_log.h"
 #include "manager/life/instance.h"
 #include "manager/logs/log_source.h"
-#include "manager/health/ready_log.h"
 
 #define RECORDS_A_TURN 64
 

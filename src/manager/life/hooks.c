@@ -9,8 +9,8 @@
 #include "base/text.h"
 #include "manager/api/api.h"
 #include "manager/balance/balance.h"
-#include "manager/life/control.h"
 #include "manager/events.h"
+#include "manager/life/control.h"
 #include "manager/life/instance.h"
 
 typedef struct Slot {

@@ -7,10 +7,10 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "manager/api/api.h"
+#include "manager/api/wait.h"
 #include "manager/balance/balance.h"
 #include "manager/events.h"
 #include "manager/life/instance.h"
-#include "manager/api/wait.h"
 #include "model/rolling.h"
 
 struct Rolling {

@@ -2,19 +2,19 @@
 #include <stdio.h>
 
 #include "base/text.h"
+#include "manager/api/wait.h"
 #include "manager/balance/balance.h"
-#include "manager/books/books.h"
 #include "manager/balance/cluster.h"
-#include "manager/logs/collector.h"
-#include "manager/notify/fd_store.h"
+#include "manager/books/books.h"
+#include "manager/health/probes.h"
 #include "manager/life/instance.h"
 #include "manager/life/number.h"
-#include "manager/health/probes.h"
 #include "manager/life/rolling.h"
-#include "manager/triggers/schedule.h"
 #include "manager/life/service.h"
+#include "manager/logs/collector.h"
+#include "manager/notify/fd_store.h"
 #include "manager/sockets/sockets.h"
-#include "manager/api/wait.h"
+#include "manager/triggers/schedule.h"
 #include "manager/triggers/watch.h"
 
 Service *service_find(Manager *m, const char *ns, const char *name) {

@@ -1,7 +1,7 @@
 /* Starts, with what is depended on first; stops, with dependents first. */
 #include "manager/life/instance.h"
-#include "manager/triggers/schedule.h"
 #include "manager/life/service.h"
+#include "manager/triggers/schedule.h"
 #include "manager/triggers/watch.h"
 
 /* Each service once in a round, however many ways lead to it. */

@@ -1,8 +1,8 @@
 #include "manager/books/books.h"
 #include "manager/life/instance.h"
 #include "manager/life/instance_private.h"
-#include "manager/spawn/spawn.h"
 #include "manager/life/start_queue.h"
+#include "manager/spawn/spawn.h"
 
 int start_queue_add(Instance *i) {
         Manager *m = i->service->manager;

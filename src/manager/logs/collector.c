@@ -8,8 +8,8 @@
 
 #include "base/fd.h"
 #include "base/log.h"
-#include "manager/link.h"
 #include "manager/life/service.h"
+#include "manager/link.h"
 
 #define HELD_SIZE 64
 

@@ -2,9 +2,9 @@
 #include "base/strv.h"
 #include "base/text.h"
 #include "manager/api/api.h"
+#include "manager/api/params.h"
 #include "manager/logs/collector.h"
 #include "manager/logs/log_stream.h"
-#include "manager/api/params.h"
 
 #define LINES_DEFAULT 20
 #define END_GRACE USEC_PER_SEC          /* the journal says when it heard of a line */

@@ -3,8 +3,8 @@
 
 #include "base/text.h"
 #include "manager/life/instance.h"
-#include "manager/logs/log_source.h"
 #include "manager/life/service.h"
+#include "manager/logs/log_source.h"
 #include "manager/spawn/spawn.h"
 
 #define LOOKS_MAX 4096                /* at lines of others in a merged file, in one go */

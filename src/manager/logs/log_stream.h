@@ -1,8 +1,8 @@
 /* A call of Logs inside: logs.c works it off, log_select.c says what is read, log_watch.c wakes it up. */
 #pragma once
 
-#include "manager/logs/log_source.h"
 #include "manager/life/service.h"
+#include "manager/logs/log_source.h"
 
 struct LogStream {
         LogStream *next;

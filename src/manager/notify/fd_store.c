@@ -8,8 +8,8 @@
 #include "linux/foreign.h"
 #include "manager/api/api.h"
 #include "manager/events.h"
-#include "manager/notify/fd_store_index.h"
 #include "manager/life/instance.h"
+#include "manager/notify/fd_store_index.h"
 
 /* How often it is said that descriptors were refused. */
 #define TELL_EVERY (60 * USEC_PER_SEC)

@@ -2,8 +2,8 @@
  * process and who is heard first, what it says of itself, STOPPING=1 before RELOADING=1 and READY=1, the watchdog last. */
 #include "base/log.h"
 #include "manager/books/books.h"
-#include "manager/notify/fd_store.h"
 #include "manager/life/instance.h"
+#include "manager/notify/fd_store.h"
 #include "manager/notify/main_process.h"
 #include "manager/notify/said.h"
 

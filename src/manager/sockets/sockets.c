@@ -9,8 +9,8 @@
 #include "base/text.h"
 #include "manager/api/api.h"
 #include "manager/balance/balance.h"
-#include "manager/link.h"
 #include "manager/life/service.h"
+#include "manager/link.h"
 
 #define HELD_PREFIX "sock-"
 

@@ -7,8 +7,8 @@
 #include "base/fd.h"
 #include "base/text.h"
 #include "manager/balance/balance.h"
-#include "manager/link.h"
 #include "manager/life/service.h"
+#include "manager/link.h"
 
 static unsigned owner_of(const SocketSpec *spec, const Instance *i) {
         return spec->reuseport ? i->index : 0;

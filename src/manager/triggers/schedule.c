@@ -8,9 +8,9 @@
 #include "manager/events.h"
 #include "manager/life/instance.h"
 #include "manager/life/rolling.h"
+#include "manager/life/service.h"
 #include "manager/triggers/schedule.h"
 #include "manager/triggers/schedule_clock.h"
-#include "manager/life/service.h"
 #include "model/timetable.h"
 
 #define RETRY_USEC USEC_PER_SEC
