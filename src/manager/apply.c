@@ -170,6 +170,7 @@ static ServiceSpec *take_spec(SpecList *desired, const ServiceSpec *spec) {
         return NULL;
 }
 
+/* What is on its way out is waited for as well, but not what a rolling reload has replaced: that has its time. */
 static int touch(Selection *touched, Service *s) {
         Instance **items = reallocarray(touched->items, touched->n + s->n_instances + 1, sizeof(Instance *));
 
@@ -177,7 +178,7 @@ static int touch(Selection *touched, Service *s) {
                 return -ENOMEM;
         touched->items = items;
         for (size_t k = 0; k < s->n_instances; k++)
-                if (!s->instances[k]->removing)
+                if (!s->instances[k]->retired)
                         items[touched->n++] = s->instances[k];
         return 0;
 }
@@ -239,14 +240,15 @@ static int perform_add(Performing *p, const PlanItem *item) {
         return touch(p->touched, s);
 }
 
-static void perform_remove(Manager *m, const PlanItem *item) {
-        Service *s = service_find(m, item->old_spec->ns, item->old_spec->name);
+static int perform_remove(Performing *p, const PlanItem *item) {
+        Service *s = service_find(p->manager, item->old_spec->ns, item->old_spec->name);
 
         (void) rolling_cancel(s, "the service is being removed");
         s->deleting = true;
         for (size_t k = 0; k < s->n_instances; k++)
                 s->instances[k]->stop_deferred = true;
-        (void) sd_event_source_set_enabled(m->pump, SD_EVENT_ONESHOT);
+        (void) sd_event_source_set_enabled(p->manager->pump, SD_EVENT_ONESHOT);
+        return touch(p->touched, s);
 }
 
 /* Where the service's specification comes from now; NULL: from where it came. */
@@ -322,7 +324,7 @@ static int perform(Manager *m, Plan *plan, Performing *p) {
                 if (item->verb == PLAN_ADD)
                         r = perform_add(p, item);
                 else if (item->verb == PLAN_REMOVE)
-                        perform_remove(m, item);
+                        r = perform_remove(p, item);
                 else
                         r = perform_change(p, item);
         }

@@ -1,6 +1,6 @@
 """The daemon executes other programs in its place: the same process, the same children, nothing lost; and goes back where they do not come up.
 The programs that are put there are made by the build (tests/tests.mk): another version, one of another table, one that falls."""
-import json, os, shutil, signal, socket, sqlite3, subprocess, threading, time
+import json, os, re, shutil, signal, socket, sqlite3, subprocess, threading, time
 from kingly import BIN, PATIENCE, Scenario, alive, children, named, start_time, wait_for
 
 OTHERS = os.path.join(BIN, "../tests/upgrade")
@@ -56,8 +56,8 @@ class Upgrade(Scenario):
     def numbers(self, instance=0):
         path = f"{self.home}/logs/count.{instance}.log"
         text = open(path).read() if os.path.exists(path) else ""
-        # A shell whose child is ended a moment before itself says so.
-        return [int(l.rsplit(" ", 1)[1]) for l in text.splitlines() if l and l != "Terminated"]
+        # Only these: a shell whose child is ended a moment before itself says "Terminated".
+        return [int(n) for n in re.findall(r"\bline (\d+)$", text, re.M)]
 
     def more_lines(self):
         so_far = len(self.numbers())

@@ -8,6 +8,7 @@
 
 typedef struct WaitItem {
         Instance *instance;        /* NULL: done */
+        bool leaving;              /* to be gone, when the others are up */
 } WaitItem;
 
 struct Wait {
@@ -63,6 +64,11 @@ char *wait_why_down(const Instance *i) {
         return strdup(i->status ?: reason);
 }
 
+/* Has no place any more, and is freed when it is down. */
+static bool leaves(const Instance *i) {
+        return i->removing || i->service->deleting;
+}
+
 /* 1 reached, -1 cannot be reached (error told), 0 not yet. */
 static int judge_down(const Instance *i, WaitGoal goal, char **ret_error) {
         const Lifecycle *l = &i->lc;
@@ -84,7 +90,7 @@ static int judge(const Instance *i, WaitGoal goal, char **ret_error) {
                 return rolling_fits(i->service) ? rolling_judge(i, ret_error) : reload_judge(i, ret_error);
         if (goal != WAIT_UP)
                 return judge_down(i, goal, ret_error);
-        if (i->restart_deferred)
+        if (i->restart_deferred || leaves(i))
                 return 0;
         if (l->state == LC_RUNNING || l->state == LC_EXITED || l->state == LC_WAIT_DEMAND)
                 return 1;
@@ -163,7 +169,7 @@ static void wait_walk(Instance *i, bool freed) {
                         if (w->items[k].instance != i)
                                 continue;
                         if (freed)
-                                item_done(w, w->items + k, "stopped", w->goal == WAIT_UP ? "was deleted meanwhile" : NULL);
+                                item_done(w, w->items + k, "stopped", w->goal == WAIT_UP && !w->items[k].leaving ? "was deleted meanwhile" : NULL);
                         else
                                 item_check(w, w->items + k);
                         break;
@@ -206,7 +212,7 @@ int wait_begin(Manager *m, VarlinkCall *call, const Selection *s, WaitGoal goal,
                 return -ENOMEM;
         }
         for (size_t k = 0; k < s->n; k++)
-                w->items[w->n++].instance = s->items[k];
+                w->items[w->n++] = (WaitItem) { s->items[k], leaves(s->items[k]) };
         w->left = w->n;
         w->next = m->waits;
         m->waits = w;
