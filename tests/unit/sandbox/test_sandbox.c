@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <seccomp.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <sys/mount.h>
@@ -179,6 +180,119 @@ static void test_every_group_compiles(void **state) {
         }
 }
 
+/* What the program answers to a call; made for the lines that filters of ours have. */
+static uint32_t verdict(const struct sock_filter *line, uint32_t arch, uint32_t number) {
+        struct seccomp_data data = { .nr = (int) number, .arch = arch };
+        uint32_t a = 0;
+
+        for (;; line++)
+                switch (line->code) {
+                case BPF_LD | BPF_W | BPF_ABS:
+                        memcpy(&a, (const char *) &data + line->k, sizeof a);
+                        break;
+                case BPF_JMP | BPF_JA:
+                        line += line->k;
+                        break;
+                case BPF_JMP | BPF_JEQ | BPF_K:
+                        line += a == line->k ? line->jt : line->jf;
+                        break;
+                case BPF_JMP | BPF_JGE | BPF_K:
+                        line += a >= line->k ? line->jt : line->jf;
+                        break;
+                default:
+                        assert_int_equal(line->code, BPF_RET | BPF_K);
+                        return line->k;
+                }
+}
+
+static bool named(const char *const *names, const char *name) {
+        for (; *names; names++) {
+                const SyscallGroup *g = **names == '@' ? syscall_group_find(*names) : NULL;
+                _cleanup_strv_ char **members = NULL;
+
+                if (streq(*names, name))
+                        return true;
+                if (!g)
+                        continue;
+                assert_int_equal(strv_split_command(g->members, &members), 0);
+                if (named((const char *const *) members, name))
+                        return true;
+        }
+        return false;
+}
+
+/* That each number there is gets what its name says. */
+static void expect_verdicts(const char *const *listed, const char *const *except, uint32_t yes, uint32_t no, uint32_t denied) {
+        _cleanup_fd_ int fd = sandbox_filter(spec, NULL);
+        struct sock_filter program[BPF_MAXINSNS];
+        uint32_t arch = seccomp_arch_native();
+        unsigned known = 0;
+
+        assert_in_range(pread(fd, program, sizeof program, 0), sizeof program[0], sizeof program);
+        for (uint32_t n = 0; n < 2000; n++) {
+                _cleanup_free_ char *name = seccomp_syscall_resolve_num_arch(arch, (int) n);
+                bool is = name && named(listed, name) && !named(except, name);
+
+                known += name != NULL;
+                if (verdict(program, arch, n) != (is ? yes : no))
+                        fail_msg("%s: %#x", name ?: "a number without a name", verdict(program, arch, n));
+        }
+        assert_in_range(known, 200, 640);
+        assert_int_equal(verdict(program, arch ^ 1, 0), denied);
+        assert_int_equal(verdict(program, arch, UINT32_MAX), no);
+        if (arch != SCMP_ARCH_X86_64)
+                return;
+        assert_int_equal(verdict(program, arch, 0x40000000), denied);
+        assert_int_equal(verdict(program, arch, UINT32_MAX - 1), denied);
+}
+
+static void test_every_call(void **state) {
+        static const char *const allowed[] = { "@system-service", "@default", "write", NULL }, *const denied[] = { "@privileged", "@mount", NULL },
+                                 *const needed[] = { "write", "execve", "exit_group", NULL }, *const none[] = { NULL };
+        const uint32_t refuse = SECCOMP_RET_ERRNO | EPERM, kill = SECCOMP_RET_KILL_PROCESS;
+
+        set(&spec->sandbox.syscalls_denied, "@privileged");
+        set(&spec->sandbox.syscalls_denied, "@mount");
+        expect_verdicts(denied, needed, refuse, SECCOMP_RET_ALLOW, refuse);
+        spec->sandbox.syscall_action = SYSCALL_ACTION_KILL;
+        expect_verdicts(denied, needed, kill, SECCOMP_RET_ALLOW, kill);
+        set(&spec->sandbox.syscalls, "@system-service");
+        expect_verdicts(allowed, denied, SECCOMP_RET_ALLOW, kill, kill);
+        strv_free(spec->sandbox.syscalls_denied);
+        spec->sandbox.syscalls_denied = NULL;
+        expect_verdicts(allowed, none, SECCOMP_RET_ALLOW, kill, kill);
+}
+
+#ifndef __SANITIZE_ADDRESS__ /* whose malloc(3) is its own */
+extern void *__libc_malloc(size_t), *__libc_calloc(size_t, size_t), *__libc_realloc(void *, size_t);
+static bool memory_is_short;
+
+#pragma GCC visibility push(default) /* libraries are to find these */
+void *malloc(size_t n) { return memory_is_short ? NULL : __libc_malloc(n); }
+void *calloc(size_t k, size_t n) { return memory_is_short ? NULL : __libc_calloc(k, n); }
+void *realloc(void *p, size_t n) { return memory_is_short ? NULL : __libc_realloc(p, n); }
+#pragma GCC visibility pop
+
+/* The same program as ever, for which nothing is allocated. */
+static void test_no_memory(void **state) {
+        struct sock_filter usual[BPF_MAXINSNS], program[BPF_MAXINSNS];
+        int fd;
+
+        set(&spec->sandbox.syscalls, "@system-service");
+        set(&spec->sandbox.syscalls_denied, "@mount");
+        for (unsigned i = 0; i < 2; i++) {
+                memory_is_short = i == 1;
+                fd = sandbox_filter(spec, NULL);
+                memory_is_short = false;
+                assert_true(fd >= 0);
+                assert_in_range(pread(fd, i ? program : usual, sizeof program, 0), sizeof program[0], sizeof program);
+                fd_close(fd);
+        }
+        for (unsigned n = 0; n < 2000; n++)
+                assert_int_equal(verdict(program, seccomp_arch_native(), n), verdict(usual, seccomp_arch_native(), n));
+}
+#endif
+
 /* ---- Landlock ---- */
 
 static int try_passwd(void) { return open("/etc/passwd", O_RDWR | O_CLOEXEC); }
@@ -226,7 +340,10 @@ static void test_landlock(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 T(test_nothing_is_asked_for), T(test_parents_come_first), T(test_what_was_promised_stays), T(test_what_only_namespaces_can_do_is_named_first), T(test_only_what_is_named),
-                T(test_all_but_what_is_named), T(test_groups), T(test_every_group_compiles), T(test_landlock),
+                T(test_all_but_what_is_named), T(test_groups), T(test_every_group_compiles), T(test_every_call), T(test_landlock),
+#ifndef __SANITIZE_ADDRESS__
+                T(test_no_memory),
+#endif
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
