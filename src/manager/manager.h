@@ -196,7 +196,7 @@ struct Manager {
         struct Sandbox *sandbox;           /* what this machine permits (sandbox.c); NULL: nobody has asked */
         sd_event_source *memory;           /* looks at services with limits.memory_restart, where nobody tells; NULL: there are none */
         ScheduleClock *schedule_clock;     /* NULL until a service has a schedule */
-        sd_event_source *schedule_retry;   /* the clock could not be armed and is tried again: schedules are late; NULL: they are not */
+        sd_event_source *schedule_retry;   /* the clock could not be armed, or a zone not be read, which is tried again: schedules are late; NULL: they are not */
         sd_event_source *retry;            /* of a store that failed */
         sd_event_source *books;            /* deferred: store, status upward, graveyard */
         Cell **graveyard;                  /* cells to be removed when there is time */

@@ -84,6 +84,29 @@ class Exhaustion(Scenario):
         self.limit(self.daemon.pid, resource.RLIMIT_NOFILE, 1000)
         self.until("db", state="running")
 
+    def late(self, **schedule):
+        """A schedule that comes while there is not one descriptor for its timer or its time zone: the next look at it finds them."""
+        self.start_daemon()
+        self.apply({"web": {"command": "sleep 1000"}})
+        out, c = os.path.join(self.home, "out"), self.client()
+        problems = lambda: " ".join(c.call("Status")["problems"])
+        manager = [c.call("Status") for _ in range(3)][-1]["manager_pid"]       # by when it has closed the connections before this one
+        used = {int(n) for n in os.listdir(f"/proc/{manager}/fd")}
+        self.limit(manager, resource.RLIMIT_NOFILE, min(set(range(len(used) + 1)) - used))
+        c.call("Apply", {"services": [{"name": "job", "type": "oneshot", "command": ["sh", "-c", f"echo run >>{out}"], "schedule": schedule}], "wait": False})
+        self.assertIn("scheduled services are late", problems())
+        self.limit(manager, resource.RLIMIT_NOFILE, 1000)
+        wait_for("a run", lambda: os.path.exists(out))
+        wait_for("nothing to be late", lambda: "late" not in problems())
+        self.assertNotIn("open files", self.row("job")["status"] or "")
+        self.assertEqual(self.manager_pid(), manager)
+
+    def test_a_schedule_without_a_timer(self):
+        self.late(every="1s")
+
+    def test_a_schedule_without_its_time_zone(self):
+        self.late(cron="* * * * * *", timezone="UTC")
+
     # ---- processes ----
 
     def test_no_more_processes_for_its_user(self):

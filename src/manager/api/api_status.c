@@ -77,7 +77,7 @@ int api_status(VarlinkCall *call, json_object *parameters, void *userdata) {
         if (m->store_problem)
                 json_push(problems, json_object_new_string(m->store_problem));
         if (m->schedule_retry)
-                json_push(problems, json_object_new_string("cannot arm a timer, trying again: scheduled services are late"));
+                json_push(problems, json_object_new_string("cannot arm a timer or read a time zone, trying again: scheduled services are late"));
         json_push(problems, json_text(recovered));
         json_push(problems, json_text(full));
         json_set(o, "problems", problems);

@@ -9,6 +9,7 @@
 #include "manager/life/instance.h"
 #include "manager/life/rolling.h"
 #include "manager/life/service.h"
+#include "manager/spawn/spawn.h"
 #include "manager/triggers/schedule.h"
 #include "manager/triggers/schedule_clock.h"
 #include "model/timetable.h"
@@ -23,6 +24,7 @@ struct Schedule {
         unsigned pending;          /* runs that wait for the one before */
         bool dirty;
         bool lost;                 /* its time zone cannot be read, which has been told */
+        bool late;                 /* and that may be over in a moment */
 };
 
 Schedule *schedule_free(Schedule *t) {
@@ -126,22 +128,33 @@ static void perform(Service *s, const Dues *d) {
                 run_timely(s);
 }
 
+/* Its zone cannot be read: negative errno. */
+static void lose(Service *s, int error, const char *message) {
+        Schedule *t = s->schedule;
+
+        instance_set_status(s->instances[0], "%s", message ?: strerror(-error));
+        if (!t->lost)
+                event_emit(s->manager, s->instances[0], NULL, EVENT_UNSCHEDULED, "not run as scheduled: %s", message ?: strerror(-error));
+        t->lost = true;
+        t->late = spawn_transient(error);
+        t->next = USEC_INFINITY;
+}
+
 /* Deals with what is due and finds out what comes next. */
 static void settle(Service *s, usec_t now) {
         Schedule *t = s->schedule;
         _cleanup_error_ KlError e = {};
         const Zone *z;
         Dues d;
+        int r = schedule_zone(s->manager, s->spec, &z, &e);
 
-        if (schedule_zone(s->manager, s->spec, &z, &e) < 0) {
-                instance_set_status(s->instances[0], "%s", e.message ?: "out of memory");
-                if (!t->lost)
-                        event_emit(s->manager, s->instances[0], NULL, EVENT_UNSCHEDULED, "not run as scheduled: %s", e.message ?: "out of memory");
-                t->lost = true;
-                t->next = USEC_INFINITY;
+        if (r < 0) {
+                lose(s, r, e.message);
                 return;
         }
-        t->lost = false;
+        if (t->lost)
+                instance_set_status(s->instances[0], NULL);
+        t->lost = t->late = false;
         d = timetable_dues(&t->table, z, timetable_base(&t->table, t->handled, &t->base, now), now);
         if (d.n > 0) {
                 t->handled = d.handled;
@@ -172,9 +185,9 @@ void schedules_pump(Manager *m) {
 
 static int on_retry(sd_event_source *s, uint64_t usec, void *userdata);
 
-/* Descriptors or memory are short, which is over some day. */
+/* Descriptors or memory are short, which is over some day. error: of the timer; 0: some zone could not be read, which lose() told. */
 static void retry_later(Manager *m, int error) {
-        if (!m->schedule_retry)
+        if (!m->schedule_retry && error < 0)
                 log_errno(LOG_ERR, error, "cannot arm a timer, trying again: scheduled services are late");
         m->schedule_retry = sd_event_source_disable_unref(m->schedule_retry);
         if (sd_event_add_time_relative(m->event, &m->schedule_retry, CLOCK_MONOTONIC, RETRY_USEC, USEC_PER_SEC / 4, on_retry, m) < 0)
@@ -183,20 +196,23 @@ static void retry_later(Manager *m, int error) {
 
 static void rearm(Manager *m) {
         usec_t next = USEC_INFINITY;
+        bool late = false;
         int r;
 
         for (size_t k = 0; k < m->n_order; k++)
-                if (m->order[k]->schedule)
+                if (m->order[k]->schedule && !m->order[k]->deleting) {
                         next = MIN(next, m->order[k]->schedule->next);
+                        late = late || m->order[k]->schedule->late;
+                }
         r = schedule_arm(m, next);
-        if (r < 0)
+        if (r < 0 || late)
                 retry_later(m, r);
         else
                 m->schedule_retry = sd_event_source_disable_unref(m->schedule_retry);
 }
 
 static int on_retry(sd_event_source *s, uint64_t usec, void *userdata) {
-        rearm(userdata);
+        schedules_turn(userdata, false);
         return 0;
 }
 
@@ -206,7 +222,7 @@ void schedules_turn(Manager *m, bool all) {
         for (size_t k = 0; k < m->n_order; k++) {
                 Service *s = m->order[k];
 
-                if (s->schedule && !s->deleting && (all || s->schedule->next <= now))
+                if (s->schedule && !s->deleting && (all || s->schedule->late || s->schedule->next <= now))
                         settle(s, now);
         }
         rearm(m);
