@@ -1,6 +1,8 @@
 """A client of the daemon's socket that says whatever it likes, where kingctl would refuse to."""
 import json, os, socket
 
+PATIENCE = float(os.environ.get("KINGLY_PATIENCE", "30"))
+
 
 class Error(Exception):
     def __init__(self, name, parameters):
@@ -9,7 +11,7 @@ class Error(Exception):
 
 
 class Client:
-    def __init__(self, home, timeout=60):
+    def __init__(self, home, timeout=4 * PATIENCE):
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.socket.settimeout(timeout)
         self.socket.connect(os.path.join(home, "kingd.sock"))

@@ -2,9 +2,9 @@
 of it are replaced; the balancer outlives its manager and its keeper, and its own death costs only what it had open."""
 import collections, json, os, shutil, signal, socket, threading, time
 from kingly import BIN, PATIENCE, Scenario, alive, wait_for
+from ports import free_port
 import test_keeper_death, test_reexec
 from test_rolling import Load
-from test_sockets import free_port
 
 SERVER = os.path.join(os.path.dirname(__file__), "balance_server.py")
 
@@ -28,7 +28,7 @@ def get(where, path="/", source=None):
     """What the server answers. where: a port, or the path of a socket."""
     s = socket.socket(socket.AF_UNIX if isinstance(where, str) else socket.AF_INET)
     with s:
-        s.settimeout(2 * PATIENCE)
+        s.settimeout(4 * PATIENCE)
         if source:
             s.bind((source, 0))
         s.connect(where if isinstance(where, str) else ("127.0.0.1", where))
@@ -44,7 +44,7 @@ def get(where, path="/", source=None):
 class Talk:
     """A connection that stays open, to a server that echoes."""
     def __init__(self, port):
-        self.s = socket.create_connection(("127.0.0.1", port), 2 * PATIENCE)
+        self.s = socket.create_connection(("127.0.0.1", port), 4 * PATIENCE)
         self.file = self.s.makefile("rw")
 
     def say(self, text="x"):
@@ -85,6 +85,12 @@ class Common:
 
     def balancer(self):
         return self.pid("web-balancer")
+
+    def listens(self, pid):
+        """Whether it has the socket open that clients connect to."""
+        sockets = [l.split() for l in open("/proc/net/tcp").read().splitlines()[1:]]
+        door = next(f"socket:[{s[9]}]" for s in sockets if int(s[1].split(":")[1], 16) == self.port and s[3] == "0A")
+        return any(os.readlink(f"/proc/{pid}/fd/{fd}") == door for fd in os.listdir(f"/proc/{pid}/fd"))
 
 
 class Balance(Common, Scenario):
@@ -224,7 +230,7 @@ class Balance(Common, Scenario):
     def test_one_that_ends_its_connections_itself(self):
         """A client that keeps its connections makes nobody wait, and loses nothing."""
         server = os.path.join(os.path.dirname(__file__), "rolling_server.py")
-        self.apply({"web": self.service(instances=2, command=["python3", server, self.home], ready={"by": "notify", "timeout": "60s"},
+        self.apply({"web": self.service(instances=2, command=["python3", server, self.home], ready={"by": "notify", "timeout": "10m"},
                                         reload={"drain": "signal", "drain_timeout": "10m", "min_ready": "10ms"})})
         with Load(self.port) as load:
             wait_for("answers", lambda: load.answered > 50)
@@ -373,7 +379,7 @@ class Balance(Common, Scenario):
         before = talk.say()
         reload = threading.Thread(target=self.ok, args=("reload", "web-balancer"))
         reload.start()
-        wait_for("the next one", lambda: any(r["pid"] not in (old, None) and not r["role"] for r in self.list("web-balancer")))
+        wait_for("the next one", lambda: any(r["pid"] not in (old, None) and not r["role"] for r in self.list("web-balancer")) and not self.listens(old))
         self.assertEqual(talk.say(), before)       # by the old one
         others = [Talk(self.port) for _ in range(4)]
         self.assertEqual({t.say()[1] for t in others}, {0, 1})
@@ -423,7 +429,7 @@ class BalanceUpgrade(Common, test_reexec.Upgrade):
         self.assertEqual((talk.say(), self.balancer()), (before, old))
         self.install("kingd-balancer", of=None)
         self.ok("reexec")
-        wait_for("another balancer", lambda: any(r["pid"] not in (old, None) and not r["role"] for r in self.list("web-balancer")))
+        wait_for("another balancer", lambda: any(r["pid"] not in (old, None) and not r["role"] for r in self.list("web-balancer")) and not self.listens(old))
         self.assertEqual(talk.say(), before)       # by the old one, until its time is up
         self.assertEqual({Talk(self.port).say()[1] for _ in range(4)}, {0, 1})
         talk.close()

@@ -1,9 +1,9 @@
 """`cluster: {by: node}`: unmodified programs of Node share their ports; nothing is lost when they are reloaded, and the channels to them outlive managers, keepers
 and balancers. KINGLY_NODES names further Nodes, each by the path of its program, with a blank between."""
 import http.client, json, os, re, select, shutil, signal, socket, stat, subprocess, tempfile, threading, time
-from kingly import Scenario, alive, wait_for
+from kingly import PATIENCE, Scenario, alive, wait_for
+from ports import free_port
 import test_keeper_death
-from test_sockets import free_port
 
 HERE = os.path.dirname(__file__)
 APP = os.path.join(HERE, "cluster_app.js")
@@ -19,7 +19,7 @@ class UnixConnection(http.client.HTTPConnection):
 
 def get(where, path="/"):
     """What a worker says of itself."""
-    c = http.client.HTTPConnection("127.0.0.1", where, timeout=60) if isinstance(where, int) else UnixConnection(where, timeout=60)
+    c = http.client.HTTPConnection("127.0.0.1", where, timeout=4 * PATIENCE) if isinstance(where, int) else UnixConnection(where, timeout=4 * PATIENCE)
     try:
         c.request("GET", path, headers={"Connection": "close"})
         return json.loads(c.getresponse().read())
@@ -44,7 +44,7 @@ class Clients:
             t.join()
 
     def ask(self, keep):
-        c = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        c = http.client.HTTPConnection("127.0.0.1", self.port, timeout=4 * PATIENCE)
         while not self.done.is_set():
             try:
                 c.request("GET", "/", headers={} if keep else {"Connection": "close"})
@@ -73,7 +73,7 @@ class Common:
 
     def app(self, *arguments, node=None, **more):
         return {"command": [node or NODES[0], APP, *(str(a) for a in arguments or [self.port])], "instances": 2, "cluster": {"by": "node"},
-                "ready": {"by": "listen", "timeout": "2m"}, "reload": {"min_ready": "10ms"}} | more
+                "ready": {"by": "listen", "timeout": "10m"}, "reload": {"min_ready": "10ms"}} | more
 
     def workers(self, where=None, n=2):
         """Until each has answered."""
@@ -124,7 +124,7 @@ class Cluster(Common, Scenario):
         any_port = [int(s["listen"].rsplit(":", 1)[1]) for s in sockets if s["listen"].startswith(":") and str(self.port) not in s["listen"] and str(second) not in s["listen"]]
         self.workers(any_port[0])
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
-            s.settimeout(60)
+            s.settimeout(4 * PATIENCE)
             s.sendto(b"x", ("127.0.0.1", second))
             self.assertIn(json.loads(s.recv(1000))["id"], (1, 2))
         self.ok("stop", "app")
@@ -137,7 +137,7 @@ class Cluster(Common, Scenario):
             self.assertIn("cannot listen on", self.ok("events").out)
 
     def test_process_send_ready(self):
-        self.apply({"app": self.app(ready={"by": "ipc", "timeout": "2m"}, env={"SAY_READY": "1"})})
+        self.apply({"app": self.app(ready={"by": "ipc", "timeout": "10m"}, env={"SAY_READY": "1"})})
         self.workers()
 
     def test_a_server_that_is_closed_gets_nothing(self):
@@ -188,7 +188,7 @@ class Cluster(Common, Scenario):
 
     def test_pm2_files(self):
         path = self.file("ecosystem.config.json", json.dumps({"apps": [{"name": "app", "script": APP, "args": [str(self.port)], "instances": 2, "exec_mode": "cluster",
-                                                                        "listen_timeout": 120000}]}))
+                                                                        "listen_timeout": 600000}]}))
         self.ok("start", path)
         self.workers()
 
@@ -293,7 +293,7 @@ class Edges:
 
     def datagram(self, fact):
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
-            s.settimeout(60)
+            s.settimeout(4 * PATIENCE)
             s.sendto(b"x", ("127.0.0.1", self.of(fact)[2]))
             return int(s.recv(100)) in range(1, self.N + 1)
 
@@ -326,7 +326,7 @@ class NodesOwn(Edges):
 
 class Kinglys(Edges):
     def begin(self):
-        self.test.apply({"app": {"command": [self.node, *self.arguments], "instances": self.N, "cluster": {"by": "node"}, "ready": {"by": "listen", "timeout": "2m"},
+        self.test.apply({"app": {"command": [self.node, *self.arguments], "instances": self.N, "cluster": {"by": "node"}, "ready": {"by": "listen", "timeout": "10m"},
                                  "restart": {"when": "never"}}})
 
     def end(self):
@@ -355,7 +355,7 @@ class Twins(Common, Scenario):
         wait_for("all workers", edges.told)
         edges.ask("own", 1, "/block")
         wait_for("it to hang", lambda: edges.of("blocks"))
-        clients = [http.client.HTTPConnection("127.0.0.1", edges.ports[0], timeout=60) for _ in range(2 * edges.N)]
+        clients = [http.client.HTTPConnection("127.0.0.1", edges.ports[0], timeout=4 * PATIENCE) for _ in range(2 * edges.N)]
         for c in clients:
             c.request("GET", "/")
         waiting = {c.sock: c for c in clients}

@@ -2,11 +2,12 @@
 reload, a start on demand. What was begun is ended or goes on, is done once more where it must be, and no process is too many. Under systemd the
 keeper's death is followed by the unit's restart, and `systemctl restart kingd.service` is one death more."""
 import json, os, signal, socket, time
-from kingly import Scenario, alive, named, start_time, wait_for
+from kingly import PATIENCE, Scenario, alive, named, start_time, wait_for
 from installed import SystemScenario
+from ports import free_port
 from test_keeper_death import Deaths
 from test_rolling import Load
-from test_sockets import SERVER, ask, free_port
+from test_sockets import SERVER, ask
 
 # Speaks as process.send() of Node does: one JSON value a line on a socket that it was given.
 TALKER = """
@@ -46,8 +47,8 @@ class Beside:
         return ["sh", "-c", f'echo "{text}" >> {self.home}/{name}; {then}'.replace("$", "$$")]
 
     def hold(self, text="$$"):
-        """Notes itself and does not end until the file `go` is there: the first one never does."""
-        return self.note(text, f"[ -e {self.home}/go ] || sleep 5000")
+        """Ends at once when the file `go` was there before it noted itself, and else never, as the first one."""
+        return ["sh", "-c", f'[ -e {self.home}/go ]; there=$?; echo "{text}" >> {self.home}/note; [ $there = 0 ] || sleep 5000'.replace("$", "$$")]
 
     def go(self):
         self.file("go", "")
@@ -135,12 +136,11 @@ class Beside:
 
     def test_probe(self):
         """A command that asks how it is, and does not come back: another asks, and what was ready stays ready."""
-        asks = self.note("$$", f"[ ! -e {self.home}/hang ] || sleep 5000")
+        asks = ["sh", "-c", f'if [ -e {self.home}/hang ]; then echo "hangs $$" >> {self.home}/note; sleep 5000; else echo $$ >> {self.home}/note; fi'.replace("$", "$$")]
         self.apply({"web": {"command": "sleep 1000", "probes": {"readiness": {"exec": asks, "period": "500ms", "timeout": "1000s", "failure": 1}}}})
         pid = self.until("web", ready=True)["pid"]
         self.file("hang", "")
-        before = len(self.lines())
-        wait_for("one that hangs", lambda: len(self.lines()) > before)
+        wait_for("one that hangs", lambda: self.lines()[-1].startswith("hangs "))
         hangs = len(self.lines()) - 1
         os.unlink(f"{self.home}/hang")
         self.die()
@@ -171,7 +171,7 @@ class Beside:
     def test_rolling_reload(self):
         port = free_port()
         server = ["python3", os.path.join(os.path.dirname(os.path.abspath(__file__)), "rolling_server.py"), self.home]
-        self.apply({"web": {"command": server, "instances": 2, "ready": {"by": "notify", "timeout": "100s"}, "sockets": [f"127.0.0.1:{port}"],
+        self.apply({"web": {"command": server, "instances": 2, "ready": {"by": "notify", "timeout": "1000s"}, "sockets": [f"127.0.0.1:{port}"],
                             "reload": {"by": "rolling", "min_ready": "10ms"}}})
         with Load(port) as load:
             wait_for("answers", lambda: load.answered > 20)
@@ -198,7 +198,7 @@ class Beside:
             wait_for("the hook", self.lines)
             self.go()
             self.die()
-            client.settimeout(200)
+            client.settimeout(8 * PATIENCE)
             pid = int(client.makefile().readline())
         self.assertEqual(self.until("web", state="running")["pid"], pid)
         self.assertEqual(len(self.lines("served")), 1)

@@ -43,7 +43,7 @@ class Events(Scenario):
     def test_a_start_that_fails_and_is_tried_again(self):
         program = shutil.copy("/bin/sleep", self.home + "/busy")
         with open(program, "ab"):            # who writes to a program keeps it from being executed: ETXTBSY
-            self.apply({"s": {"command": [program, "1000"], "restart": {"delay": "1ms"}}}, "--no-wait")
+            self.apply({"s": {"command": [program, "1000"], "restart": {"delay": "1ms", "max_delay": "100ms", "limit": 0}}}, "--no-wait")
             self.assertIn("Text file busy", self.wait_kind("start-failed", "s")["message"])
         self.until("s", state="running")
 

@@ -1,7 +1,7 @@
 """Clients that send what is no message, too much, too slowly, never read, or come in crowds: others are served as ever, and memory stays bounded."""
 import json, os, select, signal, socket, subprocess, sys, time
 from client import Client, Error
-from kingly import wait_for
+from kingly import PATIENCE, wait_for
 from test_hostile import Guarded
 
 STRANGER = 64881        # a user who may not even look
@@ -49,7 +49,7 @@ class HostileClients(Guarded):
         fields = dict(l.split(":", 1) for l in open(f"/proc/{self.manager}/status").read().splitlines() if ":" in l)
         return int(fields["VmRSS"].split()[0]) * 1024
 
-    def raw(self, timeout=60):
+    def raw(self, timeout=4 * PATIENCE):
         s = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         s.settimeout(timeout)
         s.connect(os.path.join(self.home, "kingd.sock"))
@@ -134,7 +134,7 @@ class HostileClients(Guarded):
         self.assertGreater(time.monotonic() - begun, 20)
         poll = select.poll()
         poll.register(deaf, 0)
-        self.assertTrue(poll.poll(60000), "the deaf one is still there")
+        self.assertTrue(poll.poll(4000 * PATIENCE), "the deaf one is still there")
 
     # ---- crowds ----
 

@@ -1,7 +1,8 @@
 """The keeper dies, and nobody notices: the heir takes its place with everything that it held."""
-import collections, json, os, signal, subprocess
+import collections, json, os, re, signal, subprocess
 from kingly import BIN, Scenario, alive, start_time, wait_for
-from test_sockets import SERVER, ask, free_port
+from ports import free_port
+from test_sockets import SERVER, ask
 from test_survival import named
 
 COUNT = "#!/bin/sh\nn=0\nwhile :; do echo line $n; n=$((n+1)); sleep 0.005; done\n"
@@ -30,7 +31,10 @@ class Deaths(Scenario):
         """Kills it and waits until another one's manager answers. Returns the new keeper."""
         old, heir = self.keeper(), self.await_heir()
         for pid in (old, *also):
-            os.kill(pid, signal.SIGKILL)
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:      # of itself, when the keeper was gone
+                pass
         wait_for("the heir in its place", lambda: self.keeper() == heir)
         self.ok("list", "--no-autostart")
         return heir
@@ -45,15 +49,16 @@ class Deaths(Scenario):
     def numbers(self, service, instance=0):
         path = f"{self.home}/logs/{service}.{instance}.log"
         text = open(path).read() if os.path.exists(path) else ""
-        return [int(l.rsplit(" ", 1)[1]) for l in text.splitlines() if l.startswith("2")]
+        # Only these: a shell whose child is ended a moment before itself says "Terminated".
+        return [int(n) for n in re.findall(r" line (\d+)\n", text)]
 
     def go_on(self):
         counter = self.script("count", COUNT)
         self.apply({"count": {"command": [counter], "instances": 3, "log": {"to": "file"}}})
         before = {r["instance"]: (r["pid"], start_time(r["pid"])) for r in self.list()}
         for _ in range(5):
-            so_far = len(self.numbers("count"))
-            wait_for("output", lambda: len(self.numbers("count")) > so_far)
+            so_far = [len(self.numbers("count", i)) for i in range(3)]
+            wait_for("output", lambda: all(len(self.numbers("count", i)) > so_far[i] + 1 for i in range(3)))
             self.kill_keeper()
         self.assertEqual({r["instance"]: (r["pid"], start_time(r["pid"])) for r in self.list()}, before)
         self.ok("stop", "count")
@@ -74,11 +79,12 @@ class KeeperDeath(Deaths):
         self.apply({"count": {"command": [counter], "instances": 4, "log": {"to": "file", "merge": True}}})
         before = {r["instance"]: r["pid"] for r in self.list()}
         path = f"{self.home}/logs/count.log"
-        lines = lambda: open(path).read().splitlines() if os.path.exists(path) else []
+        lines = lambda: re.findall(r"^\S+ (\S+@\d) (\d) (\d+)\n", open(path).read(), re.M) if os.path.exists(path) else []
+        wait_for("output of all", lambda: len({origin for origin, _, _ in lines()}) == 8)
         for turn in range(6):
             so_far = len(lines())
             wait_for("output", lambda: len(lines()) > so_far + 20)
-            logger = named(self.keeper(), "kingd-logger")
+            logger = wait_for("the logger", lambda: named(self.keeper(), "kingd-logger"))
             if turn % 3:
                 os.kill(logger[0], signal.SIGKILL)
             if turn % 3 != 2:
@@ -86,14 +92,12 @@ class KeeperDeath(Deaths):
         self.assertEqual({r["instance"]: r["pid"] for r in self.list()}, before)
         self.ok("stop", "count")
         seen = collections.defaultdict(list)
-        for line in lines():
-            _, origin, instance, n = line.split()
+        for origin, instance, n in lines():
             self.assertEqual(origin.split("@")[1], instance)
             seen[origin].append(int(n))
         self.assertEqual(len(seen), 8)
         for numbers in seen.values():
             self.assertEqual(numbers, list(range(len(numbers))))
-            self.assertGreater(len(numbers), 10)
 
     def test_an_exit_that_nobody_recorded_is_not_lost(self):
         end = os.path.join(self.home, "end")

@@ -1,6 +1,6 @@
 """Finding lines: forms of files, filters, times, followers; all through `kingctl logs`."""
 import glob, json, os, pty, re, select, subprocess, time
-from kingly import BIN, Scenario, wait_for
+from kingly import BIN, PATIENCE, Scenario, wait_for
 
 
 class Read(Scenario):
@@ -74,7 +74,8 @@ class Read(Scenario):
     def test_followers_get_who_comes_later(self):
         self.apply({"web": self.says('print("web", os.environ["KINGLY_INSTANCE"])')})
         wait_for("its line", lambda: self.messages("web") == ["web 0"])
-        p = self.follow("web*", "-n", "0")
+        p = self.follow("web*", "-n", "1")
+        self.assertEqual(json.loads(p.stdout.readline())["message"], "web 0")      # it follows
         q = self.follow("@later")
         self.ok("scale", "web", "2")
         self.assertEqual(json.loads(p.stdout.readline())["label"], "web:1")
@@ -109,7 +110,7 @@ class Read(Scenario):
                 time.sleep(0.05)
                 return not os.read(p.stdout.fileno(), 16384)
             try:
-                wait_for("its end", ended, 120)
+                wait_for("its end", ended, 4 * PATIENCE)
             finally:
                 p.kill()
                 p.wait()
@@ -127,7 +128,7 @@ class Read(Scenario):
         p = subprocess.Popen([f"{BIN}/kingctl", "logs"], env=self.environment | {"TERM": "xterm"}, stdin=child, stdout=child, stderr=child)
         os.close(child)
         out = b""
-        while select.select([parent], [], [], 30)[0]:
+        while select.select([parent], [], [], 4 * PATIENCE)[0]:
             try:
                 piece = os.read(parent, 65536)
             except OSError:
@@ -135,7 +136,7 @@ class Read(Scenario):
             if not piece:
                 break
             out += piece
-        self.assertEqual(p.wait(30), 0)
+        self.assertEqual(p.wait(4 * PATIENCE), 0)
         text = out.decode().replace("\r\n", "\n")
         for sequence in re.findall("\x1b(.{0,4})", text):
             self.assertRegex(sequence, r"^\[(0|2|3[1-6])m")

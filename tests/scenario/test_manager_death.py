@@ -1,6 +1,6 @@
 """The manager dies at every stage of a service's life; the next one goes on where it was."""
 import json, os, random, signal, subprocess, time
-from kingly import BIN, Scenario, alive, wait_for
+from kingly import BIN, PATIENCE, Scenario, alive, wait_for
 
 SEED = int(os.environ.get("KINGLY_SEED") or random.randrange(1 << 32))
 
@@ -122,10 +122,10 @@ class ManagerDeath(Scenario):
     def test_readiness_is_awaited_on(self):
         self.start_daemon()
         gate = self.fifo("gate")
-        self.apply({"fd": {"command": ["sh", "-c", f"read x < {gate}; eval \"echo >&$READY_FD\"; exec sleep 1000"], "ready": {"by": "fd", "timeout": "60s"}},
-                    "never": {"command": "sleep 1000", "ready": {"by": "notify", "timeout": "2s"}, "restart": {"when": "never"}}}, "--no-wait")
-        self.until("fd", state="starting")
+        self.apply({"fd": {"command": ["sh", "-c", f"read x < {gate}; eval \"echo >&$READY_FD\"; exec sleep 1000"], "ready": {"by": "fd", "timeout": "10m"}},
+                    "never": {"command": "sleep 1000", "ready": {"by": "notify", "timeout": f"{PATIENCE / 5:.0f}s"}, "restart": {"when": "never"}}}, "--no-wait")
         pid = self.until("never", state="starting")["pid"]
+        self.until("fd", state="starting")
         self.replace_manager()
         self.assertEqual(self.until("never", state="failed")["exit"]["reason"], "ready-timeout")
         self.assertFalse(alive(pid))
@@ -146,7 +146,7 @@ while not os.path.exists(os.environ["QUIET"]):
     s.send(b"WATCHDOG=1")
     time.sleep(0.05)
 signal.pause()
-"""], "env": {"QUIET": self.home + "/quiet"}, "ready": {"by": "notify"}, "watchdog": "3s", "restart": {"when": "never"}}})
+"""], "env": {"QUIET": self.home + "/quiet"}, "ready": {"by": "notify"}, "watchdog": f"{PATIENCE / 5:.0f}s", "restart": {"when": "never"}}})
         pid = self.pid("w")
         self.replace_manager()
         row = self.row("w")
@@ -157,7 +157,7 @@ signal.pause()
     def test_shutdown_goes_on(self):
         self.start_daemon()
         slow = self.script("slow", f"#!/bin/sh\ntrap '[ -p {self.fifo('gate')} ] && read x < {self.home}/gate; exit 0' TERM\necho up > {self.home}/up\nwhile :; do sleep 0.05; done\n")
-        self.apply({"slow": {"command": [slow], "stop": {"timeout": "60s"}}, "other": {"command": "sleep 1000"}})
+        self.apply({"slow": {"command": [slow], "stop": {"timeout": "10m"}}, "other": {"command": "sleep 1000"}})
         wait_for("its trap", lambda: self.lines("up"))
         manager = self.manager()
         self.daemon.terminate()
@@ -168,7 +168,7 @@ signal.pause()
         with open(f"{self.home}/gate", "w") as f:
             f.write("go\n")
         os.unlink(f"{self.home}/gate")
-        self.assertEqual(self.daemon.wait(60), 0, self.daemon_log())
+        self.assertEqual(self.daemon.wait(4 * PATIENCE), 0, self.daemon_log())
         self.daemon = None
         self.start_daemon()      # the goal was not changed by it
         self.until("other", state="running")
@@ -182,7 +182,7 @@ signal.pause()
         os.kill(manager, signal.SIGSTOP)
         with open(f"{self.home}/gate", "w") as f:
             f.write("go\n")
-        rows = json.loads(self.ok("list", "-o", "json", "--timeout", "120s").out)      # its connection waits for the next manager
+        rows = json.loads(self.ok("list", "-o", "json", "--timeout", "10m").out)      # its connection waits for the next manager
         self.assertEqual({r["name"]: (r["state"], r["pid"]) for r in rows}["a"], ("running", pid))
         self.assertEqual(self.until("crash", state="failed")["exit"]["code"], 42)
         self.assertFalse(alive(manager))
@@ -200,7 +200,7 @@ signal.pause()
             client = subprocess.Popen([os.path.join(BIN, "kingctl"), "apply", "-q", "-f", path], env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
             time.sleep(chance.random() * 0.08)
             os.kill(manager, signal.SIGKILL)
-            out, _ = client.communicate(timeout=120)
+            out, _ = client.communicate(timeout=4 * PATIENCE)
             self.assertEqual(client.returncode, 0, f"round {n}, seed {SEED}: {out}\n{self.daemon_log()}")
             rows = self.list()
             self.assertEqual({(r["state"], open(f"/proc/{r['pid']}/cmdline").read()) for r in rows}, {("running", f"sleep\0{1000 + n}\0")}, f"round {n}, seed {SEED}")
@@ -223,6 +223,7 @@ signal.pause()
             wait_for("a new manager", lambda: self.manager() != manager)
             self.ok("apply", "-f", path)
             pids = {r["name"]: r["pid"] for r in self.list()}
+            wait_for("all to have noted themselves", lambda: all(self.lines(f"{name}.{n}") for name in names))
             for name in names:
                 self.assertEqual(self.lines(f"{name}.{n}"), [str(pids[name])], f"{name}, round {n}, seed {SEED}\n{self.daemon_log()}")
             self.ok("delete", "all")

@@ -9,6 +9,8 @@ def bye(*_):
     sys.exit(0)
 signal.signal(signal.SIGTERM, bye)
 keep = []
+while os.path.exists(os.environ["SCENARIO_HOME"] + "/bye") and not os.path.exists(os.environ["SCENARIO_HOME"] + "/go"):
+    time.sleep(0.02)                            # the second one, until it has been seen
 if len(sys.argv) > 1 and os.fork() == 0:        # what its children use counts, too
     keep = [b"x" * (1 << 20) for _ in range(%d)]
     time.sleep(1000)
@@ -26,7 +28,7 @@ class Memory(Scenario):
 
     def test_too_big_is_restarted_in_good_order(self):
         leak = self.script("leak", LEAK)
-        self.apply({"web": {"command": [leak], "limits": {"memory_restart": "60M"}, "restart": {"when": "never", "limit": 1, "delay": "20s"}},
+        self.apply({"web": {"command": [leak], "limits": {"memory_restart": "60M"}, "restart": {"when": "never", "limit": 1, "delay": "1h", "max_delay": "1h"}},
                     "small": {"command": "sleep 1000", "limits": {"memory_restart": "60M"}}})
         first = self.pid("web")
         row = wait_for("a restart", lambda: (lambda r: r if r["restarts"] == 1 and r["state"] == "running" and r["pid"] != first else None)(self.row("web")))
@@ -36,6 +38,7 @@ class Memory(Scenario):
         told = [e for e in self.events("web") if e["kind"] == "memory-restart"]
         self.assertGreater(told[0]["data"]["bytes"], 60 << 20)
         self.assertIn("more than limits.memory_restart, 60M", told[0]["message"])
+        self.file("go", "")
         # Again at once: it needs that much, so it waits now, and says so; that is no failure, so the limit does not count.
         row = self.until("web", state="waiting", restarts=1)
         status = self.ok("status").out
@@ -46,7 +49,7 @@ class Memory(Scenario):
         self.assertEqual(self.row("web")["state"], "waiting")
         self.assertEqual(self.row("small")["restarts"], 0)
         # Raised, it lives; on the living, without a restart.
-        self.apply({"web": {"command": [leak], "limits": {"memory_restart": "1G"}, "restart": {"when": "never", "limit": 1, "delay": "20s"}},
+        self.apply({"web": {"command": [leak], "limits": {"memory_restart": "1G"}, "restart": {"when": "never", "limit": 1, "delay": "1h", "max_delay": "1h"}},
                     "small": {"command": "sleep 1000", "limits": {"memory_restart": "60M"}}})
         self.ok("start", "web")
         pid = self.until("web", state="running")["pid"]

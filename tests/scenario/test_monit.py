@@ -23,11 +23,12 @@ class Screen:
         if select.select([self.master], [], [], seconds)[0]:
             self.raw += os.read(self.master, 65536)
 
-    def until(self, words):
+    def until(self, words, meanwhile=lambda: None):
         end = time.monotonic() + PATIENCE
         while words not in self.text():
             if time.monotonic() > end:
                 raise AssertionError(f"{words!r} is not seen in:\n{self.text()}")
+            meanwhile()
             self.read(0.5)
 
     def press(self, keys):
@@ -98,8 +99,7 @@ class Monit(Scenario):
             if columns >= 80:
                 s.until("zoo")
             fcntl.ioctl(s.slave, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 132, 0, 0))
-            s.process.send_signal(signal.SIGWINCH)
-            s.until("zoo")
+            s.until("zoo", lambda: s.process.send_signal(signal.SIGWINCH))     # told again if it could not hear yet
             s.press("q")
             self.assertEqual(s.end(), 0, (columns, lines, term))
 

@@ -13,7 +13,7 @@ class Puppets(Scenario):
 
     def service(self, name="s", before="", **more):
         """before: what it does before it serves its socket."""
-        return {"command": [sys.executable, PROGRAM, *([before] if before else [])], "ready": {"by": "notify", "timeout": "60s"}, "restart": {"when": "never"},
+        return {"command": [sys.executable, PROGRAM, *([before] if before else [])], "ready": {"by": "notify", "timeout": "10m"}, "restart": {"when": "never"},
                 "env": {"PUPPET": f"{self.home}/puppet-{name}"}} | more
 
     def puppet(self, name="s", suffix=""):
@@ -118,6 +118,7 @@ class MainProcess(Puppets):
         first = self.pid("s")
         gone = p.get("child('c')")
         self.puppet(suffix=".c").leave()
+        wait_for("its end", lambda: not alive(gone))
         for pid, why in ((gone, "it has ended"), (1, "no service's"), (self.daemon.pid, "no service's"), (self.manager(), "no service's"),
                          (self.pid("other"), "another service's"), (2 ** 22 + 5, "no such process")):
             p.say(f"MAINPID={pid}")
@@ -181,13 +182,13 @@ class MainProcess(Puppets):
         """Killed right after, or before; whoever comes next knows who it is, and who is heard."""
         p = self.start(watchdog="1h")
         main = p.get("orphan('o')")
-        p.do(f"say('MAINPID={main}\\nERRNO=2\\nWATCHDOG_USEC=1800000000')")
+        p.do(f"say('MAINPID={main}')")
         self.replace_manager()
         self.until("s", pid=main, state="running")
         p.say("STATUS=the first one")
         self.assertIn("not its main process", self.refusal())
         o = self.puppet(suffix=".o")
-        o.say("NOTIFYACCESS=all\nSTATUS=main")
+        o.say("NOTIFYACCESS=all\nSTATUS=main\nERRNO=2\nWATCHDOG_USEC=1800000000")
         self.replace_manager()
         n = self.notify()
         self.assertEqual((n["main_told"], n["access"], n["errno"], n["watchdog_usec"]), (True, "all", 2, 1800000000))
@@ -319,7 +320,7 @@ class State(Puppets):
 
     def test_stopping_is_bounded(self):
         p = self.start(stop={"timeout": "300ms"})
-        p.say("STOPPING=1")
+        p.tell("say('STOPPING=1')")
         self.assertEqual(self.until("s", state="failed")["exit"]["reason"], "stop-timeout")
 
     def test_reloading_of_its_own(self):
@@ -382,9 +383,9 @@ class State(Puppets):
 
 class Time(Puppets):
     def test_watchdog_missed(self):
-        p = self.start(watchdog="1s")
-        main = self.pid("s")
-        os.kill(main, signal.SIGSTOP)            # hangs, and cannot even be ended by a signal that it would have to see
+        p = self.start(ready=False, watchdog="1s")
+        # It hangs, and cannot even be ended by a signal that it would have to see.
+        p.tell("say('READY=1'); os.kill(os.getpid(), signal.SIGSTOP)")
         row = self.until("s", state="failed")
         self.assertEqual((row["exit"]["reason"], row["exit"]["signal"]), ("watchdog", "SIGABRT"))
 
@@ -426,17 +427,18 @@ class Time(Puppets):
         p.say("WATCHDOG_USEC=0\nREADY=1")
         time.sleep(0.5)
         self.assertEqual(self.row("s")["state"], "running")
-        p.say("WATCHDOG_USEC=300000")
+        p.tell("say('WATCHDOG_USEC=300000')")
         self.assertEqual(self.until("s", state="failed")["exit"]["reason"], "watchdog")
 
     def test_watchdog_in_a_reload(self):
-        p = self.start(watchdog="1s")
+        p = self.start()
         p.say("RELOADING=1")
+        p.tell("say('WATCHDOG_USEC=1000000')")
         self.assertEqual(self.until("s", state="failed")["exit"]["reason"], "watchdog")
 
     def test_watchdog_not_in_a_stop(self):
-        p = self.start(watchdog="300ms", stop={"timeout": "2s"})
-        p.say("STOPPING=1")
+        p = self.start(stop={"timeout": "2s"})
+        p.tell("say('WATCHDOG_USEC=300000\\nSTOPPING=1')")
         self.assertEqual(self.until("s", state="failed")["exit"]["reason"], "stop-timeout")
 
     def test_watchdog_abort_is_bounded(self):
@@ -457,7 +459,7 @@ class Time(Puppets):
         return self.puppet()
 
     def test_extend_the_start(self):
-        p = self.extended("say('EXTEND_TIMEOUT_USEC=3600000000\\nSTATUS=wait'); barrier(); say('EXTEND_TIMEOUT_USEC=1'); barrier()", ready={"by": "notify", "timeout": "5s"})
+        p = self.extended("say('EXTEND_TIMEOUT_USEC=3600000000\\nSTATUS=wait'); barrier(); say('EXTEND_TIMEOUT_USEC=1'); barrier()", ready={"by": "notify", "timeout": "5m"})
         left = json.loads(self.ok("describe", "s", "-o", "json").out)[0]["instances"][0]["next_usec"] / 1e6 - time.time()
         self.assertGreater(left, 3000)
 
@@ -478,11 +480,11 @@ class Time(Puppets):
         self.assertGreater(self.left(), 3000)
 
     def test_extend_the_watchdog(self):
-        p = self.start(watchdog="1s")
-        p.say("EXTEND_TIMEOUT_USEC=3600000000")
-        time.sleep(1.5)
+        p = self.start()
+        p.do("say('WATCHDOG_USEC=2000000'); say('EXTEND_TIMEOUT_USEC=3600000000'); barrier()")
+        time.sleep(2.5)
         self.assertEqual(self.row("s")["state"], "running")
-        p.say("WATCHDOG=1")                      # from then on it is as before
+        p.tell("say('WATCHDOG=1')")              # from then on it is as before
         self.assertEqual(self.until("s", state="failed")["exit"]["reason"], "watchdog")
 
 

@@ -88,10 +88,10 @@ CASES = {
     "reloaded-by-signal": Case(r"hup:RELOADING=1\nREADY=1\nSTATUS=by HUP;say:READY=1", status="by HUP", signal="HUP"),
 
     # ---- watchdog ----
-    "watchdog-missed": Case("say:READY=1", **dead("failed", "watchdog"), **watchdog(1)),
+    "watchdog-missed": Case("say:READY=1", **dead("failed", "watchdog"), done=False, **watchdog(1)),
     "watchdog-fed": Case("say:READY=1;pings:200", **watchdog(15)),
     "watchdog-trigger": Case("say:READY=1;say:WATCHDOG=trigger", **dead("failed", "watchdog"), done=False, **watchdog(1000)),
-    "watchdog-shortened": Case("say:READY=1;say:WATCHDOG_USEC=1000000", **dead("failed", "watchdog"), **watchdog(1000)),
+    "watchdog-shortened": Case("say:READY=1;say:WATCHDOG_USEC=1000000", **dead("failed", "watchdog"), done=False, **watchdog(1000)),
     "watchdog-lengthened": Case("say:WATCHDOG_USEC=1000000000;say:READY=1;sleep:4000", **watchdog(3)),
 
     # ---- main process ----

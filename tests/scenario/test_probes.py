@@ -2,6 +2,7 @@
 import http.server, os, socket, ssl, subprocess, threading, time
 
 from kingly import *
+from ports import free_port
 
 # A server that answers as a file in its directory says: the status, or no answer at all; it writes down who asks. It listens when the file `up` is there.
 SERVER = r'''
@@ -24,12 +25,6 @@ class S(http.server.ThreadingHTTPServer):
     daemon_threads = True
 S(("127.0.0.1", port), H).serve_forever()
 '''
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 class Probes(Scenario):
@@ -63,7 +58,7 @@ class Probes(Scenario):
         self.addCleanup(lambda: (server.shutdown(), thread.join(), server.server_close()))
 
     def http(self, **more):
-        return {"http": {"port": self.port, "path": "/health"}, "period": "200ms", "timeout": "5s"} | more
+        return {"http": {"port": self.port, "path": "/health"}, "period": "200ms", "timeout": "60s"} | more
 
     def probe(self, selector, kind):
         probes = json.loads(self.ok("describe", "-o", "json", selector).out)[0]["instances"][0]["probes"]
@@ -129,7 +124,7 @@ class Probes(Scenario):
         self.apply({"web": service}, "--no-wait")
         self.assertEqual(self.until("web", state="failed")["exit"]["reason"], "ready-timeout")
         self.answer("200")
-        self.apply({"web": service | {"ready": {"by": "probe", "timeout": "30s"}}}, "--no-wait")
+        self.apply({"web": service | {"ready": {"by": "probe", "timeout": "10m"}}}, "--no-wait")
         self.ok("start", "web")
         self.assertTrue(self.row("web")["ready"])
 
@@ -159,8 +154,8 @@ class Probes(Scenario):
         probe = self.script("probe", "#!/bin/sh\necho $$ >>$HOME_DIR/pids\necho asking; sleep 300 & sleep 301\n")
         self.start_daemon()
         self.apply({"web": {"command": "sleep 1000", "env": {"HOME_DIR": self.home},
-                            "probes": {"readiness": {"exec": [probe], "timeout": "300ms", "period": "200ms", "failure": 1}}}})
-        wait_for("a timeout", lambda: "timed out after 300ms: asking" in ((self.probe("web", "readiness")["last"] or {}).get("text") or ""))
+                            "probes": {"readiness": {"exec": [probe], "timeout": "1s", "period": "200ms", "failure": 1}}}})
+        wait_for("a timeout", lambda: "timed out after 1s: asking" in ((self.probe("web", "readiness")["last"] or {}).get("text") or ""))
         wait_for("more tries", lambda: len(open(os.path.join(self.home, "pids")).readlines()) >= 3)
         self.assertFalse(self.row("web")["ready"])
         self.ok("stop", "web")
@@ -279,13 +274,15 @@ class Probes(Scenario):
         """A new one that runs but is not ready takes nobody's place."""
         self.answer_here()
         self.start_daemon()
-        self.apply({"web": {"command": "sleep 1000", "instances": 2, "ready": {"timeout": "1s"}, "reload": {"by": "rolling"}, "probes": {"readiness": self.http(failure=100000)}}})
+        web = {"command": "sleep 1000", "instances": 2, "reload": {"by": "rolling"}, "probes": {"readiness": self.http(failure=100000)}}
+        self.apply({"web": web | {"ready": {"timeout": "10m"}}})
         for n in (0, 1):
             self.until(f"web:{n}", ready=True)
         old = {r["pid"] for r in self.list("web")}
         self.ok("reload", "web")
         new = {r["pid"] for r in self.list("web")}
         self.assertFalse(old & new)
+        self.apply({"web": web | {"ready": {"timeout": "1s"}}})
         self.answer("500")
         self.refused(1, "reload", "web")
         wait_for("the new one to be gone", lambda: {r["pid"] for r in self.list("web")} == new)
@@ -294,7 +291,13 @@ class Probes(Scenario):
     def test_what_does_not_speak_http(self):
         self.start_daemon()
         with socket.create_server(("127.0.0.1", self.port), backlog=100) as listener:
-            threading.Thread(target=lambda: listener.accept()[0].sendall(b"220 mail ESMTP\r\n"), daemon=True).start()
+            def greet():
+                try:
+                    while True:
+                        listener.accept()[0].sendall(b"220 mail ESMTP\r\n")
+                except OSError:
+                    pass
+            threading.Thread(target=greet, daemon=True).start()
             self.apply({"web": {"command": "sleep 1000", "probes": {"readiness": {"http": {"port": self.port}, "failure": 1}}}})
             wait_for("the reason", lambda: "does not speak HTTP" in (self.row("web")["status"] or ""))
 

@@ -23,7 +23,7 @@ class ReadyIpc(Scenario):
         self.start_daemon()
 
     def app(self, **ready):
-        return {"command": ["node", self.program, self.home], "ready": {"by": "ipc"} | ready, "restart": {"when": "never"}}
+        return {"command": ["node", self.program, self.home], "ready": {"by": "ipc", "timeout": "10m"} | ready, "restart": {"when": "never"}}
 
     def let_go(self):
         self.file("go", "")
@@ -54,10 +54,10 @@ class ReadyIpc(Scenario):
         self.assertIn("counts as ready", self.until("pm2", state="running")["status"])
 
     def test_wait_ready_of_pm2(self):
-        path = self.file("ecosystem.config.json", json.dumps({"apps": [{"name": "app", "script": self.program, "args": [self.home], "wait_ready": True, "listen_timeout": 40000}]}))
+        path = self.file("ecosystem.config.json", json.dumps({"apps": [{"name": "app", "script": self.program, "args": [self.home], "wait_ready": True, "listen_timeout": 600000}]}))
         self.ok("start", path, "--no-wait")
         self.until("app", state="starting")
         self.let_go()
         self.until("app", state="running")
         self.assertIn("by: ipc", self.ok("describe", "app").out)
-        self.assertIn("timeout: 40s", self.ok("describe", "app").out)
+        self.assertIn("timeout: 10m", self.ok("describe", "app").out)

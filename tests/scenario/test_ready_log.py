@@ -8,7 +8,7 @@ class ReadyLog(Scenario):
     PROGRAM = "echo beginning; while [ ! -e {home}/go ]; do sleep 0.02; done; echo 'listening on port 8080' {to}; exec sleep 1000"
 
     def service(self, to="", log=None, **ready):
-        return {"command": self.PROGRAM.format(home=self.home, to=to), "shell": True, "ready": {"by": "log", "pattern": "listening on port [0-9]+$"} | ready,
+        return {"command": self.PROGRAM.format(home=self.home, to=to), "shell": True, "ready": {"by": "log", "pattern": "listening on port [0-9]+$", "timeout": "10m"} | ready,
                 "log": log or {"to": "file"}}
 
     def go(self):
@@ -31,7 +31,7 @@ class ReadyLog(Scenario):
     def test_a_line_of_an_earlier_run_does_not_count(self):
         self.start_daemon()
         self.go()
-        self.apply({"web": self.service(timeout="60s")})
+        self.apply({"web": self.service()})
         os.unlink(os.path.join(self.home, "go"))
         self.ok("restart", "web", "--no-wait")
         self.until("web", state="starting")
@@ -48,7 +48,7 @@ class ReadyLog(Scenario):
     def test_a_new_manager_goes_on_looking(self):
         """The line comes before the next manager looks, or after."""
         self.start_daemon()
-        self.apply({"web": self.service(timeout="60s")}, "--no-wait")
+        self.apply({"web": self.service()}, "--no-wait")
         self.until("web", state="starting")
         os.kill(self.manager(), 9)
         self.go()

@@ -2,12 +2,7 @@
 import os, shutil, socket, urllib.request
 
 from kingly import *
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+from ports import free_port
 
 
 class Real(Scenario):
@@ -21,7 +16,7 @@ class Real(Scenario):
 
     def get(self, port, path="/"):
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as r:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=2 * PATIENCE) as r:
                 return r.read().decode()
         except OSError:
             return None
@@ -40,7 +35,7 @@ class Real(Scenario):
         conf = self.file("nginx.conf", f"""daemon off; worker_processes 1; pid {self.home}/nginx/pid; error_log stderr;
             events {{ worker_connections 64; }}
             http {{ access_log off; {temp} server {{ listen 127.0.0.1:{port}; location / {{ return 200 "{text}"; }} }} }}""")
-        return {"command": [self.program("nginx"), "-p", os.path.join(self.home, "nginx"), "-e", "stderr", "-c", conf], "stop": {"signal": "SIGQUIT", "timeout": "10s"},
+        return {"command": [self.program("nginx"), "-p", os.path.join(self.home, "nginx"), "-e", "stderr", "-c", conf], "stop": {"signal": "SIGQUIT", "timeout": "2m"},
                 "reload": {"by": "signal"}, "probes": {"startup": {"http": {"port": port}, "period": "500ms", "failure": 120},
                            "readiness": {"http": {"port": port, "path": "/", "body": text[0]}, "period": "200ms", "timeout": "5s"}}}
 
@@ -84,8 +79,8 @@ frontend s
 backend b
     server one 127.0.0.1:{backend}
 """)
-        return {"command": [self.program("haproxy"), "-Ws", "-f", conf], "ready": {"by": "notify", "timeout": "60s"}, "stop": {"signal": "SIGUSR1", "scope": "main", "timeout": "10s"},
-                "probes": {"liveness": {"http": {"port": stats, "path": "/stats", "body": "Statistics Report for HAProxy"}, "period": "300ms", "timeout": "10s", "failure": 20},
+        return {"command": [self.program("haproxy"), "-Ws", "-f", conf], "ready": {"by": "notify", "timeout": "10m"}, "stop": {"signal": "SIGUSR1", "scope": "main", "timeout": "10s"},
+                "probes": {"liveness": {"http": {"port": stats, "path": "/stats", "body": "Statistics Report for HAProxy"}, "period": "300ms", "timeout": "60s", "failure": 20},
                            "readiness": {"unix": os.path.join(self.home, "haproxy.sock"), "period": "300ms", "timeout": "10s"}}}
 
     def test_haproxy_in_front_of_nginx(self):
@@ -100,14 +95,14 @@ backend b
         wait_for("the reload to be told", lambda: "reloaded" in self.kinds("haproxy"))
         row2 = self.until("haproxy", state="running", ready=True)
         self.assertEqual((row2["pid"], row2["restarts"]), (row["pid"], 0))
-        self.assertEqual(self.get(port), "one")
+        wait_for("an answer", lambda: self.get(port) == "one")       # the worker that goes resets what it has not accepted
         probes = json.loads(self.ok("describe", "-o", "json", "haproxy").out)[0]["instances"][0]["probes"]
         wait_for("its probes' answers", lambda: all(p["verdict"] == "good" for p in
                  json.loads(self.ok("describe", "-o", "json", "haproxy").out)[0]["instances"][0]["probes"]))
         self.assertEqual({p["kind"] for p in probes}, {"readiness", "liveness"})
         self.replace_manager()
         self.assertTrue(self.row("haproxy")["ready"])
-        self.assertEqual(self.get(port), "one")
+        wait_for("an answer", lambda: self.get(port) == "one")
         self.ok("stop", "haproxy")
 
     # ---- redis ----
@@ -118,7 +113,7 @@ backend b
         cli = [self.program("redis-cli"), "-p", str(port)]
         self.start_daemon()
         self.apply({"db": {"command": [self.program("redis-server"), "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", self.home, "--supervised", "systemd"],
-                           "ready": {"by": "notify", "timeout": "60s"},
+                           "ready": {"by": "notify", "timeout": "10m"},
                            "probes": {"readiness": {"exec": [*cli, "-e", "--raw", "set", "probe", "1"], "period": "200ms", "timeout": "10s", "failure": 1},
                                       "liveness": {"tcp": {"port": port}, "period": "300ms"}}}})
         row = self.until("db", state="running", ready=True)
@@ -132,7 +127,7 @@ backend b
         port = free_port()
         self.start_daemon()
         self.apply({"db": {"command": [self.program("redis-server"), "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", self.home],
-                           "ready": {"by": "log", "pattern": "Ready to accept connections", "timeout": "60s"}, "log": {"to": "file"}}})
+                           "ready": {"by": "log", "pattern": "Ready to accept connections", "timeout": "10m"}, "log": {"to": "file"}}})
         self.assertEqual(self.row("db")["state"], "running")
-        with socket.create_connection(("127.0.0.1", port), 5):
+        with socket.create_connection(("127.0.0.1", port), 2 * PATIENCE):
             pass

@@ -1,7 +1,7 @@
 """The daemon executes other programs in its place: the same process, the same children, nothing lost; and goes back where they do not come up.
 The programs that are put there are made by the build (tests/tests.mk): another version, one of another table, one that falls."""
 import json, os, re, shutil, signal, socket, sqlite3, subprocess, threading, time
-from kingly import BIN, PATIENCE, Scenario, alive, children, named, start_time, wait_for
+from kingly import BIN, PATIENCE, Scenario, alive, named, start_time, wait_for
 
 OTHERS = os.path.join(BIN, "../tests/upgrade")
 PROGRAMS = ("kingd", "kingd-manager", "kingd-logger")
@@ -57,7 +57,7 @@ class Upgrade(Scenario):
         path = f"{self.home}/logs/count.{instance}.log"
         text = open(path).read() if os.path.exists(path) else ""
         # Only these: a shell whose child is ended a moment before itself says "Terminated".
-        return [int(n) for n in re.findall(r"\bline (\d+)$", text, re.M)]
+        return [int(n) for n in re.findall(r"\bline (\d+)\n", text)]
 
     def more_lines(self):
         so_far = len(self.numbers())
@@ -72,9 +72,9 @@ class Upgrade(Scenario):
             numbers = self.numbers(i)
             self.assertEqual(numbers, list(range(len(numbers))))
 
-    def stays(self, *words, before, of=None):
+    def stays(self, *words, before, of=None, within="10m"):
         """The old programs go on, and it is said why."""
-        r = self.refused(1, "reexec", "--within", "5s")
+        r = self.refused(1, "reexec", "--within", within, timeout=600 + 4 * PATIENCE)
         for w in words:
             self.assertIn(w, r.err)
         status = self.status()
@@ -128,10 +128,16 @@ class Replaced(Upgrade):
                         s.connect(os.path.join(self.home, "kingd.sock"))
                 except OSError as e:
                     refused.append(e)
-        path = os.path.join(self.home, "followed")
-        with open(path, "w") as out:
-            follower = subprocess.Popen([os.path.join(BIN, "kingctl"), "logs", "-f", "-n", "100000", "-o", "jsonl"], env=self.environment, stdout=out)
-            events = subprocess.Popen([os.path.join(BIN, "kingctl"), "events", "-f", "-n", "0", "-o", "jsonl"], env=self.environment, stdout=subprocess.PIPE, text=True)
+        followers = {"logs": "message", "events": "kind"}
+        for what in followers:
+            with open(os.path.join(self.home, what + ".jsonl"), "w") as out:
+                p = subprocess.Popen([os.path.join(BIN, "kingctl"), what, "-f", "-n", "100000", "-o", "jsonl"], env=self.environment, stdout=out)
+            self.addCleanup(p.wait)
+            self.addCleanup(p.terminate)
+
+        def seen(what):
+            with open(os.path.join(self.home, what + ".jsonl")) as f:
+                return [json.loads(l)[followers[what]] for l in f if l.endswith("\n")]
         knocker = threading.Thread(target=knock)
         knocker.start()
         for _ in range(5):
@@ -142,15 +148,11 @@ class Replaced(Upgrade):
         self.assertEqual(refused, [])
         self.more_lines()
         last = self.numbers()[-1]
-        messages = lambda: [json.loads(l)["message"] for l in open(path).read().splitlines(keepends=True) if l.endswith("\n")]
-        wait_for("the follower", lambda: f"line {last}" in messages())
-        for p in (follower, events):
-            p.terminate()
-        kinds = [json.loads(l)["kind"] for l in events.communicate(timeout=PATIENCE)[0].splitlines()]
-        follower.wait(PATIENCE)
-        self.assertEqual([k for k in kinds if k == "upgraded"], ["upgraded"] * 5)
-        seen = messages()
-        self.assertEqual(seen, [f"line {n}" for n in range(len(seen))])
+        wait_for("the follower of lines", lambda: f"line {last}" in seen("logs"))
+        lines = seen("logs")
+        self.assertEqual(lines, [f"line {n}" for n in range(len(lines))])
+        wait_for("the follower of events", lambda: seen("events").count("upgraded") >= 5)
+        self.assertEqual(seen("events").count("upgraded"), 5)
         self.nothing_lost(before)
 
     def test_the_signal_takes_up_what_has_changed(self):
@@ -193,24 +195,24 @@ class GoesBack(Upgrade):
     def test_who_does_not_answer_is_not_waited_for(self):
         before = self.count()
         self.install_text("kingd", "#!/bin/sh\nexec sleep 1000\n")
-        self.stays("does not answer", before=before)
+        self.stays("does not answer", before=before)                       # however long they could have
         self.nothing_lost(before)
 
     def test_managers_that_do_not_come_up(self):
         before = self.count()
         self.install("kingd", "kingd-logger")
-        for text, word in (("#!/bin/sh\nexit 3\n", "kingd-manager ended with status 3 before it served"),
-                           ("#!/bin/sh\nexec sleep 1000\n", "did not serve within 5 s"), ("no program", "kingd-manager ended with status 127")):
+        for text, within, word in (("#!/bin/sh\nexit 3\n", "10m", "kingd-manager ended with status 3 before it served"),
+                                   ("#!/bin/sh\nexec sleep 1000\n", "2s", "did not serve within 2 s"), ("no program", "10m", "kingd-manager ended with status 127")):
             with self.subTest(word=word):
                 self.install_text("kingd-manager", text)
-                status = self.stays(f"went back to {self.version}: ", word, before=before)
+                status = self.stays(f"went back to {self.version}: ", word, before=before, within=within)
                 self.assertEqual(status["upgrade"]["outcome"], "went-back")
         self.assertIn("not-upgraded", [e["kind"] for e in self.events()])
         # the files of those that run are gone, and nobody misses them
         for name in PROGRAMS:
             os.unlink(os.path.join(self.bin, name))
         self.replace_manager()
-        logger = named(self.keeper(), "kingd-logger (deleted)")
+        logger = wait_for("the logger", lambda: named(self.keeper(), "kingd-logger (deleted)"))
         os.kill(logger[0], signal.SIGKILL)
         self.nothing_lost(before)
 
@@ -218,13 +220,17 @@ class GoesBack(Upgrade):
         before = self.count()
         self.install()
         real = os.path.join(OTHERS, "next/kingd-manager")
-        self.install_text("kingd-manager", f'#!/bin/sh\n(sleep 0.3; kill -KILL $$) &\nexec "{real}" "$@"\n')
+        self.install_text("kingd-manager", f'#!/bin/sh\n(while ! [ -e {self.home}/fall ]; do sleep 0.05; done; kill -KILL $$) &\nexec "{real}" "$@"\n')
         self.assertEqual(self.ok("reexec").out, f"kingd {self.version} → 9.9.9\n")
+        self.file("fall", "")                         # from now on: the first one has served
         wait_for("the old ones", lambda: (lambda s: s["version"] == self.version and s["upgrade"]["outcome"] == "went-back")(self.status()))
         self.assertIn("again and again", self.status()["upgrade"]["message"])
         self.install()
-        self.install_text("kingd-logger", "#!/bin/sh\nexit 4\n")
+        real = os.path.join(OTHERS, "next/kingd-logger")
+        self.install_text("kingd-logger", f'#!/bin/sh\n[ -e {self.home}/bad ] && exit 4\nexec "{real}" "$@"\n')
         self.ok("reexec")
+        self.file("bad", "")
+        os.kill(wait_for("its logger", lambda: named(self.keeper(), "kingd-logger"))[0], signal.SIGKILL)
         wait_for("the old ones", lambda: (lambda s: s["version"] == self.version and s["upgrade"]["outcome"] == "went-back")(self.status()))
         self.assertIn("kingd-logger ended with status 4 again and again", self.status()["upgrade"]["message"])
         self.nothing_lost(before)
@@ -271,7 +277,7 @@ class WithHeir(Upgrade):
         self.addCleanup(lambda: self.ok("shutdown") if self.kingctl("ping", "--no-autostart").code == 0 else None)
 
     def heir(self):
-        return wait_for("an heir", lambda: next((p for p in children(self.keeper()) if b"--heir" in open(f"/proc/{p}/cmdline", "rb").read()), None))
+        return wait_for("an heir", lambda: next((p for p in named(self.keeper(), "kingd") if b"--heir" in open(f"/proc/{p}/cmdline", "rb").read()), None))
 
     def test_the_heir_is_of_the_new_program_then(self):
         before, heir = self.count(), self.heir()

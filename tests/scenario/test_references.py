@@ -2,6 +2,7 @@
 import json, os
 
 from kingly import Scenario
+from ports import free_port
 
 FILE = """
 namespace: shop
@@ -29,21 +30,22 @@ class References(Scenario):
         return dict(v.split("=", 1) for v in self.ok("env", selector, "--show-secrets").out.splitlines() if "=" in v)
 
     def test_a_change_there_is_a_change_here(self):
+        first, second = free_port(), free_port()
         self.start_daemon()
-        self.ok("apply", "-f", self.path(45321))
+        self.ok("apply", "-f", self.path(first))
         self.assertEqual({k: v for k, v in self.variables("web").items() if k in ("DATABASE", "LOCAL", "URL")},
-                         {"DATABASE": "pg://127.0.0.1:45321/orders", "LOCAL": os.path.join(self.home, "db.sock"),
-                          "URL": "pg://root:planted-secret@127.0.0.1:45321/"})
+                         {"DATABASE": f"pg://127.0.0.1:{first}/orders", "LOCAL": os.path.join(self.home, "db.sock"),
+                          "URL": f"pg://root:planted-secret@127.0.0.1:{first}/"})
         pids = {row["name"]: row["pid"] for row in self.list()}
-        self.assertIn("= 3 unchanged", self.ok("apply", "-f", self.path(45321), "--diff").out)
+        self.assertIn("= 3 unchanged", self.ok("apply", "-f", self.path(first), "--diff").out)
 
-        changed = self.path(45322)
+        changed = self.path(second)
         diff = self.ok("apply", "-f", changed, "--diff").out
         self.assertIn("~ shop/web (restart)", diff)
-        self.assertIn("pg://127.0.0.1:45322/orders", diff)
+        self.assertIn(f"pg://127.0.0.1:{second}/orders", diff)
         self.assertNotIn("planted-secret", diff)
         self.ok("apply", "-f", changed)
-        self.assertEqual(self.variables("web")["DATABASE"], "pg://127.0.0.1:45322/orders")
+        self.assertEqual(self.variables("web")["DATABASE"], f"pg://127.0.0.1:{second}/orders")
         now = {row["name"]: row["pid"] for row in self.list()}
         self.assertNotEqual(now["web"], pids["web"])
         self.assertEqual(now["other"], pids["other"])

@@ -39,7 +39,7 @@ class Clock(Scenario):
 
     def test_a_time_that_comes_with_the_clock(self):
         self.job(every="1h")
-        self.shift(HOUR - 3)
+        self.shift(self.due() - 3)
         wait_for("the run", lambda: self.runs() == 1)
         self.assertEqual([e for e in self.events("job") if e["kind"] == "missed"], [])
 

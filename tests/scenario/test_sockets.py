@@ -1,6 +1,7 @@
 """Sockets that Kingly opens: passed to services, kept over every restart, closed when they stop."""
 import json, os, re, signal, socket, stat, time
-from kingly import Scenario, alive, wait_for
+from kingly import PATIENCE, Scenario, alive, wait_for
+from ports import free_port
 
 SERVER = """
 import os, socket, sys
@@ -17,13 +18,7 @@ while True:
 """
 
 
-def free_port(kind=socket.SOCK_STREAM):
-    with socket.socket(socket.AF_INET, kind) as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
-
-def ask(address, timeout=30):
+def ask(address, timeout=4 * PATIENCE):
     """The pid that answers."""
     family = socket.AF_UNIX if isinstance(address, str) else socket.AF_INET
     with socket.socket(family) as s:
@@ -124,7 +119,7 @@ class Sockets(Server):
         self.kill(pid)
         with socket.create_connection(self.address) as c:
             os.kill(manager, signal.SIGKILL)
-            c.settimeout(60)
+            c.settimeout(4 * PATIENCE)
             self.assertEqual(int(c.makefile().readline()), self.until("web", state="running")["pid"])
 
     def test_a_file_that_vanished(self):
@@ -173,11 +168,11 @@ class Sockets(Server):
 
     def test_datagrams(self):
         self.start_daemon()
-        port = free_port(socket.SOCK_DGRAM)
+        port = free_port()
         server = self.file("udp.py", "import socket\ns = socket.socket(fileno=3)\nwhile True:\n    d, a = s.recvfrom(100)\n    s.sendto(d, a)\n")
         self.apply({"udp": {"command": ["python3", server], "sockets": [{"listen": f"127.0.0.1:{port}", "type": "udp"}]}})
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
-            s.settimeout(60)
+            s.settimeout(4 * PATIENCE)
             s.sendto(b"hello", ("127.0.0.1", port))
             self.assertEqual(s.recv(100), b"hello")
 
@@ -264,7 +259,7 @@ class OnDemand(Server):
         os.kill(manager, signal.SIGSTOP)
         with socket.create_connection(self.address) as c:
             os.kill(manager, signal.SIGKILL)
-            c.settimeout(60)
+            c.settimeout(4 * PATIENCE)
             self.assertEqual(int(c.makefile().readline()), self.until("web", state="running")["pid"])
 
     def test_ends_when_idle(self):

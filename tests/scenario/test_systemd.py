@@ -44,7 +44,7 @@ class Shop(SystemScenario):
         pids = [pid for pid, _ in self.processes().values()]
         self.assertEqual(len(pids), 4)
         self.systemctl("stop", "kingd.service")
-        self.assertEqual(self.scopes(), [])
+        wait_for("the scopes to be gone", lambda: not self.scopes())
         self.assertFalse(any(map(alive, pids)))
         self.assertEqual(self.show("kingd.service", "ActiveState", "Result"), {"ActiveState": "inactive", "Result": "success"})
         self.systemctl("start", "kingd.service")
@@ -106,7 +106,7 @@ class Survival(SystemScenario):
         self.assertTrue(all(r["cpu_percent"] < 200 for r in self.list()), self.list())
         self.assert_supervised(before)
         self.ok("stop", "all")
-        self.assertEqual(self.scopes(), [])
+        wait_for("the scopes to be gone", lambda: not self.scopes())
 
     def test_kill_of_the_whole_unit(self):
         before = self.services()
@@ -160,7 +160,7 @@ class Survival(SystemScenario):
         for (pid, _) in after.values():
             self.assertIn("/kingly.slice/", open(f"/proc/{pid}/cgroup").read())
         self.ok("stop", "all")
-        self.assertEqual(self.scopes(), [])
+        wait_for("the scopes to be gone", lambda: not self.scopes())
 
 
 class Unit(SystemScenario):
@@ -189,7 +189,7 @@ class Unit(SystemScenario):
         self.assertEqual(self.row("a")["state"], "running")
         self.ok("shutdown")
         wait_for("the unit to be inactive", lambda: self.show("kingd.service", "ActiveState") == "inactive")
-        self.assertEqual(self.scopes(), [])
+        wait_for("the scopes to be gone", lambda: not self.scopes())
 
     def assert_stopped_outside(self, name):
         said = [e["message"] for e in self.events(name) if e["kind"] in ("stopped-outside", "exited")]
@@ -203,7 +203,7 @@ class Unit(SystemScenario):
             self.systemctl("stop", self.row(name)["unit"])
         self.assertFalse(any(alive(pid) for pid, _ in before.values()))
         row = wait_for("the next run", lambda: (lambda r: r if r["state"] == "running" and r["pid"] != before["always", 0][0] else None)(self.row("always")))
-        self.assertEqual(self.scopes(), [row["unit"]])
+        wait_for("its scope alone", lambda: self.scopes() == [row["unit"]])
         self.assertIn(self.until("never", pid=None)["state"], ("failed", "exited"))
         self.assertIn("scope was stopped from outside", self.ok("describe", "never").out)
         for name in ("always", "never"):
