@@ -376,13 +376,13 @@ const SpecKey spec_keys[] = {
         { "reload.drain_timeout", KEY_SPAN, FIELD(reload.drain_timeout), .max = (int64_t) USEC_PER_DAY, .fallback = "30s", .effect = EFFECT_NONE,
           .help = "Rolling: how long an old instance has after stop.signal to finish what it has begun, if that is longer than stop.timeout. Behind a "
                   "balancer (sockets.balance): how long the connections of an instance that is to stop, for whatever reason, have to end "
-                  "before it gets stop.signal.",
+                  "before it gets stop.signal. A kept-alive one counts until the program or its client closes it.",
           .example = "5m" },
         { "reload.drain", KEY_ENUM, FIELD(reload.drain), drain_ways, .fallback = "connections", .effect = EFFECT_NONE,
           .help = "Behind a balancer: connections: an instance that is to stop gets stop.signal when its connections have ended, which is right for a program that "
                   "ends at once then. signal: it gets the signal when it gets no more connections and has begun to answer those it has; it then has "
-                  "reload.drain_timeout, or stop.timeout, to end them, which is right for one that does so itself: nobody waits for clients that keep "
-                  "connections open.",
+                  "reload.drain_timeout, or stop.timeout, to end them, which is right for one that does so itself (uvicorn, gunicorn, Go's Shutdown): "
+                  "nobody waits for clients that keep idle connections open.",
           .example = "signal" },
 
         { "hooks.pre_start", KEY_WORDS, FIELD(hooks.command[HOOK_PRE_START]), .effect = EFFECT_NONE,
