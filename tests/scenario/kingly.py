@@ -1,8 +1,10 @@
-"""A private daemon for one test, and what tests ask of it. Everything goes through kingd and kingctl as a person would use them.
+"""A private daemon for one test, and what tests ask of it. What a test does and reads goes through kingctl as a person would; what it only waits for is
+asked over the daemon's socket: a process for each glance would take the machine from what is waited for.
 
 KINGLY_BIN names the directory of the programs, KINGLY_ISOLATION the isolation under test. Waits poll a condition against a generous deadline
 (KINGLY_PATIENCE seconds, 30 by default; the emulated guest sets more)."""
 import json, os, shutil, signal, subprocess, sys, tempfile, time, unittest
+from client import Client, Error
 
 BIN = os.environ.get("KINGLY_BIN") or os.path.join(os.path.dirname(__file__), "../../build/bin")
 ISOLATION = os.environ.get("KINGLY_ISOLATION", "session")
@@ -83,7 +85,7 @@ class Scenario(unittest.TestCase):
         self.daemon = subprocess.Popen([os.path.join(BIN, "kingd"), "--isolation", self.isolation, "--log-level", "info",
                                         *([] if self.heir else ["--no-heir"]), *self.arguments, *arguments], env=self.environment, stdin=subprocess.DEVNULL, stdout=self.log,
                                        stderr=self.log, start_new_session=True)
-        wait_for("kingd to answer", lambda: self.kingctl("ping", "--no-autostart").code == 0 or self.daemon.poll() is not None)
+        wait_for("kingd to answer", lambda: self.answers() or self.daemon.poll() is not None)
         self.assertIsNone(self.daemon.poll(), self.daemon_log())
         return self.daemon
 
@@ -96,7 +98,7 @@ class Scenario(unittest.TestCase):
         os.chown(self.home, uid, uid)
         self.daemon = subprocess.Popen([*wrapper, os.path.join(programs, "kingd"), "--user", "--isolation", "session", *([] if self.heir else ["--no-heir"])], env=self.environment, user=uid, group=uid,
                                        extra_groups=[], cwd="/", stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
-        wait_for("kingd to answer", lambda: self.kingctl("ping", "--no-autostart").code == 0)
+        wait_for("kingd to answer", self.answers)
 
     def daemon_log(self):
         self.log.flush()
@@ -106,7 +108,8 @@ class Scenario(unittest.TestCase):
         if self.daemon is None:
             return
         if self.daemon.poll() is None:
-            self.kingctl("shutdown", "--no-autostart")
+            if self.asked("Shutdown") is None:
+                self.kingctl("shutdown", "--no-autostart")
             try:
                 self.daemon.wait(PATIENCE)
             except subprocess.TimeoutExpired:
@@ -152,6 +155,19 @@ class Scenario(unittest.TestCase):
         if failed:
             raise failed
 
+    # ---- over the socket ----
+
+    def asked(self, method, parameters=None):
+        """What the daemon answers; None where it does not (nobody listens, it hung up, it refused): kingctl knows what to do or to say then."""
+        try:
+            with Client(self.environment["KINGLY_HOME"], PATIENCE) as c:
+                return c.call(method, parameters)
+        except (OSError, Error):
+            return None
+
+    def answers(self):
+        return self.asked("Ping") is not None
+
     # ---- kingctl ----
 
     def kingctl(self, *arguments, stdin=None, timeout=None, env=None):
@@ -172,6 +188,10 @@ class Scenario(unittest.TestCase):
         return r
 
     def list(self, *selectors):
+        """The instances, as `kingctl list -o json` prints them."""
+        answer = None if any(s.startswith("-") for s in selectors) else self.asked("List", {"selectors": selectors})
+        if answer:
+            return sorted(answer["instances"], key=lambda i: (i["namespace"], i["name"], i["instance"]))
         return json.loads(self.ok("list", "-o", "json", *selectors).out)
 
     def row(self, selector):
@@ -193,7 +213,7 @@ class Scenario(unittest.TestCase):
             raise AssertionError(f"{e}\nnow: {self.row(selector)}\n{self.daemon_log()}") from None
 
     def manager(self):
-        return json.loads(self.ok("status", "-o", "json").out)["manager_pid"]
+        return (self.asked("Status") or json.loads(self.ok("status", "-o", "json").out))["manager_pid"]
 
     def replace_manager(self, sig=signal.SIGKILL):
         old = self.manager()

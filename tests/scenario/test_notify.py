@@ -219,7 +219,7 @@ class MainProcessWithoutKeeper(Puppets):
         p.say(f"MAINPID={main}")
         self.daemon.kill()
         self.daemon.wait()
-        wait_for("the heir", lambda: self.kingctl("ping", "--no-autostart").code == 0)
+        wait_for("the heir", self.answers)
         row = self.until("s", state="running")
         self.assertEqual(row["pid"], main)
         self.puppet(suffix=".o").leave(6)

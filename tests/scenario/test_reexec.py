@@ -24,7 +24,7 @@ class Upgrade(Scenario):
     def begin(self):
         self.daemon = subprocess.Popen([os.path.join(self.bin, "kingd"), "--isolation", self.isolation, "--log-level", "info"], env=self.environment,
                                        stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log, start_new_session=True)
-        wait_for("kingd to answer", lambda: self.kingctl("ping", "--no-autostart").code == 0)
+        wait_for("kingd to answer", self.answers)
 
     def install(self, *names, of="next"):
         """As a package does: another file, by rename."""

@@ -126,7 +126,7 @@ class Secrets(Scenario):
             self.skipTest("no mount namespace to be had, so no group to be made")
         self.daemon = subprocess.Popen([*wrapper, os.path.join(BIN, "kingd"), "--isolation", self.isolation], env=self.environment, stdin=subprocess.DEVNULL,
                                        stdout=self.log, stderr=self.log, start_new_session=True)
-        wait_for("kingd to answer", lambda: self.kingctl("ping", "--no-autostart").code == 0)
+        wait_for("kingd to answer", self.answers)
         self.apply({"web": self.service()})
         answers = self.as_looker("Describe", {"selectors": ["web"]})
         self.assertIn("<hidden>", answers)

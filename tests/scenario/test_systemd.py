@@ -83,7 +83,7 @@ class Survival(SystemScenario):
 
     def assert_supervised(self, before):
         """The same processes as before, and somebody who acts when one ends."""
-        wait_for("kingd to answer", lambda: self.kingctl("ping", "--no-autostart").code == 0)
+        wait_for("kingd to answer", self.answers)
         wait_for("all to be running", lambda: all(r["state"] == "running" for r in self.list()))
         self.assertEqual(self.processes(), before)
         pid = before["crash", 0][0]
