@@ -316,7 +316,7 @@ class Probes(Scenario):
         self.until("web", state="waiting", trouble=None)
         self.assertIn("not once ready in 4 attempts", self.ok("status").out)
         self.assertTrue(any("3 attempts in a row, not once ready" in e["message"] for e in self.events("never")))
-        self.apply({"loop": {"command": "sh -c 'sleep 0.05; exit 1'", "restart": {"delay": "1ms", "max_delay": "60s", "factor": 60000}}}, "--no-wait", "--prune")
+        self.apply({"loop": {"command": "sh -c 'sleep 0.05; exit 1'", "restart": {"delay": "100ms", "max_delay": "60s", "factor": 100}}}, "--no-wait", "--prune")
         self.until("loop", state="waiting", trouble="crash-loop")
         self.assertIn("a crash loop", self.ok("status", "loop").out)
 
