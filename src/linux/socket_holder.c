@@ -9,6 +9,7 @@
 
 #include "base/fd.h"
 #include "base/span.h"
+#include "linux/socket_diag.h"
 
 /* Of include/net/tcp_states.h; a bound UDP socket is in the state CLOSE. */
 enum { STATE_ESTABLISHED = 1, STATE_FIN_WAIT1 = 4, STATE_FIN_WAIT2 = 5, STATE_TIME_WAIT = 6, STATE_CLOSE = 7, STATE_CLOSE_WAIT = 8, STATE_LISTEN = 10 };
@@ -64,7 +65,7 @@ typedef struct Wanted {
         bool listening;               /* tcp */
         unsigned long inodes[16];
         size_t n;
-        int64_t connections;
+        bool connected;
 } Wanted;
 
 static void want(Wanted *w, const struct sockaddr *a, socklen_t size) {
@@ -103,19 +104,20 @@ static bool bound_unix(void *userdata, const Entry *e) {
         return !e->path || !holds || !streq(e->path, w->path) || take_inode(w, e->inode);
 }
 
+#define OPEN_STATES (1U << STATE_ESTABLISHED | 1U << STATE_FIN_WAIT1 | 1U << STATE_FIN_WAIT2 | 1U << STATE_CLOSE_WAIT)
+
 static bool connected_inet(void *userdata, const Entry *e) {
         Wanted *w = userdata;
-        static const unsigned open_states = 1 << STATE_ESTABLISHED | 1 << STATE_FIN_WAIT1 | 1 << STATE_FIN_WAIT2 | 1 << STATE_CLOSE_WAIT;
 
-        w->connections += e->port == w->port && e->inode != 0 && e->state < 32 && (open_states >> e->state & 1);
-        return true;
+        w->connected = e->port == w->port && e->inode != 0 && e->state < 32 && (OPEN_STATES >> e->state & 1);
+        return !w->connected;
 }
 
 static bool connected_unix(void *userdata, const Entry *e) {
         Wanted *w = userdata;
 
-        w->connections += e->path && streq(e->path, w->path) && e->state == UNIX_CONNECTED;
-        return true;
+        w->connected = e->path && streq(e->path, w->path) && e->state == UNIX_CONNECTED;
+        return !w->connected;
 }
 
 /* ---- who has it open ---- */
@@ -170,6 +172,8 @@ static int read_tables(int type, sa_family_t family, EntryFn inet, EntryFn local
         if (family == AF_UNIX)
                 return each_entry("/proc/net/unix", parse_unix, local, w);
         r = each_entry(type == SOCK_STREAM ? "/proc/net/tcp" : "/proc/net/udp", parse_inet, inet, w);
+        if (w->connected)
+                return r;
         /* Without IPv6 there is no such file. */
         (void) each_entry(type == SOCK_STREAM ? "/proc/net/tcp6" : "/proc/net/udp6", parse_inet, inet, w);
         return r;
@@ -184,11 +188,21 @@ int socket_holder(int type, const struct sockaddr *a, socklen_t size, bool (*ski
         return r < 0 ? r : find_process(&w, skip, userdata, ret);
 }
 
-int64_t socket_connections(const struct sockaddr *a, socklen_t size) {
+/* Without IPv6 nobody answers for it, which is not asked where IPv4 is unanswered. */
+static int connected_by_diag(const Wanted *w) {
+        int r = socket_diag_any(AF_INET, w->port, OPEN_STATES), r6 = r == 0 ? socket_diag_any(AF_INET6, w->port, OPEN_STATES) : 0;
+
+        return r != 0 ? r : r6 > 0;
+}
+
+int socket_connected(const struct sockaddr *a, socklen_t size) {
         Wanted w = {};
         int r;
 
         want(&w, a, size);
+        r = a->sa_family == AF_UNIX ? -EOPNOTSUPP : connected_by_diag(&w);
+        if (r >= 0)
+                return r;
         r = read_tables(SOCK_STREAM, a->sa_family, connected_inet, connected_unix, &w);
-        return r < 0 ? r : w.connections;
+        return r < 0 ? r : w.connected;
 }

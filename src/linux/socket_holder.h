@@ -9,6 +9,6 @@
  * name. -ENOENT: there is none that we are allowed to see. `self` and its like are no answer: pids that `skip` (may be NULL) is true for. */
 int socket_holder(int type, const struct sockaddr *a, socklen_t size, bool (*skip)(void *userdata, pid_t pid), void *userdata, pid_t *ret);
 
-/* The connections that are open now (established, or being ended by one side) on this local port, by /proc/net/tcp and tcp6; those of a unix
- * socket at its path or abstract name. The number, or -errno. */
-int64_t socket_connections(const struct sockaddr *a, socklen_t size);
+/* Whether connections are open now (established, or being ended by one side) on this local port, or of a unix socket at its path or abstract name: 1 or
+ * 0, or -errno. Those of TCP are asked of sock_diag(7), and only where there is none read of /proc/net, which has those of all others too. */
+int socket_connected(const struct sockaddr *a, socklen_t size);

@@ -162,7 +162,7 @@ class Cluster(Common, Scenario):
             os.kill(pid, signal.SIGKILL)
             wait_for("the next one", lambda: self.row("app-balancer")["pid"] not in (None, pid))
             clients.some_more()
-        self.assertEqual(clients.failed, [])
+        self.assertLessEqual(len(clients.failed), 1, clients.failed)       # what it had accepted and not given on
         self.assertEqual({a["pid"] for a in self.workers().values()}, {a["pid"] for a in seen.values()})
         self.ok("reload", "app-balancer")
         self.workers()

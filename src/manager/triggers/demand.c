@@ -54,6 +54,7 @@ int demand_watch(Service *s, OpenSocket *o) {
 /* ---- idle ---- */
 
 #define LOOKS 8                                /* in one idle_timeout */
+#define LOOK_PAUSE 20                          /* times what a look took */
 
 static usec_t period(const Service *s) {
         return MAX(s->spec->idle_timeout / LOOKS, USEC_PER_SEC);
@@ -68,7 +69,7 @@ static bool connected(const OpenSocket *o) {
 
         if (poll(&p, 1, 0) != 0 || socket_address_parse(o->spec.listen, &a, NULL) < 0)
                 return true;
-        return socket_sockaddr(&a, false, &name, &size) < 0 || socket_connections((const struct sockaddr *) (const void *) &name, size) != 0;
+        return socket_sockaddr(&a, false, &name, &size) < 0 || socket_connected((const struct sockaddr *) (const void *) &name, size) != 0;
 }
 
 /* One that is on its way up has somebody to serve. */
@@ -100,13 +101,16 @@ static void stop_idle(Service *s) {
                 }
 }
 
+/* A look that takes long, as one at very many connections of others may, is paid for with a longer pause: nobody else is to wait for it all the time. */
 static int on_look(sd_event_source *source, uint64_t usec, void *userdata) {
         Service *s = userdata;
-        usec_t now = now_usec(CLOCK_MONOTONIC);
+        usec_t begun = now_usec(CLOCK_MONOTONIC), now;
+        bool is_busy = busy(s);
 
-        if (busy(s))
+        now = now_usec(CLOCK_MONOTONIC);
+        if (is_busy)
                 s->sockets->busy = now;
-        (void) sd_event_source_set_time(source, usec_add(now, period(s)));
+        (void) sd_event_source_set_time(source, usec_add(now, MAX(period(s), LOOK_PAUSE * (now - begun))));
         (void) sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
         if (now - s->sockets->busy >= s->spec->idle_timeout)
                 stop_idle(s);

@@ -353,7 +353,7 @@ static void test_shutdown_is_bounded(void **state) {
         rig_shutdown(rig, 3);
         assert_int_equal(WEXITSTATUS(rig_status(rig)), 3);
         took = now_usec(CLOCK_MONOTONIC) - start;
-        assert_true(took >= 2 * USEC_PER_SEC && took < 20 * USEC_PER_SEC);
+        assert_true(took >= 2 * USEC_PER_SEC && took < 2 * USEC_PER_MINUTE);
 }
 
 #define RIG_TEST(f) cmocka_unit_test_setup_teardown(f, rig_setup, rig_teardown)

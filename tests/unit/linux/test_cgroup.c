@@ -280,29 +280,11 @@ static void readers_on_plain_files(void **state) {
         assert_int_equal(chdir("/") | rmdir(dir), 0);
 }
 
-/* A hundred services are listed in about two milliseconds; this guards the order of magnitude, not the figure. */
-static void readers_are_quick(void **state) {
-        const char *dir = group_or_skip(state);
-        usec_t start = now_usec(CLOCK_MONOTONIC), spent;
-        ProcessStat st;
-        uint64_t v;
-
-        for (int i = 0; i < 1000; i++) {
-                assert_int_equal(process_stat(getpid(), &st), 0);
-                assert_int_equal(cgroup_read_key(dir, "cpu.stat", "usage_usec", &v), 0);
-                assert_int_equal(cgroup_populated(dir), 0);
-        }
-        spent = now_usec(CLOCK_MONOTONIC) - start;
-        print_message("process_stat + cgroup_read_key + cgroup_populated: %.1f us\n", (double) spent / 1000);
-        assert_true(spent < 2 * USEC_PER_SEC);
-}
-
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup_teardown(born_inside_and_killed, make_group, remove_group),
                 cmocka_unit_test_setup_teardown(killed_without_the_kill_file, make_group, remove_group),
                 cmocka_unit_test_setup_teardown(controllers_of_this_machine, make_group, remove_group),
-                cmocka_unit_test_setup_teardown(readers_are_quick, make_group, remove_group),
                 cmocka_unit_test(readers_on_plain_files),
         };
 

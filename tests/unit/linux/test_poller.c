@@ -195,7 +195,7 @@ static void on_alarm(int sig) {
 }
 
 static void deadlines_and_signals(void **state) {
-        struct itimerval soon = { .it_value = { .tv_usec = 10000 } };
+        struct itimerval soon = { .it_value = { .tv_usec = 10000 }, .it_interval = { .tv_usec = 10000 } }, never = {}; /* the first may come too early */
         struct sigaction sa = { .sa_handler = on_alarm };
         usec_t start = now_usec(CLOCK_MONOTONIC);
 
@@ -203,8 +203,8 @@ static void deadlines_and_signals(void **state) {
         assert_true(now_usec(CLOCK_MONOTONIC) - start > 5 * USEC_PER_MSEC); /* never early */
         assert_int_equal(sigaction(SIGALRM, &sa, NULL), 0);
         assert_int_equal(setitimer(ITIMER_REAL, &soon, NULL), 0);
-        assert_int_equal(poller_wait(&poller, 20 * USEC_PER_SEC), 0);
-        assert_true(now_usec(CLOCK_MONOTONIC) - start < 15 * USEC_PER_SEC);
+        assert_int_equal(poller_wait(&poller, USEC_PER_HOUR), 0);
+        assert_int_equal(setitimer(ITIMER_REAL, &never, NULL), 0);
 }
 
 static void errors(void **state) {
