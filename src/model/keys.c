@@ -376,7 +376,7 @@ const SpecKey spec_keys[] = {
         { "reload.drain_timeout", KEY_SPAN, FIELD(reload.drain_timeout), .max = (int64_t) USEC_PER_DAY, .fallback = "30s", .effect = EFFECT_NONE,
           .help = "Rolling: how long an old instance has after stop.signal to finish what it has begun, if that is longer than stop.timeout. Behind a "
                   "balancer (sockets.balance): how long the connections of an instance that is to stop, for whatever reason, have to end "
-                  "before it gets stop.signal. A kept-alive one counts until the program or its client closes it.",
+                  "before it gets stop.signal. A kept-alive one counts until both sides have closed it.",
           .example = "5m" },
         { "reload.drain", KEY_ENUM, FIELD(reload.drain), drain_ways, .fallback = "connections", .effect = EFFECT_NONE,
           .help = "Behind a balancer: connections: an instance that is to stop gets stop.signal when its connections have ended, which is right for a program that "
