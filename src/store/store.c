@@ -141,17 +141,11 @@ static int execute_all(sqlite3 *db, const char *const *sql, size_t n) {
         return 0;
 }
 
-/* Damage that the first queries do not meet would be met in the middle of the night. Only for ordinary sizes: it reads all of it. */
-static int quick_check(sqlite3 *db, const char *path) {
+static int look_for_damage(sqlite3 *db) {
         sqlite3_stmt *st = NULL;
-        struct stat file;
         bool sound;
         int code;
 
-        if (stat(path, &file) < 0)
-                return -errno;
-        if (file.st_size >= QUICK_CHECK_SIZE_MAX)
-                return 0;
         code = sqlite3_prepare_v2(db, "PRAGMA quick_check(1)", -1, &st, NULL);
         if (code == SQLITE_OK)
                 code = sqlite3_step(st);
@@ -160,6 +154,20 @@ static int quick_check(sqlite3 *db, const char *path) {
         if (code != SQLITE_ROW)
                 return store_errno(db, code);
         return sound ? 0 : -EUCLEAN;
+}
+
+/* Damage that the first queries do not meet would be met in the middle of the night. Only for ordinary sizes: it reads all of it. A page that there was
+ * no memory for is damage to SQLite, so that it has to be seen twice. */
+static int quick_check(sqlite3 *db, const char *path) {
+        struct stat file;
+        int r;
+
+        if (stat(path, &file) < 0)
+                return -errno;
+        if (file.st_size >= QUICK_CHECK_SIZE_MAX)
+                return 0;
+        r = look_for_damage(db);
+        return r == -EUCLEAN ? look_for_damage(db) : r;
 }
 
 int store_begin_use(Store *s) {

@@ -28,15 +28,26 @@
 #include "manager/spawn/spawn.h"
 #include "manager/triggers/schedule.h"
 
+/* What the machine is short of something for is not damaged and not gone: whoever took it for that would end its processes as strangers, or run it
+ * twice. This manager cannot begin then; the next one may. */
+static bool is_want(int r) {
+        return r == -ENOMEM || r == -EMFILE || r == -ENFILE;
+}
+
 static int load_service(void *userdata, const StoredService *v) {
         Manager *m = userdata;
         _cleanup_diagnostics_ Diagnostics d = {};
-        _cleanup_json_ json_object *o = json_tokener_parse(v->spec_json);
+        enum json_tokener_error error = json_tokener_error_size;       /* and stays that where there is no memory to begin with */
+        _cleanup_json_ json_object *o = json_tokener_parse_verbose(v->spec_json, &error);
         SpecList list = {};
         Service *s;
         int r;
 
-        r = o ? config_load_json(o, &list, &d) : -EBADMSG;
+        r = o ? config_load_json(o, &list, &d) : error == json_tokener_error_size ? -ENOMEM : -EBADMSG;
+        if (is_want(r)) {
+                spec_list_done(&list);
+                return r;
+        }
         if (r < 0 || list.n != 1) {
                 manager_problem(m, "state: cannot read service %s/%s: %s", v->ns, v->name,
                                 d.n ? d.items[0].message : "not a specification");
@@ -207,6 +218,8 @@ static int adopt_living(Instance *i, const StoredRun *stored) {
         if (i->journal)
                 flood_watch(m);
         r = adopt_cell(m, v, i, &i->cell);
+        if (is_want(r))
+                return r;
         if (r < 0)
                 log_debug("%s: its place %s is gone: %s", s->key, v->where, strerror(-r));
         else
@@ -222,8 +235,13 @@ static int adopt_living(Instance *i, const StoredRun *stored) {
         cluster_adopt_channel(i);
         if (c)
                 adopt_child(i, c, v);
-        else if (!i->lc.main_alive || adopt_orphan(i, v) < 0)
-                adopt_nothing(i, v->pid, executed);
+        else {
+                r = i->lc.main_alive ? adopt_orphan(i, v) : -ESRCH;
+                if (is_want(r))
+                        return r;
+                if (r < 0)
+                        adopt_nothing(i, v->pid, executed);
+        }
         if (lifecycle_alive(&i->lc))
                 collector_adopt(i);
         /* Ordered, and not begun: in the order of those that depend on one another. */
@@ -248,6 +266,8 @@ static int adopt_run(void *userdata, const StoredRun *v) {
         if (!s || (!lives && v->instance >= s->n_instances))
                 return 0;
         i = find_instance(s, v->instance);
+        if (!i && v->instance < INSTANCES_LIMIT)
+                return -ENOMEM;
         if (!i || !hex_decode(v->invocation_id, i->invocation, sizeof i->invocation) || !recall(i, v))
                 return 0;
         i->number = v->number;

@@ -799,6 +799,58 @@ static void a_copy_stands_in_and_goes_home(void **state) {
         assert_int_equal(store_put_service(empty, &web), 0);
 }
 
+#ifndef __SANITIZE_ADDRESS__ /* whose malloc(3) is its own */
+extern void *__libc_malloc(size_t), *__libc_calloc(size_t, size_t), *__libc_realloc(void *, size_t);
+static unsigned left;              /* allocations until one fails; 0: none does */
+
+static bool fails(void) {
+        return left > 0 && --left == 0;
+}
+
+#pragma GCC visibility push(default) /* libraries are to find these */
+void *malloc(size_t n) { return fails() ? NULL : __libc_malloc(n); }
+void *calloc(size_t k, size_t n) { return fails() ? NULL : __libc_calloc(k, n); }
+void *realloc(void *p, size_t n) { return fails() ? NULL : __libc_realloc(p, n); }
+#pragma GCC visibility pop
+
+static int expect_long(void *userdata, const StoredService *v) {
+        assert_string_equal(v->name, "web");
+        assert_int_equal(strlen(v->spec_json), 2000);
+        (*(unsigned *) userdata)++;
+        return 0;
+}
+
+/* Whatever allocation fails: all is read, or an error is told that is none of the file. */
+static void short_memory_is_no_damage(void **state) {
+        _cleanup_free_ char *text = malloc(2001);
+        StoredService service = web;
+        unsigned nth = 0, failed = 0;
+        Store *s = open_store();
+
+        memset(text, 'x', 2000);
+        text[2000] = '\0';
+        service.spec_json = text;
+        assert_int_equal(store_put_service(s, &service), 0);
+        for (bool reached = true; reached;) {
+                unsigned n = 0;
+                int r;
+
+                s = store_close(s);
+                left = ++nth;
+                r = store_open("state.db", &s, NULL);
+                if (r >= 0)
+                        r = store_each_service(s, expect_long, &n);
+                reached = left == 0;
+                left = 0;
+                failed += r < 0;
+                if (r < 0 ? r == -EUCLEAN || r == -ENOENT : n != 1)
+                        fail_msg("allocation %u: %s, %u services", nth, strerror(-MIN(r, 0)), n);
+        }
+        store_close(s);
+        assert_in_range(failed, 10, nth);
+}
+#endif
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, enter_directory, remove_directory)
 
 int main(void) {
@@ -823,6 +875,9 @@ int main(void) {
                 TEST(opening_beside_an_exclusive_user),
                 TEST(full_and_read_only_disks),
                 TEST(a_copy_stands_in_and_goes_home),
+#ifndef __SANITIZE_ADDRESS__
+                TEST(short_memory_is_no_damage),
+#endif
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
