@@ -12,6 +12,7 @@
 #include "base/map.h"
 #include "base/span.h"
 #include "keeper/heirlooms.h"
+#include "linux/process.h"
 #include "linux/thrift.h"
 
 /* A keeper that dies at once, again and again, must not become a load. */
@@ -81,8 +82,10 @@ static void renew(Map *items, int program, char **argv) {
         int r = pack(items);
 
         if (r >= 0) {
+                process_give_way(false);
                 (void) execveat(program, "", argv, environ, AT_EMPTY_PATH);
                 r = -errno;
+                process_give_way(true);
         }
         heirlooms_keep(NULL, 0);
         log_errno(LOG_WARNING, r, "cannot execute the keeper's program as its heir");
@@ -146,8 +149,10 @@ int heir_run(char **argv) {
         if (!items || unpack(items) < 0)
                 return EXIT_FAILURE;
         thrift_give_back();
+        process_give_way(true); /* what it is told comes just before and after a child is born: those have the processor first */
         while (hear(items, argv))
                 ;
+        process_give_way(false);
         log_error("the keeper is gone: taking its place, services run on");
         if (now_usec(CLOCK_MONOTONIC) - started < SHORT_LIFE)
                 (void) nanosleep(&(struct timespec) { .tv_nsec = PAUSE_NSEC }, NULL);

@@ -4,6 +4,7 @@
 
 #include <linux/sched.h>
 #include <poll.h>
+#include <sched.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 
@@ -135,6 +136,14 @@ pid_t process_clone(int cgroup_fd, int *ret_pidfd) {
         if (pid > 0 && ret_pidfd)
                 *ret_pidfd = pidfd;
         return (pid_t) pid;
+}
+
+void process_give_way(bool on) {
+        static bool given;
+
+        if (on ? sched_getscheduler(0) != SCHED_OTHER : !given)
+                return;
+        given = sched_setscheduler(0, on ? SCHED_BATCH : SCHED_OTHER, &(struct sched_param) {}) >= 0 ? on : given;
 }
 
 int become_subreaper(void) {

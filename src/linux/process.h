@@ -69,6 +69,9 @@ int process_catches(pid_t pid, int sig);
 int process_cgroup(pid_t pid, char **ret);
 
 int become_subreaper(void);                 /* PR_SET_CHILD_SUBREAPER */
+/* One who does not hurry: waking up takes the processor from nobody who runs (SCHED_BATCH, sched(7)). Changes nothing where we are under another policy
+ * than the usual; `on` false takes back what `true` has changed. */
+void process_give_way(bool on);
 int boot_id(char ret[33]);                  /* 32 hex digits and NUL: /proc/sys/kernel/random/boot_id */
 
 /* Signal names: "SIGTERM", "TERM", "15" → number, -EINVAL otherwise; number → "SIGTERM", or "SIGRTMIN+3" into static storage per thread. */
