@@ -71,7 +71,7 @@ void say(Keeper *k, Child *c, unsigned what) {
 /* ---- one topic after the other, each until it is finished or the socket is full ---- */
 
 static int flush_hello(Keeper *k) {
-        WireHello p = { .h = { WIRE_HELLO, sizeof(p) }, .version = WIRE_VERSION, .keeper_pid = getpid(), .is_init = getpid() == 1,
+        WireHello p = { .h = { WIRE_HELLO, sizeof(p) }, .version = WIRE_VERSION, .keeper_pid = k->defaults.keeper, .is_init = k->defaults.keeper == 1,
                         .manager_starts = k->manager.starts, .nofile_soft = k->nofile_soft, .last_status = k->last_status,
                         .last_hung = k->last_hung };
         int r = k->hello_due ? send_manager(k, &p, NULL, 0) : 0;

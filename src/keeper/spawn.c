@@ -144,14 +144,12 @@ static SpawnStage stage_of_clone(int cgroup, int error) {
 }
 
 /* In the keeper, after clone(2). */
-static void child_born(Keeper *k, Child *c, pid_t pid) {
-        ProcessStat stat;
+static void child_born(Keeper *k, Child *c, pid_t pid, usec_t before) {
         int r;
 
         table_set_pid(&k->table, c, pid);
         k->alive++;
-        if (process_stat(pid, &stat) >= 0)
-                c->process.start_time = stat.start_time;
+        c->process.start_time = process_born(pid, before);
         say(k, c, SAY_SPAWNED);
         r = poller_add(&k->poller, &c->gate, 0); /* EPOLLHUP is always reported, and the end is all that matters */
         if (r < 0)
@@ -161,6 +159,7 @@ static void child_born(Keeper *k, Child *c, pid_t pid) {
 static int child_clone(Keeper *k, Child *c, ChildSetup *setup, const int *fds, SpawnStage *ret_stage) {
         _cleanup_fd_ int out = -EBADF, err = -EBADF, gate = -EBADF;
         int pair[2], pipes[2] = { -EBADF, -EBADF }, cgroup, r;
+        usec_t before;
         pid_t pid;
 
         *ret_stage = STAGE_PIPE;
@@ -178,6 +177,7 @@ static int child_clone(Keeper *k, Child *c, ChildSetup *setup, const int *fds, S
         c->gate.fd = pair[0];
         setup->own[OWN_GATE] = gate = pair[1];
         cgroup = sort_descriptors(setup, fds, pipes);
+        before = now_usec(CLOCK_BOOTTIME);
         pid = process_clone(cgroup, &c->process.fd);
         if (pid == 0)
                 child_run(setup);
@@ -186,7 +186,7 @@ static int child_clone(Keeper *k, Child *c, ChildSetup *setup, const int *fds, S
                 *ret_stage = stage_of_clone(cgroup, pid);
                 return pid;
         }
-        child_born(k, c, pid);
+        child_born(k, c, pid, before);
         return 0;
 }
 

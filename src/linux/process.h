@@ -43,6 +43,9 @@ typedef struct ProcessStat {
         char comm[16];           /* raw bytes that the process chose; escape before showing */
 } ProcessStat;
 int process_stat(pid_t pid, ProcessStat *ret);          /* -ESRCH */
+/* The start time of a child that process_clone() has just made, `before` being now_usec(CLOCK_BOOTTIME) in front of that call; 0: unknown. Its stat is read
+ * only where a tick went by meanwhile, and the first time, to see whether both count alike. */
+uint64_t process_born(pid_t pid, usec_t before);
 /* How a zombie ended, as wait(2) gives it, by anybody who may know (exit_code of proc_pid_stat(5), 3.5). -ESRCH when it is reaped, -EBUSY when it has
  * not ended, -EACCES where the kernel hides it. */
 int process_exit_status(pid_t pid, uint64_t start_time, int *ret);

@@ -112,6 +112,21 @@ int process_stat(pid_t pid, ProcessStat *ret) {
         return stat_parse(line, ret);
 }
 
+uint64_t process_born(pid_t pid, usec_t before) {
+        static enum { CLOCK_UNTRIED, CLOCK_RIGHT, CLOCK_WRONG } clock;
+        const usec_t tick = USEC_PER_SEC / (usec_t) sysconf(_SC_CLK_TCK);
+        uint64_t earliest = before / tick, latest = now_usec(CLOCK_BOOTTIME) / tick;
+        ProcessStat stat;
+
+        if (clock == CLOCK_RIGHT && earliest == latest)
+                return earliest;
+        if (process_stat(pid, &stat) < 0)
+                return 0;
+        if (clock == CLOCK_UNTRIED && earliest == latest)
+                clock = stat.start_time == earliest ? CLOCK_RIGHT : CLOCK_WRONG;
+        return stat.start_time;
+}
+
 int process_io(pid_t pid, uint64_t *ret_read, uint64_t *ret_written) {
         char path[PROC_PATH_MAX], text[1024];
         const char *in, *out;

@@ -9,6 +9,7 @@
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <poll.h>
+#include <sched.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -82,6 +83,40 @@ static void clone_gives_a_child_and_a_pidfd(void **state) {
         root = open("/", O_RDONLY | O_CLOEXEC);
         assert_int_equal(process_clone(root, NULL), -EBADF); /* not a cgroup directory */
         fd_close(root);
+}
+
+/* Of many some are born while a tick goes by. */
+static void births_are_known_without_being_read(void **state) {
+        for (unsigned i = 0; i < 300; i++) {
+                usec_t before = now_usec(CLOCK_BOOTTIME);
+                pid_t pid = start_idle(NULL);
+                uint64_t born = process_born(pid, before);
+                ProcessStat st;
+
+                assert_int_equal(process_stat(pid, &st), 0);
+                kill(pid, SIGKILL);
+                reap(pid);
+                assert_true(born > 0);
+                assert_int_equal(born, st.start_time);
+        }
+        assert_int_equal(process_born(getpid(), 0), process_born(getpid(), 1)); /* long ago: read */
+        assert_int_equal(process_born(0, 0), 0);
+}
+
+static void giving_way_is_taken_back(void **state) {
+        int usual = sched_getscheduler(0);
+
+        process_give_way(true);
+        assert_int_equal(sched_getscheduler(0), usual == SCHED_OTHER ? SCHED_BATCH : usual);
+        process_give_way(true);
+        process_give_way(false);
+        assert_int_equal(sched_getscheduler(0), usual);
+        if (usual == SCHED_OTHER && sched_setscheduler(0, SCHED_BATCH, &(struct sched_param) {}) >= 0) {
+                process_give_way(true);
+                process_give_way(false);
+                assert_int_equal(sched_getscheduler(0), SCHED_BATCH); /* was so before us */
+                assert_int_equal(sched_setscheduler(0, SCHED_OTHER, &(struct sched_param) {}), 0);
+        }
 }
 
 static void references_signal_and_notice_death(void **state) {
@@ -441,6 +476,8 @@ static void signals_by_name(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(clone_gives_a_child_and_a_pidfd),
+                cmocka_unit_test(births_are_known_without_being_read),
+                cmocka_unit_test(giving_way_is_taken_back),
                 cmocka_unit_test(references_signal_and_notice_death),
                 cmocka_unit_test(without_pidfd_the_start_time_decides),
                 cmocka_unit_test(old_kernels_and_sandboxes),
