@@ -94,7 +94,8 @@ class Beside:
 
     def test_stop_with_hooks(self):
         main = self.script("main", f"#!/bin/sh\ntrap 'echo term >> {self.home}/note; exit 7' TERM\necho up >> {self.home}/up\nwhile :; do sleep 0.05; done\n")
-        self.apply({"web": {"command": [main], "hooks": {"pre_stop": self.hold("pre $$"), "post_stop": self.note("post")}}})
+        self.apply({"web": {"command": [main], "hooks": {"pre_stop": self.note("pre $$", f"while ! [ -e {self.home}/go ]; do sleep 0.02; done"),
+                                                           "post_stop": self.note("post")}}})
         wait_for("its trap", lambda: self.lines("up"))
         self.ok("stop", "--no-wait", "web")
         wait_for("the hook", self.lines)
