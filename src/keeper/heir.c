@@ -20,37 +20,49 @@
 #define PAUSE_NSEC 500000000
 #define PIPES 2
 
-/* Names are short and there may be thousands. */
+/* Names are short and there may be thousands: what belongs together stands under one. */
 typedef struct Item {
-        int fd;
+        int fds[PIPES];               /* -EBADF: not there */
         char name[];
 } Item;
 
-static void drop(Map *items, const char *name) {
-        Item *item = map_remove(items, name);
-
-        if (item)
-                fd_close(item->fd);
+static Item *item_free(Item *item) {
+        for (int n = 0; item && n < PIPES; n++)
+                fd_close(item->fds[n]);
         free(item);
+        return NULL;
 }
 
-static void put(Map *items, const char *name, int fd) {
+static void drop(Map *items, const char *name) {
+        item_free(map_remove(items, name));
+}
+
+static void put(Map *items, const char *name, const int *fds, int n_fds) {
         Item *item = malloc(sizeof(Item) + strlen(name) + 1);
 
         drop(items, name);
-        if (item) {
-                item->fd = fd;
-                strcpy(item->name, name);
+        if (!item) {
+                log_error("out of memory: %s would not survive the keeper", name);
+                for (int n = 0; n < n_fds; n++)
+                        fd_close(fds[n]);
+                return;
         }
-        if (item && map_put(items, item->name, item) >= 0)
+        for (int n = 0; n < PIPES; n++)
+                item->fds[n] = n < n_fds ? fds[n] : -EBADF;
+        strcpy(item->name, name);
+        if (map_put(items, item->name, item) >= 0)
                 return;
         log_error("out of memory: %s would not survive the keeper", name);
-        fd_close(fd);
-        free(item);
+        item_free(item);
+}
+
+/* Each pipe of a run has a name of its own where descriptors are passed on. */
+static void pipe_name(char *ret, size_t size, const char *run, int n) {
+        snprintf(ret, size, "%s-%i", run, n);
 }
 
 static int pack(Map *items) {
-        _cleanup_free_ Held *list = calloc(map_size(items) + 1, sizeof(Held));
+        _cleanup_free_ Held *list = calloc(map_size(items) * PIPES + 1, sizeof(Held));
         size_t i = 0, n = 0;
         void *v;
 
@@ -58,9 +70,15 @@ static int pack(Map *items) {
                 return -ENOMEM;
         while (map_next(items, &i, &v)) {
                 const Item *item = v;
+                bool pipes = item->fds[1] >= 0;
 
-                list[n].fd = item->fd;
-                snprintf(list[n++].name, sizeof(list->name), "%s", item->name);
+                for (int k = 0; k < (pipes ? PIPES : 1); k++) {
+                        list[n].fd = item->fds[k];
+                        if (pipes)
+                                pipe_name(list[n++].name, sizeof(list->name), item->name, k);
+                        else
+                                snprintf(list[n++].name, sizeof(list->name), "%s", item->name);
+                }
         }
         return heirlooms_pack(list, n);
 }
@@ -72,7 +90,7 @@ static int unpack(Map *items) {
         int r = heirlooms_from_environment(&list, &n);
 
         for (size_t i = 0; i < n && r >= 0; i++)
-                put(items, list[i].name, list[i].fd);
+                put(items, list[i].name, &list[i].fd, 1);
         return MIN(r, 0);
 }
 
@@ -91,17 +109,20 @@ static void renew(Map *items, int program, char **argv) {
         log_errno(LOG_WARNING, r, "cannot execute the keeper's program as its heir");
 }
 
-/* Both pipes of a run, or none: fds NULL drops them. */
-static void put_pipes(Map *items, const char *run, const int *fds) {
+/* Both pipes of a run; those that were passed on to us have names of their own. */
+static void drop_pipes(Map *items, const char *run) {
+        drop(items, run);
         for (int n = 0; n < PIPES; n++) {
                 char name[sizeof(((WireHold *) NULL)->name) + 12];
 
-                snprintf(name, sizeof(name), "%s-%i", run, n);
-                if (fds)
-                        put(items, name, fds[n]);
-                else
-                        drop(items, name);
+                pipe_name(name, sizeof(name), run, n);
+                drop(items, name);
         }
+}
+
+static void hold_pipes(Map *items, const char *run, const int *fds) {
+        drop_pipes(items, run);
+        put(items, run, fds, PIPES);
 }
 
 /* The descriptors are taken by whatever was asked for, or closed. */
@@ -110,13 +131,13 @@ static void obey(Map *items, const WireHold *p, const int *fds, size_t n_fds, ch
                 renew(items, fds[0], argv);
                 fd_close(fds[0]);
         } else if (p->h.type == WIRE_HOLD)
-                put(items, p->name, fds[0]);
+                put(items, p->name, fds, 1);
         else if (p->h.type == WIRE_HOLD_PIPES)
-                put_pipes(items, p->name, fds);
+                hold_pipes(items, p->name, fds);
         else if (p->h.type == WIRE_DROP)
                 drop(items, p->name);
         else if (p->h.type == WIRE_DROP_PIPES)
-                put_pipes(items, p->name, NULL);
+                drop_pipes(items, p->name);
         else
                 for (size_t i = 0; i < n_fds; i++)
                         fd_close(fds[i]);
