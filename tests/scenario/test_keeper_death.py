@@ -73,6 +73,18 @@ class KeeperDeath(Deaths):
     def test_services_and_their_output_go_on(self):
         self.go_on()
 
+    def test_who_gives_way(self):
+        """Heir and logger do not hurry; a keeper and what it starts do, also one that was an heir."""
+        self.apply({"a": {"command": "sleep 1000", "log": {"to": "file"}}})
+        usual, policy = os.sched_getscheduler(0), os.sched_getscheduler
+        patient = os.SCHED_BATCH if usual == os.SCHED_OTHER else usual
+        for _ in range(2):
+            for pid in (self.await_heir(), wait_for("a logger", lambda: named(self.keeper(), "kingd-logger"))[0]):
+                wait_for("its patience", lambda: policy(pid) == patient)
+            self.kill_keeper()
+            self.ok("restart", "a")
+            self.assertEqual([policy(pid) for pid in (self.keeper(), *named(self.keeper(), "kingd-manager"), self.pid("a"))], [usual] * 3)
+
     def test_runs_that_share_a_file(self):
         """Keeper and logger die, alone and together, while several runs write into one file: each line of each run is there once and whole."""
         counter = self.script("count", "#!/bin/sh\nn=0\nwhile :; do echo $KINGLY_INSTANCE $n; echo $KINGLY_INSTANCE $n >&2; n=$((n+1)); sleep 0.005; done\n")
