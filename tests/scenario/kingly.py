@@ -60,6 +60,13 @@ def wait_for(what, condition, patience=None):
         time.sleep(min(max(0.01, time.monotonic() - begin), 0.5))
 
 
+def install(target, source="/dev/stdin", content=b"", mode=0o755):
+    """A file to be executed, a copy of `source` or with that content, written by a process of its own. This one's children have what it writes open as well,
+    those of other tests' threads too, until they execute: who executes the file meanwhile is told that it is busy (ETXTBSY)."""
+    subprocess.run(["install", "-m", f"{mode:o}", source, target], input=content, check=True)
+    return target
+
+
 class Scenario(unittest.TestCase):
     maxDiff = None
     arguments = []          # further arguments of kingd
@@ -94,7 +101,7 @@ class Scenario(unittest.TestCase):
         programs = os.path.join(self.home, "bin")
         os.mkdir(programs, 0o755)
         for name in ("kingd", "kingd-manager", "kingd-logger", "kingd-balancer", "kingd-probe"):
-            shutil.copy(os.path.join(self.programs, name), programs)
+            install(os.path.join(programs, name), os.path.join(self.programs, name))
         os.chown(self.home, uid, uid)
         self.daemon = subprocess.Popen([*wrapper, os.path.join(programs, "kingd"), "--user", "--isolation", "session", *([] if self.heir else ["--no-heir"])], env=self.environment, user=uid, group=uid,
                                        extra_groups=[], cwd="/", stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
@@ -231,6 +238,8 @@ class Scenario(unittest.TestCase):
     def file(self, name, text, mode=0o644):
         path = os.path.join(self.home, name)
         os.makedirs(os.path.dirname(path), exist_ok=True)
+        if mode & 0o111:
+            return install(path, content=text.encode(), mode=mode)
         with open(path, "w") as f:
             f.write(text)
         os.chmod(path, mode)

@@ -1,7 +1,7 @@
 """Balanced sockets: connections are spread over the instances, those that are not ready or go get none, and nothing is lost when programs that know nothing
 of it are replaced; the balancer outlives its manager and its keeper, and its own death costs only what it had open."""
-import collections, json, os, shutil, signal, socket, threading, time
-from kingly import BIN, PATIENCE, Scenario, alive, wait_for
+import collections, json, os, signal, socket, threading, time
+from kingly import BIN, PATIENCE, Scenario, alive, install, wait_for
 from ports import free_port
 import test_keeper_death, test_reexec
 from test_rolling import Load
@@ -416,7 +416,7 @@ class BalanceDeaths(Common, test_keeper_death.Deaths):
 
 class BalanceUpgrade(Common, test_reexec.Upgrade):
     def begin(self):
-        shutil.copy(os.path.join(BIN, "kingd-balancer"), self.bin)
+        install(os.path.join(self.bin, "kingd-balancer"), os.path.join(BIN, "kingd-balancer"))
         self.port = free_port()
         super().begin()
 

@@ -1,7 +1,7 @@
 """The daemon executes other programs in its place: the same process, the same children, nothing lost; and goes back where they do not come up.
 The programs that are put there are made by the build (tests/tests.mk): another version, one of another table, one that falls."""
-import json, os, re, shutil, signal, socket, sqlite3, subprocess, threading, time
-from kingly import BIN, PATIENCE, Scenario, alive, named, start_time, wait_for
+import json, os, re, signal, socket, sqlite3, subprocess, threading, time
+from kingly import BIN, PATIENCE, Scenario, alive, install, named, start_time, wait_for
 
 OTHERS = os.path.join(BIN, "../tests/upgrade")
 PROGRAMS = ("kingd", "kingd-manager", "kingd-logger")
@@ -17,7 +17,7 @@ class Upgrade(Scenario):
         self.bin = os.path.join(self.home, "bin")
         os.mkdir(self.bin)
         for name in PROGRAMS:
-            shutil.copy(os.path.join(BIN, name), self.bin)
+            install(os.path.join(self.bin, name), os.path.join(BIN, name))
         self.version = subprocess.run([os.path.join(BIN, "kingd"), "--version"], capture_output=True, text=True).stdout.split()[1]
         self.begin()
 
@@ -30,15 +30,11 @@ class Upgrade(Scenario):
         """As a package does: another file, by rename."""
         for name in names or PROGRAMS:
             new = os.path.join(self.bin, name + ".new")
-            shutil.copy(os.path.join(OTHERS, of, name) if of else os.path.join(BIN, name), new)
+            install(new, os.path.join(OTHERS, of, name) if of else os.path.join(BIN, name))
             os.rename(new, os.path.join(self.bin, name))
 
     def install_text(self, name, content, mode=0o755):
-        path = os.path.join(self.bin, name)
-        os.unlink(path)
-        with open(path, "wb") as f:
-            f.write(content if isinstance(content, bytes) else content.encode())
-        os.chmod(path, mode)
+        install(os.path.join(self.bin, name), content=content if isinstance(content, bytes) else content.encode(), mode=mode)
 
     def keeper(self):
         return int(open(self.home + "/kingd.pid").read())
@@ -188,7 +184,7 @@ class GoesBack(Upgrade):
                 self.assertEqual((status["manager_pid"], status["upgrade"]["outcome"]), (manager, "refused"))
         os.unlink(os.path.join(self.bin, "kingd"))
         self.stays("No such file", before=before)
-        shutil.copy(os.path.join(OTHERS, "table/kingd"), self.bin)
+        install(os.path.join(self.bin, "kingd"), os.path.join(OTHERS, "table/kingd"))
         self.stays("kingd 9.9.9 cannot go on with the table", "version 99", before=before)
         self.nothing_lost(before)
 

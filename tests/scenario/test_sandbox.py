@@ -1,6 +1,6 @@
 """The sandbox of services, by real programs that try what is forbidden: as root, as a user with user namespaces, and as one without."""
 import json, os, shutil, socket, tempfile
-from kingly import Scenario, wait_for
+from kingly import Scenario, install, wait_for
 
 # What a program finds itself able to do, told as one object.
 TRIES = r"""#!/usr/bin/env python3
@@ -41,9 +41,7 @@ class Base(Scenario):
             with open(os.path.join(d, name), "w") as f:
                 f.write("text\n")
             os.chmod(os.path.join(d, name), 0o666)
-        with open(os.path.join(d, "tries"), "w") as f:
-            f.write(TRIES)
-        os.chmod(os.path.join(d, "tries"), 0o755)
+        install(os.path.join(d, "tries"), content=TRIES.encode())
         return d
 
     def tries(self, sandbox, todo, **keys):
@@ -102,11 +100,8 @@ class Sandbox(Base):
 
     def test_readiness_comes_through_whatever_is_hidden(self):
         # NOTIFY_SOCKET is below the home, which is below /tmp.
-        script = os.path.join(self.dir, "notify")
-        with open(script, "w") as f:
-            f.write("#!/usr/bin/env python3\nimport os, socket, time\ns = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)\n"
-                    "s.connect(os.environ['NOTIFY_SOCKET'])\ns.send(b'READY=1')\ntime.sleep(1000)\n")
-        os.chmod(script, 0o755)
+        script = install(os.path.join(self.dir, "notify"), content=b"#!/usr/bin/env python3\nimport os, socket, time\ns = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)\n"
+                         b"s.connect(os.environ['NOTIFY_SOCKET'])\ns.send(b'READY=1')\ntime.sleep(1000)\n")
         self.apply({"n": {"command": [script], "cwd": "/", "ready": {"by": "notify"}, "sandbox": {"private_tmp": True, "network": "none", "system": "read-only"}}})
         self.assertTrue(self.row("n")["ready"])
         first = self.pid("n")
@@ -168,10 +163,8 @@ class Sandbox(Base):
 
     def test_affinity_and_scheduler(self):
         out = os.path.join(self.dir, "data/out")
-        script = os.path.join(self.dir, "where")
-        with open(script, "w") as f:
-            f.write("#!/usr/bin/env python3\nimport os, time\nopen(%r, 'w').write('%%s %%d' %% (sorted(os.sched_getaffinity(0)), os.sched_getscheduler(0)))\ntime.sleep(1000)\n" % out)
-        os.chmod(script, 0o755)
+        text = "#!/usr/bin/env python3\nimport os, time\nopen(%r, 'w').write('%%s %%d' %% (sorted(os.sched_getaffinity(0)), os.sched_getscheduler(0)))\ntime.sleep(1000)\n" % out
+        script = install(os.path.join(self.dir, "where"), content=text.encode())
         cpus = sorted(os.sched_getaffinity(0))
         service = {"command": [script], "priority": {"cpu_affinity": [cpus[0]], "scheduler": "batch"}}
         self.apply({"a": service})
