@@ -34,4 +34,9 @@ void kl_error_hint(KlError *e, const char *format, ...) _printf_(2, 3);
 /* The exit status of kingctl for an id (see interface: 1 failed, 2 invalid, 3 not found, 4 no daemon, 5 permission, 6 timeout). */
 int kl_error_exit_status(const char *id);
 
+/* Whether r, 0 or negative errno, says that memory or descriptors are short: no fault of whoever is concerned, and over some day. */
+static inline bool error_is_want(int r) {
+        return r == -ENOMEM || r == -EMFILE || r == -ENFILE;
+}
+
 #define _cleanup_error_ _cleanup_(kl_error_done)

@@ -229,6 +229,11 @@ static int on_failed(Link *l, const void *packet) {
         return 0;
 }
 
+/* Something runs, and what is short now may be there again in a moment: the keeper, who is told nothing, starts another manager. */
+static bool worth_another(const Link *l, int r) {
+        return error_is_want(r) && !l->upgraded && (link_manager_starts(l) > 1 || l->n_children > 0);
+}
+
 static int on_list_end(Link *l, const void *packet) {
         _cleanup_error_ KlError e = {};
         int r;
@@ -242,7 +247,7 @@ static int on_list_end(Link *l, const void *packet) {
         }
         log_error("%s%s%s", e.message ?: strerror(-r), e.hint ? " — " : "", e.hint ?: "");
         snprintf(l->why, sizeof l->why, "%s", e.message ?: strerror(-r));
-        shutdown_give_up(l->manager, 1);
+        shutdown_give_up(l->manager, 1, !worth_another(l, r));
         return 0;
 }
 

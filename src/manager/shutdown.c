@@ -87,9 +87,9 @@ static void shutdown_leave(Manager *m) {
         finish(m);
 }
 
-void shutdown_give_up(Manager *m, int status) {
+void shutdown_give_up(Manager *m, int status, bool goodbye) {
         m->exit_status = status;
-        m->goodbye = true;
+        m->goodbye = goodbye;
         (void) sd_event_exit(m->event, status);
 }
 

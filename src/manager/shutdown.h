@@ -10,5 +10,5 @@ void shutdown_begin(Manager *m, int status, VarlinkCall *call);
 void shutdown_resume(Manager *m);
 /* Called on every change while a shutdown runs. */
 void shutdown_advance(Manager *m);
-/* Cannot work: tells the keeper to exit with this status, without touching services. */
-void shutdown_give_up(Manager *m, int status);
+/* Cannot work: ends with this status, without touching services; goodbye: and tells the keeper to exit with it, which else starts another manager. */
+void shutdown_give_up(Manager *m, int status, bool goodbye);

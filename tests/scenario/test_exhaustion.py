@@ -1,7 +1,10 @@
 """No descriptors, no processes: what runs goes on, why nothing starts is said, an operator can stop things, and it ends by itself."""
-import os, resource, signal, subprocess, time
+import os, resource, signal, subprocess, sys, time
 from client import Client, Error
-from kingly import Scenario, alive, wait_for
+from kingly import BIN, Scenario, alive, wait_for
+
+sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "../fault"))
+from board import Board
 
 LONER = 64871       # a user of these tests alone
 
@@ -114,6 +117,65 @@ class Exhaustion(Scenario):
 
     def test_a_schedule_without_its_time_zone(self):
         self.late(cron="* * * * * *", timezone="UTC")
+
+    def faults(self):
+        path = os.path.join(self.home, "board")
+        self.environment |= {"LD_PRELOAD": os.path.join(BIN, "../tests/fault/shim.so"), "KINGLY_FAULT_BOARD": path,
+                             "ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0"}
+        return Board(path)
+
+    def next_manager(self):
+        old = self.manager_pid()
+        os.kill(old, signal.SIGKILL)
+
+        def another():
+            try:
+                return self.manager_pid() != old
+            except (OSError, Error):
+                return False
+        wait_for("another manager", another)
+
+    def test_no_memory_for_the_books(self):
+        """A manager that has no memory to read what runs ends, and so on until one has: it is neither ended nor begun again."""
+        board = self.faults()
+        self.start_daemon()
+        self.apply({f"s{k}": {"command": "sleep 1000", "env": {f"NAME{n}": "x" for n in range(20)}, "log": {"to": "none"}} for k in range(20)})
+        before = {r["name"]: r["pid"] for r in self.list()}
+        used = board.count("kingd-manager", "memory")
+        self.next_manager()
+        needs = board.count("kingd-manager", "memory") - used
+        if needs == 0:
+            self.not_applicable("under sanitizers malloc(3) is theirs")
+        for part in (0.3, 0.5, 0.7):
+            board.arm("kingd-manager", "memory", board.count("kingd-manager", "memory") + int(needs * part), "ENOMEM")
+            self.next_manager()
+            self.assertEqual({r["name"]: r["pid"] for r in self.list()}, before, board.where(os.path.join(BIN, "kingd-manager")))
+        self.assertGreater(board.fired, 0)
+
+    def begin_again(self):
+        """Once more where it ended for want of descriptors, as whoever starts it would."""
+        try:
+            self.start_daemon()
+        except AssertionError:
+            self.assertIn("Too many open files", self.daemon_log())
+            self.start_daemon()
+
+    def test_no_descriptor_for_what_an_earlier_daemon_left(self):
+        """A manager that cannot look whether a process lives says so and ends, instead of taking it for gone and running it twice; the next one goes on."""
+        board = self.faults()
+        self.start_daemon()
+        self.apply({"web": {"command": "sleep 1000"}})
+        before = self.pid("web")
+        for nth in range(1, 4):
+            manager = self.manager_pid()
+            self.daemon.kill()
+            self.daemon.wait()
+            wait_for("its manager to be gone", lambda: not alive(manager))
+            board.arm("kingd-manager", "pidfd", board.count("kingd-manager", "pidfd") + nth, "EMFILE")
+            self.begin_again()
+            self.until("web", state="running")
+            self.assertEqual(self.pid("web"), before, f"pidfd {nth}: {board.where(os.path.join(BIN, 'kingd-manager'))}")
+        self.assertGreater(board.fired, 0)
 
     # ---- processes ----
 

@@ -28,12 +28,8 @@
 #include "manager/spawn/spawn.h"
 #include "manager/triggers/schedule.h"
 
-/* What the machine is short of something for is not damaged and not gone: whoever took it for that would end its processes as strangers, or run it
- * twice. This manager cannot begin then; the next one may. */
-static bool is_want(int r) {
-        return r == -ENOMEM || r == -EMFILE || r == -ENFILE;
-}
-
+/* What cannot be looked at for want of memory or descriptors is not damaged and not gone: whoever took it for that would end its processes as
+ * strangers, or run it twice. This manager cannot begin then; the next one may. */
 static int load_service(void *userdata, const StoredService *v) {
         Manager *m = userdata;
         _cleanup_diagnostics_ Diagnostics d = {};
@@ -44,7 +40,7 @@ static int load_service(void *userdata, const StoredService *v) {
         int r;
 
         r = o ? config_load_json(o, &list, &d) : error == json_tokener_error_size ? -ENOMEM : -EBADMSG;
-        if (is_want(r)) {
+        if (error_is_want(r)) {
                 spec_list_done(&list);
                 return r;
         }
@@ -218,7 +214,7 @@ static int adopt_living(Instance *i, const StoredRun *stored) {
         if (i->journal)
                 flood_watch(m);
         r = adopt_cell(m, v, i, &i->cell);
-        if (is_want(r))
+        if (error_is_want(r))
                 return r;
         if (r < 0)
                 log_debug("%s: its place %s is gone: %s", s->key, v->where, strerror(-r));
@@ -237,7 +233,7 @@ static int adopt_living(Instance *i, const StoredRun *stored) {
                 adopt_child(i, c, v);
         else {
                 r = i->lc.main_alive ? adopt_orphan(i, v) : -ESRCH;
-                if (is_want(r))
+                if (error_is_want(r))
                         return r;
                 if (r < 0)
                         adopt_nothing(i, v->pid, executed);
