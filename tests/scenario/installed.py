@@ -38,6 +38,9 @@ class SystemScenario(Scenario):
 
     # ---- the daemon ----
 
+    def runtime(self):
+        return "/run/kingly"
+
     def systemctl(self, *arguments, code=0):
         r = run("systemctl", *arguments)
         self.assertIn(r.code, (code,) if isinstance(code, int) else code, f"systemctl {' '.join(arguments)}: {r}\n{self.daemon_log()}")

@@ -164,10 +164,14 @@ class Scenario(unittest.TestCase):
 
     # ---- over the socket ----
 
+    def runtime(self):
+        """Where the daemon's socket is."""
+        return self.environment["KINGLY_HOME"]
+
     def asked(self, method, parameters=None):
         """What the daemon answers; None where it does not (nobody listens, it hung up, it refused): kingctl knows what to do or to say then."""
         try:
-            with Client(self.environment["KINGLY_HOME"], PATIENCE) as c:
+            with Client(self.runtime(), PATIENCE) as c:
                 return c.call(method, parameters)
         except (OSError, Error):
             return None
