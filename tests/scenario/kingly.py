@@ -149,11 +149,15 @@ class Scenario(unittest.TestCase):
             self.assertFalse(reports, "a sanitizer has something to say: " + self.daemon_log())
         except AssertionError as e:
             failed = e
-        for pid in self.ours():
-            try:
-                os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
+        for _ in range(100):        # an heir begins a daemon again
+            for pid in (left := self.ours()):
+                try:
+                    os.kill(pid, signal.SIGKILL)
+                except ProcessLookupError:
+                    pass
+            if not left:
+                break
+            time.sleep(0.02)
         outcome = getattr(self._outcome, "result", None)
         if outcome and any(t is self for t, _ in outcome.failures + outcome.errors):
             sys.stderr.write(f"--- kingd's log of {self.id()}:\n{self.daemon_log()}\n")
