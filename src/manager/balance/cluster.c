@@ -229,38 +229,45 @@ ClusterChannel *cluster_channel_free(ClusterChannel *c) {
 
 /* ---- after a manager's death ---- */
 
-void cluster_adopt(Service *s) {
+int cluster_adopt(Service *s) {
         char prefix[HELD_SIZE];
         const char *name;
         ClusterFront *f;
+        int r = 0;
 
         if (s->spec->cluster.by != CLUSTER_NODE)
-                return;
+                return 0;
         front_name(s, 0, prefix);
         *(strrchr(prefix, '-') + 1) = '\0';
-        for (size_t at = 0; (name = link_held_next(s->manager->link, prefix, &at));) {
+        for (size_t at = 0; r >= 0 && (name = link_held_next(s->manager->link, prefix, &at));) {
                 uint32_t id = (uint32_t) strtoul(name + strlen(prefix), NULL, 16);
                 int fd = link_take_held(s->manager->link, name);
 
-                if (fd >= 0 && add_front(s, id, fd, &f) < 0)
+                r = fd < 0 ? 0 : add_front(s, id, fd, &f);
+                if (r < 0)
                         fd_close(fd);
         }
+        return MIN(r, 0);
 }
 
 /* Which of them the run serves is not written down; one that it does not serve it hands back. */
-void cluster_adopt_channel(Instance *i) {
+int cluster_adopt_channel(Instance *i) {
         const Service *s = i->service;
         char name[HELD_SIZE];
-        int fd;
+        int fd, r;
 
         if (s->spec->cluster.by != CLUSTER_NODE)
-                return;
+                return 0;
         channel_name(i, name);
         fd = link_take_held(s->manager->link, name);
-        if (fd >= 0 && attach(i, fd) < 0)
+        r = fd < 0 ? 0 : attach(i, fd);
+        if (r < 0) {
                 fd_close(fd);
-        for (size_t k = 0; fd >= 0 && i->channel && s->cluster && k < s->cluster->n; k++)
+                return r;
+        }
+        for (size_t k = 0; i->channel && s->cluster && k < s->cluster->n; k++)
                 i->channel->served[i->channel->n++].front = s->cluster->fronts[k].id;
+        return 0;
 }
 
 void cluster_adopted(Manager *m) {

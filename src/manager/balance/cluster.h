@@ -12,9 +12,10 @@
 
 /* A channel for the run that is about to be asked for; ours is held by the keeper as well. *ret_theirs is the caller's. 0 or -errno. */
 int cluster_channel(Instance *i, int *ret_theirs);
-/* Finds again what the keeper holds: the channel of a run that is alive; the sockets of a service, before that. */
-void cluster_adopt(Service *s);
-void cluster_adopt_channel(Instance *i);
+/* Finds again what the keeper holds: the channel of a run that is alive; the sockets of a service, before that. 0, or -errno: the keeper
+ * still holds the rest. */
+int cluster_adopt(Service *s);
+int cluster_adopt_channel(Instance *i);
 void cluster_adopted(Manager *m);
 /* The run is over: its channel is closed everywhere. */
 void cluster_over(Instance *i);

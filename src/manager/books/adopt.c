@@ -57,10 +57,12 @@ static int load_service(void *userdata, const StoredService *v) {
         }
         free(list.items);
         s->generation = v->generation;
-        sockets_adopt(s);
-        cluster_adopt(s);
-        fd_store_adopt(s);
-        return 0;
+        r = sockets_adopt(s);
+        if (r >= 0)
+                r = cluster_adopt(s);
+        if (r >= 0)
+                r = fd_store_adopt(s);
+        return error_is_want(r) ? r : 0;
 }
 
 static LinkChild *keeper_child(Manager *m, const StoredRun *v) {
@@ -92,13 +94,15 @@ static int adopt_cell(Manager *m, const StoredRun *v, Instance *i, Cell **ret) {
 }
 
 /* The service was being deleted: what is left of it ends now. Its main process, if it is the keeper's child, is a stranger. */
-static void end_deleted(Manager *m, const StoredRun *v) {
+static int end_deleted(Manager *m, const StoredRun *v) {
         Cell *cell;
+        int r = v->where[0] ? adopt_cell(m, v, NULL, &cell) : -ENOENT;
 
-        if (!v->where[0] || adopt_cell(m, v, NULL, &cell) < 0)
-                return;
+        if (r < 0)
+                return error_is_want(r) ? r : 0;
         (void) cell_kill(cell);
         books_bury(m, cell);
+        return 0;
 }
 
 /* One more than the service should have by now lives on until it is stopped in order. */
@@ -228,7 +232,8 @@ static int adopt_living(Instance *i, const StoredRun *stored) {
         input_adopt(i);
         balance_link_adopt(i);
         backs_adopt(i);
-        cluster_adopt_channel(i);
+        if (cluster_adopt_channel(i) < 0)
+                return -ENOMEM;
         if (c)
                 adopt_child(i, c, v);
         else {
@@ -258,7 +263,7 @@ static int adopt_run(void *userdata, const StoredRun *v) {
         if (s)
                 s->generation = MAX(s->generation, v->generation);
         if (!s && lives)
-                end_deleted(m, v);
+                return end_deleted(m, v);
         if (!s || (!lives && v->instance >= s->n_instances))
                 return 0;
         i = find_instance(s, v->instance);

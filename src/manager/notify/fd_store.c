@@ -287,17 +287,20 @@ int fd_store_pass(const Instance *i, int *fds, size_t *ret_n, char **ret_names) 
 
 /* ---- after a manager's death ---- */
 
-void fd_store_adopt(Service *s) {
+int fd_store_adopt(Service *s) {
         uint64_t owner = fd_index_owner(s);
         uint32_t at = 0, number;
         FdRecord record;
+        int r = 0;
 
-        while (fd_index_next(s->manager, owner, &at, &number, &record)) {
+        while (r >= 0 && fd_index_next(s->manager, owner, &at, &number, &record)) {
                 int fd = fd_index_take(s->manager, number);
 
-                if (fd >= 0 && add(s, &record, number, fd) < 0)
+                r = fd < 0 ? 0 : add(s, &record, number, fd);
+                if (r < 0)
                         fd_close(fd);
         }
+        return r;
 }
 
 void fd_stores_adopted(Manager *m) {

@@ -20,8 +20,9 @@ void fd_store_attend(Instance *i);
 void fd_store_update(Service *s);
 /* kingctl reset, or the instance goes for good: drops all of it, unless something of it lives. */
 void fd_store_empty(Instance *i);
-/* Takes from the keeper what it holds for the service; then, when all services and runs are known, drops what is nobody's. */
-void fd_store_adopt(Service *s);
+/* Takes from the keeper what it holds for the service; then, when all services and runs are known, drops what is nobody's. 0, or
+ * -errno: the keeper still holds the rest. */
+int fd_store_adopt(Service *s);
 void fd_stores_adopted(Manager *m);
 /* Our ends only: the keeper's stay for the next manager. */
 FdStore *fd_store_free(FdStore *s);

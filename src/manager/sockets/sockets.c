@@ -164,24 +164,31 @@ Sockets *sockets_free(Sockets *s) {
 
 /* ---- after a manager's death ---- */
 
-static void adopt_one(Service *s, const SocketSpec *spec, unsigned instance) {
+static int adopt_one(Service *s, const SocketSpec *spec, unsigned instance) {
         OpenSocket *o;
         char name[SOCKET_HELD_SIZE];
-        int fd;
+        int fd, r;
 
         socket_held_name(s, spec, instance, name);
         fd = link_take_held(s->manager->link, name);
-        if (fd >= 0 && socket_add_open(s, spec, instance, fd, &o) < 0)
+        if (fd < 0)
+                return 0;
+        r = socket_add_open(s, spec, instance, fd, &o);
+        if (r < 0)
                 fd_close(fd);
+        return MIN(r, 0);
 }
 
-void sockets_adopt(Service *s) {
+int sockets_adopt(Service *s) {
+        int r = 0;
+
         for (size_t k = 0; k < s->spec->sockets.n; k++) {
                 const SocketSpec *spec = s->spec->sockets.items + k;
 
-                for (unsigned n = 0; n < (spec->reuseport ? s->n_instances : 1); n++)
-                        adopt_one(s, spec, n);
+                for (unsigned n = 0; r >= 0 && n < (spec->reuseport ? s->n_instances : 1); n++)
+                        r = adopt_one(s, spec, n);
         }
+        return r;
 }
 
 void sockets_adopted(Manager *m) {

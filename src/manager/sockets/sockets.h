@@ -23,8 +23,8 @@ void sockets_update(Service *s);
 void sockets_attend(Instance *i);
 /* On demand: opens what is not open yet and watches it; EV_DEMAND follows when somebody connects. 0, or -errno with reterr. */
 int sockets_await(Instance *i, KlError *reterr);
-/* Takes from the keeper what it holds for the service. */
-void sockets_adopt(Service *s);
+/* Takes from the keeper what it holds for the service. 0, or -errno: the keeper still holds the rest. */
+int sockets_adopt(Service *s);
 /* All services and runs are known: what the keeper holds for others is closed, and what nobody waits behind. */
 void sockets_adopted(Manager *m);
 /* Our ends only: the keeper's stay for the next manager. */
