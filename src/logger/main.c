@@ -10,7 +10,6 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/span.h"
-#include "linux/process.h"
 #include "logger/log_wire.h"
 #include "logger/logger.h"
 #include "logger/notes.h"
@@ -74,7 +73,6 @@ int main(int argc, char **argv) {
         if (r < 0)
                 log_errno(LOG_WARNING, r, "cannot raise the limit of open files, ignoring");
         (void) signal(SIGXFSZ, SIG_IGN);
-        process_give_way(true); /* a pipe holds what is written meanwhile; a service that is to be started again waits for its processor */
         r = notes_open(LOG_NOTES_FD);
         if (r < 0)
                 log_errno(LOG_WARNING, r, "no notes for the next logger: a kill loses what it interrupts");

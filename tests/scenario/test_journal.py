@@ -111,7 +111,7 @@ class Journal(SystemScenario):
             for _ in range(3):
                 before = self.pid("s")
                 os.kill(before, signal.SIGKILL)
-                wait_for("the next run", lambda: self.row("s")["pid"] not in (None, before))
+                wait_for("the next run", lambda: (lambda r: r["state"] == "running" and r["pid"] != before)(self.row("s")))
         finally:
             os.kill(pid, signal.SIGCONT)
         self.entries(3, f"MESSAGE_ID={self.message_id('has ended')}", "KINGLY_SERVICE=s")

@@ -115,7 +115,7 @@ class Process(Scenario):
             self.not_applicable("no memory controller for this isolation")
         hog = self.script("hog", "#!/usr/bin/env python3\nb = []\nwhile True: b.append(bytearray(1 << 20))\n")
         self.apply({"bystander": {"command": "sleep 1000"}, "hog": {"command": [hog], "limits": {"memory_max": "48M", "swap_max": "0"}, "restart": {"when": "never"}}}, "--no-wait")
-        pid = self.pid("bystander")
+        pid = self.until("bystander", state="running")["pid"]
         row = self.until("hog", state="failed")
         self.assertEqual((row["exit"]["signal"], row["exit"]["reason"]), ("SIGKILL", "oom-kill"))
         self.assertEqual(self.pid("bystander"), pid)

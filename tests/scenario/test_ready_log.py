@@ -1,5 +1,5 @@
 """ready.by: log: the line that tells is looked for where the output goes."""
-import os, time
+import os
 
 from kingly import *
 
@@ -49,11 +49,21 @@ class ReadyLog(Scenario):
         """The line comes before the next manager looks, or after."""
         self.start_daemon()
         self.apply({"web": self.service()}, "--no-wait")
-        self.until("web", state="starting")
+        wait_for("the first line", lambda: "beginning" in self.messages("web"))
         os.kill(self.manager(), 9)
         self.go()
         row = self.until("web", state="running")
         self.assertEqual(row["restarts"], 0)
+
+    def test_a_new_manager_looks_at_what_it_did_not_see_begin(self):
+        self.start_daemon()
+        for n in range(5):
+            self.apply({f"web{n}": self.service()}, "--no-wait")
+            self.until(f"web{n}", state="starting")
+            os.kill(self.manager(), 9)      # before it knows that the service runs, or after
+            self.go()
+            self.until(f"web{n}", state="running")
+            os.unlink(os.path.join(self.home, "go"))
 
     def test_what_cannot_work_is_refused(self):
         for more, why in (({"log": {"to": "none"}}, "needs a log that can be read back"), ({"log": {"format": "raw"}}, "choose log.format"),

@@ -77,12 +77,8 @@ static LinkChild *keeper_child(Manager *m, const StoredRun *v) {
 }
 
 /* A keeper that inherited it from another knows no more of it than we do, except which process it was. */
-static void take_orphan(Manager *m, LinkChild *c, StoredRun *v) {
+static void take_orphan(Manager *m, LinkChild *c) {
         c->taken = true;
-        if (v->pid == 0) {
-                v->pid = c->pid;
-                v->start_time = c->start_time;
-        }
         (void) books_ack(m, c->run);
 }
 
@@ -207,10 +203,15 @@ static int adopt_living(Instance *i, const StoredRun *stored) {
         bool executed = false;
         int r;
 
+        /* The last manager asked for it, and did not hear which process it is: before that executes nothing else tells what its place has in it. */
+        if (c && v->pid == 0) {
+                v->pid = c->pid;
+                v->start_time = c->start_time;
+        }
         if (c && c->state == CHILD_ORPHAN) {
                 executed = c->executed;
                 i->dirty = true;
-                take_orphan(m, TAKE_PTR(c), v);
+                take_orphan(m, TAKE_PTR(c));
         }
         i->run = v->run;
         i->notifies = spec_notifies(s->spec);

@@ -90,7 +90,7 @@ static int watch(ReadyLog *l) {
         return r < 0 ? r : sd_event_source_set_enabled(l->turn, SD_EVENT_ON);
 }
 
-static int begin(Instance *i, ReadyLog **ret) {
+static int begin(Instance *i, bool under_way, ReadyLog **ret) {
         _cleanup_(ready_log_donep) ReadyLog *l = calloc(1, sizeof(ReadyLog));
         LogStart start = {};
         int r;
@@ -102,7 +102,7 @@ static int begin(Instance *i, ReadyLog **ret) {
                 return -EINVAL;
         l->compiled = true;
         /* Of a start that is under way already, all that was written since. */
-        if (i->lc.state == LC_STARTING)
+        if (under_way || i->lc.state == LC_STARTING)
                 start.since = i->since_realtime;
         r = log_source_open(i, &start, &l->source);
         if (r >= 0)
@@ -112,7 +112,7 @@ static int begin(Instance *i, ReadyLog **ret) {
         return r;
 }
 
-void ready_log_update(Instance *i) {
+static void update(Instance *i, bool under_way) {
         const ServiceSpec *s = i->service->spec;
         bool wanted = s->ready_by == READY_LOG && s->type == SERVICE_SIMPLE && (i->lc.state == LC_PLACING || i->lc.state == LC_STARTING);
         int r;
@@ -121,9 +121,17 @@ void ready_log_update(Instance *i) {
                 ready_log_free(i);
         if (!wanted || i->ready_log)
                 return;
-        r = begin(i, &i->ready_log);
+        r = begin(i, under_way, &i->ready_log);
         if (r < 0)
                 manager_problem(i->service->manager, "%s: ready.by: log: cannot read its log: %s", s->name, strerror(-r));
+}
+
+void ready_log_update(Instance *i) {
+        update(i, false);
+}
+
+void ready_log_resume(Instance *i) {
+        update(i, true);
 }
 
 void ready_log_free(Instance *i) {

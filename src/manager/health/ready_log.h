@@ -4,7 +4,8 @@
 
 #include "manager/manager.h"
 
-/* To be called when the state of the instance has changed: begins with a start, from then on or, for one that another manager began, from its beginning;
- * ends with it. */
+/* To be called when the state of the instance has changed: begins with a start, and ends with it. */
 void ready_log_update(Instance *i);
+/* The same for a start that another manager began: what has been written since counts. */
+void ready_log_resume(Instance *i);
 void ready_log_free(Instance *i);

@@ -178,7 +178,7 @@ void instance_resume(Instance *i) {
         instance_arm_deadline(i);
         instance_arm_watchdog(i);
         probes_update(i);
-        ready_log_update(i);
+        ready_log_resume(i);
         if (i->lc.rest_alive && !i->lc.main_alive)
                 instance_check_empty(i, &next);
         if (i->lc.state == LC_WAIT_DEMAND)

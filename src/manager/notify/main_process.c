@@ -84,45 +84,48 @@ static const char *unsuitable(const Instance *i, const PidRef *p, const NotifySo
         return NULL;
 }
 
-static int become(Instance *i, PidRef *p) {
-        Manager *m = i->service->manager;
-
+static void become(Instance *i, PidRef *p) {
         i->adopted = sd_event_source_disable_unref(i->adopted);
         pidref_done(&i->main);
         i->main = *p;
         *p = PIDREF_NULL;
         notify_track(i);
         books_mark_instance(i);
-        books_flush(m);
-        return i->child ? link_main(m->link, i->run, &i->main) : instance_watch_adopted(i);
 }
 
-void main_process_told(Instance *i, const NotifyMessage *m, const NotifySource *from, NotifyFds *fds) {
+void main_process_settle(Instance *i) {
+        Manager *m = i->service->manager;
+        int r;
+
+        books_flush(m);
+        r = i->child ? link_main(m->link, i->run, &i->main) : instance_watch_adopted(i);
+        if (r < 0)
+                manager_problem(m, "%s: the end of its main process will not be seen: %s", i->service->key, strerror(-r));
+}
+
+bool main_process_told(Instance *i, const NotifyMessage *m, const NotifySource *from, NotifyFds *fds) {
         _cleanup_pidref_ PidRef p = PIDREF_NULL;
         const char *why;
         pid_t before = i->main.pid;
         Said *said;
-        int r;
 
         if (i->lc.state == LC_PLACING)
                 instance_execed(i->service->manager, i->run);
         if (!i->lc.main_alive || i->lc.state < LC_STARTING || i->lc.state > LC_STOPPING)
-                return;
-        r = resolve(m, fds, &p, &why);
-        if (r >= 0)
+                return false;
+        if (resolve(m, fds, &p, &why) >= 0)
                 why = unsuitable(i, &p, from);
         if (why) {
                 said_refuse(i, "pid %d named as its main process by pid %d: %s", p.pid ?: m->main_pid, from->pid, why);
-                return;
+                return false;
         }
         said = said_of(i);
         if (!said || p.pid == before)
-                return;
+                return false;
         said->main_told = true;
-        r = become(i, &p);
+        become(i, &p);
         event_emit(i->service->manager, i, NULL, EVENT_MAIN_PROCESS, "its main process is pid %d now, and was pid %d", i->main.pid, before);
-        if (r < 0)
-                manager_problem(i->service->manager, "%s: the end of its main process will not be seen: %s", i->service->key, strerror(-r));
+        return true;
 }
 
 bool main_process_recall(Instance *i, pid_t pid, uint64_t start_time, pid_t keepers) {

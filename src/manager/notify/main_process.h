@@ -3,8 +3,11 @@
 
 #include "manager/notify/notify_private.h"
 
-/* Takes what the message names for the main process, if it can be; else says why not (said_refuse). Recorded on return. */
-void main_process_told(Instance *i, const NotifyMessage *m, const NotifySource *from, NotifyFds *fds);
+/* Takes what the message names for the main process, if it can be; else says why not (said_refuse). True: it is another now, which is to be settled when
+ * the rest of the message is done: what is in the books of a message is all of it, for its sender may be heard no more. */
+bool main_process_told(Instance *i, const NotifyMessage *m, const NotifySource *from, NotifyFds *fds);
+/* Writes it down and tells the keeper. */
+void main_process_settle(Instance *i);
 /* What the books say against what the keeper says, when a manager takes a run up: the books were written first. True: the process of the books
  * lives, and is the main one again. */
 bool main_process_recall(Instance *i, pid_t pid, uint64_t start_time, pid_t keepers);
