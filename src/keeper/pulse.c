@@ -4,12 +4,15 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 
 #include "base/fd.h"
 #include "base/log.h"
 
 #define PATIENCE (3 * USEC_PER_SEC)             /* of those who wait, before it is asked */
 #define START_PATIENCE (90 * USEC_PER_SEC)      /* thousands of services on a slow machine, or a bus that does not answer */
+#define BIT(sig) (UINT64_C(1) << ((sig) - 1))
+#define ENDS (BIT(SIGTERM) | BIT(SIGINT) | BIT(SIGQUIT))
 #define LAST_WORDS (3 * USEC_PER_SEC)           /* from SIGABRT, for a core dump, to SIGKILL */
 
 static usec_t answer_time(const Keeper *k) {
@@ -57,8 +60,8 @@ void pulse_begin(Keeper *k) {
 }
 
 void pulse_end(Keeper *k) {
-        if (k->pulse.hung)
-                k->signals_due |= k->pulse.signals;
+        /* An order to end is never lost, and the same when it is heard again. Another may be what it ended for, as an upgrade is. */
+        k->signals_due |= k->pulse.signals & (k->pulse.hung ? ~UINT64_C(0) : ENDS);
         k->pulse.signals = 0;
         calm(k);
 }

@@ -243,6 +243,8 @@ static int on_list_end(Link *l, const void *packet) {
         r = manager_start(l->manager, &e);
         if (r >= 0) {
                 l->listed = true;
+                for (; l->early_signals; l->early_signals &= l->early_signals - 1)
+                        shutdown_signal(l->manager, __builtin_ctzll(l->early_signals) + 1);
                 return 0;
         }
         log_error("%s%s%s", e.message ?: strerror(-r), e.hint ? " — " : "", e.hint ?: "");
@@ -251,8 +253,14 @@ static int on_list_end(Link *l, const void *packet) {
         return 0;
 }
 
+/* Not before there is something that could be ended in order. */
 static int on_signaled(Link *l, const void *packet) {
-        shutdown_signal(l->manager, ((const WireSignal *) packet)->signal);
+        int sig = ((const WireSignal *) packet)->signal;
+
+        if (l->listed)
+                shutdown_signal(l->manager, sig);
+        else
+                l->early_signals |= UINT64_C(1) << (sig - 1);
         return 0;
 }
 

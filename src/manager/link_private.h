@@ -24,6 +24,7 @@ struct Link {
         Held held[HOLD_MAX];
         size_t n_held;
         bool listed;
+        uint64_t early_signals;        /* heard before that; bit n-1: signal n */
         bool upgraded;
         char why[sizeof(((WireShutdown *) NULL)->why)];   /* we could not begin */
         uint8_t *buffer;

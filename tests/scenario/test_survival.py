@@ -145,6 +145,18 @@ class Survival(Scenario):
         self.daemon = None
         self.assertFalse(any(map(alive, pids)))
 
+    def test_sigterm_to_all_of_us(self):
+        """As whoever ends a group or a container sends it: the manager may have gone before it hears of it."""
+        for _ in range(5):
+            self.start_daemon()
+            self.apply({"a": {"command": "sleep 1000"}})
+            pid, manager = self.pid("a"), self.manager()
+            self.daemon.terminate()
+            os.kill(manager, signal.SIGTERM)
+            self.assertEqual(self.daemon.wait(4 * PATIENCE), 0, self.daemon_log())
+            self.daemon = None
+            self.assertFalse(alive(pid))
+
 
 class Init(Scenario):
     """kingd as PID 1 of a container, as far as a PID namespace makes one."""

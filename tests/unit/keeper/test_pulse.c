@@ -14,7 +14,7 @@ static void meet(Rig *rig, uint32_t starts) {
 }
 
 /* The next one, which hears how this one ended. */
-static void expect_replacement(Rig *rig, int sig) {
+static void expect_next(Rig *rig, int sig, bool hung) {
         WireHello hello = { .h = { WIRE_HELLO, sizeof(hello) }, .version = WIRE_VERSION };
         const WireHello *answer;
         Proxy next;
@@ -25,8 +25,12 @@ static void expect_replacement(Rig *rig, int sig) {
         rig_send(rig, &hello, sizeof(hello), NULL, 0);
         answer = rig_expect(rig, WIRE_HELLO);
         assert_true(WIFSIGNALED(answer->last_status) && WTERMSIG(answer->last_status) == sig);
-        assert_int_equal(answer->last_hung, 1);
+        assert_int_equal(answer->last_hung, hung);
         rig_send_header(rig, WIRE_READY);
+}
+
+static void expect_replacement(Rig *rig, int sig) {
+        expect_next(rig, sig, true);
 }
 
 static void test_exit_that_nobody_takes(void **state) {
@@ -71,6 +75,23 @@ static void test_stopped_process_is_killed(void **state) {
         rig_expect_empty(rig);
 }
 
+static void test_an_order_to_end_outlives_who_was_told(void **state) {
+        Rig *rig = *state;
+
+        rig_start(rig, &quick);
+        meet(rig, 1);
+        assert_int_equal(kill(rig->keeper, SIGHUP), 0);
+        assert_int_equal(((const WireSignal *) rig_expect(rig, WIRE_SIGNALED))->signal, SIGHUP);
+        assert_int_equal(kill(rig->keeper, SIGTERM), 0);
+        assert_int_equal(((const WireSignal *) rig_expect(rig, WIRE_SIGNALED))->signal, SIGTERM);
+        assert_int_equal(kill(rig->manager.pid, SIGTERM), 0); /* as by somebody who means all of us */
+        expect_next(rig, SIGTERM, false);
+        assert_int_equal(((const WireSignal *) rig_expect(rig, WIRE_SIGNALED))->signal, SIGTERM);
+        rig_expect(rig, WIRE_PING);
+        rig_send_header(rig, WIRE_PONG);
+        rig_expect_empty(rig);
+}
+
 static void test_client_at_the_door(void **state) {
         WireHold p = { .h = { WIRE_HOLD, sizeof(p) }, .name = PULSE_DOOR };
         struct sockaddr_un a = { .sun_family = AF_UNIX };
@@ -110,6 +131,7 @@ int main(int argc, char **argv) {
         const struct CMUnitTest tests[] = {
                 BARE_TEST(test_exit_that_nobody_takes),
                 BARE_TEST(test_stopped_process_is_killed),
+                BARE_TEST(test_an_order_to_end_outlives_who_was_told),
                 BARE_TEST(test_client_at_the_door),
         };
 
