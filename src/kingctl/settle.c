@@ -11,6 +11,8 @@
 
 #define FAILURES_WITH_LOG 5
 #define LOG_LINES         10
+/* The end of a service is known at once, and its last words are a moment later in its log. */
+#define LAST_WORDS_NSEC   50000000
 
 static const char *result_error(json_object *result) {
         const char *e = field_text(result, "error");
@@ -143,6 +145,8 @@ static void complain(const Settle *s, json_object *result, bool with_log) {
 static void complain_all(const Settle *s) {
         size_t n = 0;
 
+        if (s->failures > 0 && !s->ctl->options.quiet)
+                (void) nanosleep(&(struct timespec) { .tv_nsec = LAST_WORDS_NSEC }, NULL);
         json_object_object_foreach(s->seen, key, result) {
                 (void) key;
                 if (result_error(result))

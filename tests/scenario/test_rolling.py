@@ -152,7 +152,7 @@ class Rolling(Scenario):
         self.touch("broken")
         r = self.refused(1, "reload", "web")
         self.assertIn("the new web:0 did not come up: exited with status 1", r.err)
-        self.assertIn("this version is broken", r.err)
+        wait_for("what it said", lambda: "this version is broken" in self.ok("logs", "web").out)
         self.ended()
         self.assertEqual(self.pids(), before)
         os.unlink(f"{self.home}/broken")
