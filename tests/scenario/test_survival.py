@@ -149,8 +149,8 @@ class Survival(Scenario):
         """As whoever ends a group or a container sends it: the manager may have gone before it hears of it."""
         for _ in range(5):
             self.start_daemon()
-            self.apply({"a": {"command": "sleep 1000"}})
-            pid, manager = self.pid("a"), self.manager()
+            self.apply({"ended": {"command": "sleep 1000"}})
+            pid, manager = self.pid("ended"), self.manager()
             self.daemon.terminate()
             os.kill(manager, signal.SIGTERM)
             self.assertEqual(self.daemon.wait(4 * PATIENCE), 0, self.daemon_log())
