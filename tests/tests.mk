@@ -156,7 +156,7 @@ bench: deps all
 	@tests/bench/logs_read $(abspath $(BUILD)) 1024
 	@tests/bench/probes $(abspath $(BUILD)) 1000 30
 	@tests/bench/balancer $(abspath $(BUILD))
-	@tests/guest/run bookworm tests/bench/scopes
+	@KINGLY_GUEST_PLAIN=1 KINGLY_GUEST_THREADS=multi tests/guest/run bookworm tests/bench/scopes
 
 # ---- faults and chaos ----
 # Short here, with seeds that are printed; `make soak` takes its time. By the plain build: under sanitizers malloc(3) cannot be made to fail.
