@@ -195,9 +195,45 @@ static void adopt_nothing(Instance *i, pid_t pid, bool executed) {
         instance_event(i, EV_GONE);
 }
 
+static int adopt_place(Instance *i, const StoredRun *v) {
+        Manager *m = i->service->manager;
+        int r = adopt_cell(m, v, i, &i->cell);
+
+        if (error_is_want(r))
+                return r;
+        if (r < 0)
+                log_debug("%s: its place %s is gone: %s", i->service->key, v->where, strerror(-r));
+        else
+                cell_watch_limits(i->cell, i->service->spec);
+        memory_attend(i);
+        return 0;
+}
+
+/* What the keeper holds for the run, and whom its output goes to. */
+static int adopt_held(Instance *i) {
+        const ServiceSpec *s = i->service->spec;
+
+        if (ready_by_pipe(s) || (s->ready_by == READY_IPC && s->cluster.by != CLUSTER_NODE))
+                ready_adopt(i);
+        input_adopt(i);
+        balance_link_adopt(i);
+        backs_adopt(i);
+        return cluster_adopt_channel(i);
+}
+
+/* It is no child that the keeper knows, or was another keeper's. */
+static int adopt_parentless(Instance *i, const StoredRun *v, bool executed) {
+        int r = i->lc.main_alive ? adopt_orphan(i, v) : -ESRCH;
+
+        if (error_is_want(r))
+                return r;
+        if (r < 0)
+                adopt_nothing(i, v->pid, executed);
+        return 0;
+}
+
 static int adopt_living(Instance *i, const StoredRun *stored) {
         Manager *m = i->service->manager;
-        Service *s = i->service;
         StoredRun seen = *stored, *v = &seen;
         LinkChild *c = keeper_child(m, v);
         bool executed = false;
@@ -214,36 +250,21 @@ static int adopt_living(Instance *i, const StoredRun *stored) {
                 take_orphan(m, TAKE_PTR(c));
         }
         i->run = v->run;
-        i->notifies = spec_notifies(s->spec);
+        i->notifies = spec_notifies(i->service->spec);
         i->journal = spawn_to_journal(i);
         if (i->journal)
                 flood_watch(m);
-        r = adopt_cell(m, v, i, &i->cell);
-        if (error_is_want(r))
-                return r;
+        r = adopt_place(i, v);
+        if (r >= 0)
+                r = instance_track(i);
+        if (r >= 0)
+                r = adopt_held(i);
         if (r < 0)
-                log_debug("%s: its place %s is gone: %s", s->key, v->where, strerror(-r));
-        else
-                cell_watch_limits(i->cell, s->spec);
-        memory_attend(i);
-        if (instance_track(i) < 0)
-                return -ENOMEM;
-        if (ready_by_pipe(s->spec) || (s->spec->ready_by == READY_IPC && s->spec->cluster.by != CLUSTER_NODE))
-                ready_adopt(i);
-        input_adopt(i);
-        balance_link_adopt(i);
-        backs_adopt(i);
-        if (cluster_adopt_channel(i) < 0)
-                return -ENOMEM;
+                return r;
         if (c)
                 adopt_child(i, c, v);
-        else {
-                r = i->lc.main_alive ? adopt_orphan(i, v) : -ESRCH;
-                if (error_is_want(r))
-                        return r;
-                if (r < 0)
-                        adopt_nothing(i, v->pid, executed);
-        }
+        else if ((r = adopt_parentless(i, v, executed)) < 0)
+                return r;
         if (lifecycle_alive(&i->lc))
                 collector_adopt(i);
         /* Ordered, and not begun: in the order of those that depend on one another. */
