@@ -186,12 +186,15 @@ class Hostile(Guarded):
         self.assertEqual(self.daemon.wait(4 * PATIENCE), 0)
 
     def test_two_shutdowns_are_both_answered(self):
-        first, second = self.client(), self.client()
-        trapped = os.path.join(self.home, "trapped")
-        self.apply({"slow": {"command": ["sh", "-c", f"trap 'sleep 0.5; exit' TERM; : > {trapped}; while :; do sleep 0.1; done"]}})
+        first, second, third = (self.client() for _ in range(3))
+        trapped, go = os.path.join(self.home, "trapped"), os.path.join(self.home, "go")
+        self.apply({"slow": {"command": ["sh", "-c", f"trap 'until [ -e {go} ]; do :; done; exit' TERM; : > {trapped}; while :; do :; done"]}})
         wait_for("the trap to be set", lambda: os.path.exists(trapped))
-        first.send("Shutdown")
-        second.send("Shutdown")
+        for c in (first, second):
+            c.send("Shutdown")
+        for _ in range(2):    # what was sent before the first of them has been read before the second is answered
+            third.call("Ping")
+        open(go, "w").close()
         for c in (first, second):
             c.answer()
         self.assertEqual(self.daemon.wait(4 * PATIENCE), 0)
