@@ -1,11 +1,11 @@
 /* What the balancer never does is taken from it before it hears the first foreign byte: it opens no file, starts no program, signals nobody. */
 #include "balance/balancer.h"
 
-#include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <seccomp.h>
-#include <stddef.h>
 #include <sys/prctl.h>
+
+#include "linux/call_filter.h"
 
 static const int forbidden[] = {
         SCMP_SYS(execve), SCMP_SYS(execveat), SCMP_SYS(fork), SCMP_SYS(vfork), SCMP_SYS(clone), SCMP_SYS(clone3), SCMP_SYS(open), SCMP_SYS(openat),
@@ -19,32 +19,20 @@ static const int forbidden[] = {
         SCMP_SYS(setuid), SCMP_SYS(setresuid), SCMP_SYS(setgid), SCMP_SYS(setresgid), SCMP_SYS(setgroups),
 };
 
-#define X32_BIT 0x40000000u      /* x86-64 knows each call by a second number */
-
-/* Made by hand, of the stack alone: libseccomp makes other filters than it was asked for when memory is short, and says that all went well. SCMP_SYS()
- * is negative for a call that this machine does not have. Sources: seccomp(2), linux/filter.h, linux/seccomp.h. */
+/* SCMP_SYS() is negative for a call that this machine does not have. */
 int confine(void) {
-        struct sock_filter f[ARRAY_SIZE(forbidden) + 7];
-        struct sock_fprog program = { .filter = f };
-        unsigned n = 0, first;
+        const CallVerdicts v = { .listed = SECCOMP_RET_ERRNO | EPERM, .others = SECCOMP_RET_ALLOW, .foreign = SECCOMP_RET_ERRNO | EPERM };
+        struct sock_fprog program;
+        CallSet set = {};
+        CallFilter f;
+        int r = 0;
 
-        f[n++] = (struct sock_filter) BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch));
-        f[n++] = (struct sock_filter) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, seccomp_arch_native(), 1, 0);
-        f[n++] = (struct sock_filter) BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM);
-        f[n++] = (struct sock_filter) BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr));
-        first = n;
-        if (seccomp_arch_native() == SCMP_ARCH_X86_64)
-                f[n++] = (struct sock_filter) BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, X32_BIT, 0, 0);
-        for (size_t i = 0; i < ARRAY_SIZE(forbidden); i++)
+        for (size_t i = 0; i < ARRAY_SIZE(forbidden) && r >= 0; i++)
                 if (forbidden[i] >= 0)
-                        f[n++] = (struct sock_filter) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t) forbidden[i], 0, 0);
-        /* Each leads over the rest and over the leave to the last line. */
-        for (unsigned k = first; k < n; k++)
-                f[k].jt = (uint8_t) (n - k);
-        f[n++] = (struct sock_filter) BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
-        f[n++] = (struct sock_filter) BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM);
-        program.len = (unsigned short) n;
+                        r = call_set_add(&set, (uint32_t) forbidden[i]);
+        if (r < 0)
+                return r;
+        call_filter_make(&set, seccomp_arch_native(), v, &f);
+        program = (struct sock_fprog) { .len = (unsigned short) f.n, .filter = f.lines };
         return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program, 0, 0) < 0 ? -errno : 0;
 }
-
-_Static_assert(ARRAY_SIZE(forbidden) < 250, "a jump goes over 255 lines at most");

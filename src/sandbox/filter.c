@@ -1,26 +1,20 @@
-/* Lists of system calls → a program for seccomp(2), in a memory file that a child reads. Sources: seccomp(2), linux/filter.h, linux/seccomp.h.
+/* Lists of system calls → a program for seccomp(2), in a memory file that a child reads.
  *
  * What must stay true: an allow-list always has what @default holds and the three calls that are left to the set-up of a child when the filter is in
- * force (write, execve, exit_group); a program of another architecture than ours may do nothing that is filtered; nothing is allocated. libseccomp,
- * whose names these are, makes other programs than it was asked for when memory is short and says that all went well, or does not come back. */
+ * force (write, execve, exit_group); a program of another architecture than ours may do nothing that is filtered; nothing is allocated. */
 #include "sandbox/sandbox.h"
 
 #include <fcntl.h>
-#include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <seccomp.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 
 #include "base/fd.h"
 #include "base/strv.h"
+#include "linux/call_filter.h"
 #include "model/syscalls.h"
-
-#define CALLS_MAX 640            /* no machine has as many */
-#define BOUNDS_MAX (2 * CALLS_MAX + 2)
-#define X32_BIT 0x40000000u      /* x86-64 knows each call by a second number */
 
 int sandbox_filter_supported(KlError *reterr) {
         uint32_t action = SECCOMP_RET_ERRNO;
@@ -33,8 +27,7 @@ int sandbox_filter_supported(KlError *reterr) {
 }
 
 typedef struct Calls {
-        uint32_t numbers[CALLS_MAX];   /* in ascending order, each once */
-        size_t n;
+        CallSet set;
         char *const *except;           /* names that the other list takes back; groups in it are looked through */
 } Calls;
 
@@ -84,20 +77,6 @@ static bool excepted(const Calls *c, const char *name) {
         return false;
 }
 
-static int add_number(Calls *c, uint32_t number) {
-        size_t at = c->n;
-
-        while (at > 0 && c->numbers[at - 1] > number)
-                at--;
-        if (at > 0 && c->numbers[at - 1] == number)
-                return 0;
-        if (c->n == CALLS_MAX)
-                return -E2BIG;
-        memmove(c->numbers + at + 1, c->numbers + at, (c->n++ - at) * sizeof c->numbers[0]);
-        c->numbers[at] = number;
-        return 0;
-}
-
 /* A call that this architecture or this libseccomp does not have has no number, or one below 0. */
 static int add_name(Calls *c, const char *name) {
         int number;
@@ -107,7 +86,7 @@ static int add_name(Calls *c, const char *name) {
         if (excepted(c, name))
                 return 0;
         number = seccomp_syscall_resolve_name(name);
-        return number < 0 ? 0 : add_number(c, (uint32_t) number);
+        return number < 0 ? 0 : call_set_add(&c->set, (uint32_t) number);
 }
 
 static int add_list(Calls *c, char *const *names) {
@@ -133,68 +112,13 @@ static int list(const ServiceSpec *s, Calls *c) {
         return add_list(c, needed);
 }
 
-/* ---- from numbers to a program ---- */
-
-typedef struct Program {
-        struct sock_filter lines[3 * BOUNDS_MAX + 5];
-        unsigned n;
-        uint32_t bounds[BOUNDS_MAX];   /* from the first on a number is listed, from the second on it is not, … */
-        size_t n_bounds;
-        uint32_t listed, others;       /* SECCOMP_RET_* */
-} Program;
-
-_Static_assert(3 * BOUNDS_MAX + 5 <= BPF_MAXINSNS, "the kernel takes no longer program");
-
-static void find_bounds(Program *p, const Calls *c, bool deny) {
-        for (size_t i = 0; i < c->n; i++) {
-                if (p->n_bounds == 0 || p->bounds[p->n_bounds - 1] != c->numbers[i])
-                        p->bounds[p->n_bounds++] = c->numbers[i];
-                else
-                        p->n_bounds--;
-                p->bounds[p->n_bounds++] = c->numbers[i] + 1;
-        }
-        /* Second numbers are denied, all of them; not -1, a call that a tracer has taken back. */
-        if (deny && seccomp_arch_native() == SCMP_ARCH_X86_64) {
-                p->bounds[p->n_bounds++] = X32_BIT;
-                p->bounds[p->n_bounds++] = UINT32_MAX;
-        }
-}
-
-static void say(Program *p, struct sock_filter line) {
-        p->lines[p->n++] = line;
-}
-
-/* A binary search: where the number stands among n bounds from `first` on. The way up is by a line of its own, since that jump may be a long one. */
-static void search(Program *p, size_t first, size_t n) {
-        size_t half = n / 2;
-        unsigned up;
-
-        if (n == 0) {
-                say(p, (struct sock_filter) BPF_STMT(BPF_RET | BPF_K, first % 2 ? p->listed : p->others));
-                return;
-        }
-        say(p, (struct sock_filter) BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, p->bounds[first + half], 0, 1));
-        up = p->n++;
-        search(p, first, half);
-        p->lines[up] = (struct sock_filter) BPF_STMT(BPF_JMP | BPF_JA, p->n - up - 1);
-        search(p, first + half + 1, n - half - 1);
-}
-
-static void compile(Program *p, uint32_t denied) {
-        say(p, (struct sock_filter) BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch)));
-        say(p, (struct sock_filter) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, seccomp_arch_native(), 1, 0));
-        say(p, (struct sock_filter) BPF_STMT(BPF_RET | BPF_K, denied));
-        say(p, (struct sock_filter) BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)));
-        search(p, 0, p->n_bounds);
-}
-
-static int export(const Program *p) {
+static int export(const CallFilter *f) {
         _cleanup_fd_ int fd = memfd_create("kingly-filter", MFD_CLOEXEC | MFD_ALLOW_SEALING);
         int r;
 
         if (fd < 0)
                 return -errno;
-        r = fd_write_all(fd, p->lines, p->n * sizeof p->lines[0]);
+        r = fd_write_all(fd, f->lines, f->n * sizeof f->lines[0]);
         if (r < 0)
                 return r;
         (void) fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL);
@@ -203,15 +127,16 @@ static int export(const Program *p) {
 
 int sandbox_filter(const ServiceSpec *s, KlError *reterr) {
         uint32_t denied = s->sandbox.syscall_action == SYSCALL_ACTION_KILL ? SECCOMP_RET_KILL_PROCESS : SECCOMP_RET_ERRNO | EPERM;
-        bool deny = !s->sandbox.syscalls;
-        Program p = { .listed = deny ? denied : SECCOMP_RET_ALLOW, .others = deny ? SECCOMP_RET_ALLOW : denied };
+        CallVerdicts v = { .listed = SECCOMP_RET_ALLOW, .others = denied, .foreign = denied };
+        CallFilter f;
         Calls c = {};
         int r = list(s, &c);
 
+        if (!s->sandbox.syscalls)
+                v = (CallVerdicts) { .listed = denied, .others = SECCOMP_RET_ALLOW, .foreign = denied };
         if (r >= 0) {
-                find_bounds(&p, &c, deny);
-                compile(&p, denied);
-                r = export(&p);
+                call_filter_make(&c.set, seccomp_arch_native(), v, &f);
+                r = export(&f);
         }
         return r < 0 ? kl_error_set(reterr, r, KL_E_FAILED, "cannot make a filter of sandbox.syscalls: %s", strerror(-r)) : r;
 }

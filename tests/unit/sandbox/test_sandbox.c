@@ -19,6 +19,9 @@
 #include "model/syscalls.h"
 #include "sandbox/sandbox.h"
 
+#include "../short_memory.inc.h"
+#include "../verdict.inc.h"
+
 static ServiceSpec *spec;
 
 static int begin(void **state) {
@@ -180,31 +183,6 @@ static void test_every_group_compiles(void **state) {
         }
 }
 
-/* What the program answers to a call; made for the lines that filters of ours have. */
-static uint32_t verdict(const struct sock_filter *line, uint32_t arch, uint32_t number) {
-        struct seccomp_data data = { .nr = (int) number, .arch = arch };
-        uint32_t a = 0;
-
-        for (;; line++)
-                switch (line->code) {
-                case BPF_LD | BPF_W | BPF_ABS:
-                        memcpy(&a, (const char *) &data + line->k, sizeof a);
-                        break;
-                case BPF_JMP | BPF_JA:
-                        line += line->k;
-                        break;
-                case BPF_JMP | BPF_JEQ | BPF_K:
-                        line += a == line->k ? line->jt : line->jf;
-                        break;
-                case BPF_JMP | BPF_JGE | BPF_K:
-                        line += a >= line->k ? line->jt : line->jf;
-                        break;
-                default:
-                        assert_int_equal(line->code, BPF_RET | BPF_K);
-                        return line->k;
-                }
-}
-
 static bool named(const char *const *names, const char *name) {
         for (; *names; names++) {
                 const SyscallGroup *g = **names == '@' ? syscall_group_find(*names) : NULL;
@@ -263,15 +241,12 @@ static void test_every_call(void **state) {
         expect_verdicts(allowed, none, SECCOMP_RET_ALLOW, kill, kill);
 }
 
-#ifndef __SANITIZE_ADDRESS__ /* whose malloc(3) is its own */
-extern void *__libc_malloc(size_t), *__libc_calloc(size_t, size_t), *__libc_realloc(void *, size_t);
-static bool memory_is_short;
+#ifdef SHORT_MEMORY
+static bool short_now;
 
-#pragma GCC visibility push(default) /* libraries are to find these */
-void *malloc(size_t n) { return memory_is_short ? NULL : __libc_malloc(n); }
-void *calloc(size_t k, size_t n) { return memory_is_short ? NULL : __libc_calloc(k, n); }
-void *realloc(void *p, size_t n) { return memory_is_short ? NULL : __libc_realloc(p, n); }
-#pragma GCC visibility pop
+static bool memory_is_short(void) {
+        return short_now;
+}
 
 /* The same program as ever, for which nothing is allocated. */
 static void test_no_memory(void **state) {
@@ -281,9 +256,9 @@ static void test_no_memory(void **state) {
         set(&spec->sandbox.syscalls, "@system-service");
         set(&spec->sandbox.syscalls_denied, "@mount");
         for (unsigned i = 0; i < 2; i++) {
-                memory_is_short = i == 1;
+                short_now = i == 1;
                 fd = sandbox_filter(spec, NULL);
-                memory_is_short = false;
+                short_now = false;
                 assert_true(fd >= 0);
                 assert_in_range(pread(fd, i ? program : usual, sizeof program, 0), sizeof program[0], sizeof program);
                 fd_close(fd);
@@ -341,7 +316,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 T(test_nothing_is_asked_for), T(test_parents_come_first), T(test_what_was_promised_stays), T(test_what_only_namespaces_can_do_is_named_first), T(test_only_what_is_named),
                 T(test_all_but_what_is_named), T(test_groups), T(test_every_group_compiles), T(test_every_call), T(test_landlock),
-#ifndef __SANITIZE_ADDRESS__
+#ifdef SHORT_MEMORY
                 T(test_no_memory),
 #endif
         };

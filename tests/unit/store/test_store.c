@@ -21,6 +21,8 @@
 #include "base/text.h"
 #include "store/store.h"
 
+#include "../short_memory.inc.h"
+
 static char directory[64];
 
 static int enter_directory(void **state) {
@@ -799,19 +801,12 @@ static void a_copy_stands_in_and_goes_home(void **state) {
         assert_int_equal(store_put_service(empty, &web), 0);
 }
 
-#ifndef __SANITIZE_ADDRESS__ /* whose malloc(3) is its own */
-extern void *__libc_malloc(size_t), *__libc_calloc(size_t, size_t), *__libc_realloc(void *, size_t);
+#ifdef SHORT_MEMORY
 static unsigned left;              /* allocations until one fails; 0: none does */
 
-static bool fails(void) {
+static bool memory_is_short(void) {
         return left > 0 && --left == 0;
 }
-
-#pragma GCC visibility push(default) /* libraries are to find these */
-void *malloc(size_t n) { return fails() ? NULL : __libc_malloc(n); }
-void *calloc(size_t k, size_t n) { return fails() ? NULL : __libc_calloc(k, n); }
-void *realloc(void *p, size_t n) { return fails() ? NULL : __libc_realloc(p, n); }
-#pragma GCC visibility pop
 
 static int expect_long(void *userdata, const StoredService *v) {
         assert_string_equal(v->name, "web");
@@ -887,7 +882,7 @@ int main(void) {
                 TEST(opening_beside_an_exclusive_user),
                 TEST(full_and_read_only_disks),
                 TEST(a_copy_stands_in_and_goes_home),
-#ifndef __SANITIZE_ADDRESS__
+#ifdef SHORT_MEMORY
                 TEST(short_memory_is_no_damage),
 #endif
         };
