@@ -124,8 +124,9 @@ const Verb verbs[] = {
                 .name = "scale",
                 .synopsis = "SELECTOR... N|+N|-N|max",
                 .help = "change the number of instances",
-                .details = "New instances are started, those beyond the number are stopped, the others are left alone. max is one for each "
-                           "core. The number lasts until a file that names the service is applied again.",
+                .details = "New instances are started, those beyond the number are stopped, the others are left alone; the verb ends when the new "
+                           "ones are ready and the others are gone. max is one for each core. The number lasts until a file that names the "
+                           "service is applied again.",
                 .examples = EXAMPLES({ "kingctl scale web 4", "four of them" }, { "kingctl scale web +2", "two more" },
                                      { "kingctl scale web -1", "one less" }),
                 .options = OPTIONS(NO_WAIT),
@@ -180,7 +181,8 @@ const Verb verbs[] = {
                 .help = "make the services what files say",
                 .details = "Only what differs is touched: new services are started, changed ones get the least that their changes ask for "
                            "(nothing, a new limit on the living process, more or fewer instances, a restart), all others are left alone. "
-                           "One line is printed for each service: + new, ~ changed, with the keys that changed, - removed.\n\n"
+                           "One line is printed for each service: + new, ~ changed, with the keys that changed, - removed. The verb ends when what "
+                           "it starts is ready and what it ends is gone.\n\n"
                            "${VARIABLES} in a file are those of the caller, and relative paths are relative to the file.\n\n"
                            "--profile puts profiles of the file in force, later ones over earlier ones. They are remembered with the services: "
                            "without the option a file is applied under those that are in force, which is said; --no-profile ends that.",
