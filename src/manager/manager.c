@@ -280,8 +280,8 @@ static void start_wanted(Manager *m) {
         for (size_t k = 0; k < m->n_order; k++) {
                 Service *s = m->order[k];
 
-                for (size_t n = 0; s->wanted && !schedule_holds(s) && n < s->n_instances; n++)
-                        if (s->instances[n]->lc.state == LC_STOPPED && !s->instances[n]->rested && !s->instances[n]->removing)
+                for (size_t n = 0; n < s->n_instances; n++)
+                        if (instance_due(s->instances[n]))
                                 instance_event(s->instances[n], EV_START);
         }
 }

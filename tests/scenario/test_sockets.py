@@ -1,5 +1,5 @@
 """Sockets that Kingly opens: passed to services, kept over every restart, closed when they stop."""
-import json, os, re, signal, socket, stat, time
+import contextlib, json, os, re, signal, socket, sqlite3, stat, time
 from kingly import PATIENCE, Scenario, alive, wait_for
 from ports import free_port
 
@@ -262,6 +262,21 @@ class OnDemand(Server):
             c.settimeout(4 * PATIENCE)
             self.assertEqual(int(c.makefile().readline()), self.until("web", state="running")["pid"])
 
+    def test_manager_dies_before_it_wrote_down_that_it_waits(self):
+        self.start_daemon()
+        self.apply({"web": self.demand(), "two": self.service([f"{self.home}/two.sock"], on_demand=True, instances=2)})
+        self.ok("stop", "two:0")
+        manager = self.manager()
+        self.asked("Describe")      # what is in the books by then is taken out of them
+        os.kill(manager, signal.SIGSTOP)
+        with contextlib.closing(sqlite3.connect(os.path.join(self.home, "state", "kingly.db"))) as db, db:
+            self.assertEqual(db.execute("DELETE FROM run WHERE name = 'web' OR instance = 1").rowcount, 2)
+        with socket.create_connection(self.address) as c, self.connect_unix("two.sock") as d:
+            os.kill(manager, signal.SIGKILL)
+            for client, name in ((c, "web"), (d, "two:1")):
+                client.settimeout(4 * PATIENCE)
+                self.assertEqual(int(client.makefile().readline()), self.until(name, state="running")["pid"])
+
     def test_ends_when_idle(self):
         self.start_daemon()
         self.apply({"web": self.demand(idle_timeout="2s")})
@@ -284,9 +299,9 @@ class OnDemand(Server):
             self.until("web", state="waiting")
             self.ok("delete", "web")
 
-    def connect_unix(self):
+    def connect_unix(self, name="x.sock"):
         s = socket.socket(socket.AF_UNIX)
-        s.connect(f"{self.home}/x.sock")
+        s.connect(f"{self.home}/{name}")
         return s
 
     def test_done_by_itself(self):

@@ -119,6 +119,12 @@ bool instance_down(const Instance *i) {
         return !lifecycle_alive(&i->lc) && !i->lc.hooks && (i->lc.state == LC_STOPPED || i->lc.state == LC_EXITED || i->lc.state == LC_FAILED);
 }
 
+bool instance_due(const Instance *i) {
+        const Service *s = i->service;
+
+        return s->manager->loading && s->wanted && !schedule_holds(s) && i->lc.state == LC_STOPPED && !i->rested && !i->removing;
+}
+
 int instance_track(Instance *i) {
         Manager *m = i->service->manager;
 

@@ -54,5 +54,6 @@ void instance_set_status(Instance *i, const char *format, ...) _printf_(2, 3);
 /* "web" with one instance, "web:0" with several; into a caller's buffer. */
 const char *instance_public_state(const Instance *i);           /* the word of the API */
 bool instance_down(const Instance *i);                          /* nothing of it lives, and nothing is to come by itself */
+bool instance_due(const Instance *i);                           /* while the manager begins: it is going to start it, for want of a word that it rests */
 const char *instance_label(const Instance *i, char buf[300]);
 bool instance_deps_recheck(Instance *i);                        /* in WAIT_DEPS: feeds what is known now */

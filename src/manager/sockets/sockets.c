@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "manager/api/api.h"
 #include "manager/balance/balance.h"
+#include "manager/life/instance.h"
 #include "manager/life/service.h"
 #include "manager/link.h"
 
@@ -113,9 +114,9 @@ void sockets_update(Service *s) {
                         socket_close_one(s, k - 1, true);
 }
 
-/* Rests: nothing lives of it, and nothing of it is to come by itself. */
+/* Rests: nothing lives of it, and nothing of it is to come by itself. Clients may wait in the sockets of one that the last manager had no time to write down. */
 static bool rests(const Instance *i) {
-        return !lifecycle_alive(&i->lc) && (i->lc.state == LC_STOPPED || i->lc.state == LC_EXITED || i->lc.state == LC_FAILED);
+        return !lifecycle_alive(&i->lc) && (i->lc.state == LC_STOPPED || i->lc.state == LC_EXITED || i->lc.state == LC_FAILED) && !instance_due(i);
 }
 
 /* Of all that have its number: while it is replaced there are two. */
@@ -126,13 +127,20 @@ static bool index_rests(const Service *s, unsigned index) {
         return true;
 }
 
+static bool all_rest(const Service *s) {
+        for (size_t k = 0; k < s->n_instances; k++)
+                if (!instance_down(s->instances[k]) || instance_due(s->instances[k]))
+                        return false;
+        return true;
+}
+
 static void settle(Instance *i) {
         Service *s = i->service;
         bool all;
 
         if (!s->sockets || !index_rests(s, i->index))
                 return;
-        all = service_settled(s);
+        all = all_rest(s);
         for (size_t k = s->sockets->n; k > 0; k--) {
                 const OpenSocket *o = s->sockets->items + k - 1;
 
