@@ -101,13 +101,16 @@ static int session_place(Cell *c, const PidRef *main, const char *invocation_id)
 static int session_adopt(Cell *c, const CellName *name, const char *where) {
         SessionCell *sc = session_cell(c);
         ProcessStat stat;
+        int r;
 
         c->where = strdup(where);
         if (!c->where)
                 return -ENOMEM;
-        if (!session_main_alive(sc)) {
+        r = session_main_alive(sc);
+        if (r < 0)
+                return r;
+        if (r == 0) {
                 _cleanup_pidset_ PidSet members = {};
-                int r;
 
                 /* With main dead nobody can tell whose child it was. */
                 sc->wide = true;
@@ -253,7 +256,10 @@ static int session_populated(Cell *c) {
         int r;
 
         /* Reaped, as the caller says: from now on its number is anybody's. */
-        if (!session_main_alive(sc))
+        r = session_main_alive(sc);
+        if (r < 0)
+                return r;
+        if (r == 0)
                 main_forget(sc);
         if (sc->key == 0 && !sc->wide && !c->isolate->proc_scan) {
                 r = claimed_stray(sc);

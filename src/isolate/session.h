@@ -37,7 +37,8 @@ int strays_read(const SessionIsolate *si, uint64_t since, StrayList *ret);
 int ancestry_read(const SessionIsolate *si, pid_t pid, StrayList *ret);
 /* Does the process belong to the cell by itself, descent aside? */
 bool session_claims(const SessionCell *sc, const ProcessStat *stat, const char *invocation);
-bool session_main_alive(const SessionCell *sc);
+/* 1, 0, or -errno where it is not to be known for want of memory or descriptors. */
+int session_main_alive(const SessionCell *sc);
 /* One look at every living process of the cell, main's tree and orphans with theirs. orphans: a list to go by, or NULL to read it anew.
  * 1: something could not be told yet and may have been missed, look again; 0: that was all. */
 int session_members_pass(const SessionCell *sc, const StrayList *orphans, PidSet *ret);

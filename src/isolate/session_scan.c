@@ -6,7 +6,8 @@
  *
  * What must stay true: a process is never claimed on its number alone. Session and group numbers are those of a dead main process, which may
  * be used again once its session is gone: so an INVOCATION_ID that is another's outweighs them unless main lives, and nobody who started before
- * main is claimed by them (main may be one that the service named later, and others of it older: those have the INVOCATION_ID). */
+ * main is claimed by them (main may be one that the service named later, and others of it older: those have the INVOCATION_ID). And none is taken
+ * for gone because memory or descriptors are wanting to look at it. */
 #include "isolate/session.h"
 
 #include <fcntl.h>
@@ -24,31 +25,41 @@ void stray_list_done(StrayList *l) {
         *l = (StrayList) {};
 }
 
-static void process_invocation(pid_t pid, char ret[INVOCATION_MAX]) {
+/* 1: it lives; 0: it is gone, or all but; -errno: not to be known for want of memory or descriptors. */
+static int look_at(pid_t pid, ProcessStat *ret) {
+        int r = process_stat(pid, ret);
+
+        return r >= 0 ? process_living(ret) : error_is_want(r) ? r : 0;
+}
+
+static int process_invocation(pid_t pid, char ret[INVOCATION_MAX]) {
         _cleanup_free_ char *environment = NULL;
         char path[48];
         size_t size;
+        int r;
 
         *ret = '\0';
         snprintf(path, sizeof(path), "/proc/%d/environ", (int) pid);
-        if (read_file_at(AT_FDCWD, path, ENVIRON_MAX, &environment, &size) < 0)
-                return;
+        r = read_file_at(AT_FDCWD, path, ENVIRON_MAX, &environment, &size);
+        if (r < 0)
+                return error_is_want(r) ? r : 0;
         for (const char *e = environment; e < environment + size; e += strlen(e) + 1) {
                 const char *value = startswith(e, "INVOCATION_ID=");
 
                 if (value) {
                         snprintf(ret, INVOCATION_MAX, "%s", value);
-                        return;
+                        return 0;
                 }
         }
+        return 0;
 }
 
-bool session_main_alive(const SessionCell *sc) {
+int session_main_alive(const SessionCell *sc) {
         const PidRef *main = &sc->cell.main;
         ProcessStat stat;
+        int r = main->pid > 0 ? look_at(main->pid, &stat) : 0;
 
-        return main->pid > 0 && process_stat(main->pid, &stat) >= 0 && process_living(&stat) &&
-                (main->start_time == 0 || main->start_time == stat.start_time);
+        return r > 0 ? main->start_time == 0 || main->start_time == stat.start_time : r;
 }
 
 bool session_claims(const SessionCell *sc, const ProcessStat *stat, const char *invocation) {
@@ -60,7 +71,7 @@ bool session_claims(const SessionCell *sc, const ProcessStat *stat, const char *
                 return false;
         if (c->main.pid <= 0 || (stat->session != c->main.pid && stat->pgid != c->main.pid))
                 return false;
-        return !*invocation || session_main_alive(sc);
+        return !*invocation || session_main_alive(sc) > 0;
 }
 
 /* ---- lists of candidates ---- */
@@ -75,12 +86,15 @@ static bool process_exiting(pid_t pid) {
 
 static int stray_add(StrayList *l, pid_t pid, const ProcessStat *stat) {
         Stray *items = reallocarray(l->items, l->n + 1, sizeof(Stray));
+        int r;
 
         if (!items)
                 return -ENOMEM;
         l->items = items;
         items[l->n] = (Stray) { .pid = pid, .stat = *stat };
-        process_invocation(pid, items[l->n].invocation);
+        r = process_invocation(pid, items[l->n].invocation);
+        if (r < 0)
+                return r;
         items[l->n].exiting = !*items[l->n].invocation && process_exiting(pid);
         l->n++;
         return 0;
@@ -110,9 +124,11 @@ static int strays_everywhere(const SessionIsolate *si, StrayList *ret) {
         int r;
 
         r = process_all(&pids, &n);
-        for (size_t k = 0; r >= 0 && k < n; k++)
-                if (!is_daemons_own(si, pids[k]) && process_stat(pids[k], &stat) >= 0 && process_living(&stat))
+        for (size_t k = 0; r >= 0 && k < n; k++) {
+                r = is_daemons_own(si, pids[k]) ? 0 : look_at(pids[k], &stat);
+                if (r > 0)
                         r = stray_add(&l, pids[k], &stat);
+        }
         if (r < 0)
                 return r;
         *ret = l;
@@ -139,7 +155,10 @@ static int strays_round(const SessionIsolate *si, uint64_t since, PidSet *seen, 
                 if (is_daemons_own(si, pids[k]) || map_get(si->mains, &key) || pidset_has(seen, pids[k]))
                         continue;
                 any = 1;
-                if (process_stat(pids[k], &stat) >= 0 && process_living(&stat) && stat.start_time >= since) {
+                r = look_at(pids[k], &stat);
+                if (r < 0)
+                        return r;
+                if (r > 0 && stat.start_time >= since) {
                         r = stray_add(l, pids[k], &stat);
                         if (r < 0)
                                 return r;
@@ -238,7 +257,8 @@ static int add_tree(pid_t top, uint64_t start_time, const StrayList *all, PidSet
         while (r >= 0 && q.n > 0) {
                 pid_t pid = q.pids[--q.n];
 
-                if (process_stat(pid, &stat) < 0 || !process_living(&stat))
+                r = look_at(pid, &stat);
+                if (r <= 0)
                         continue;
                 if (pid == top && start_time != 0 && stat.start_time != start_time)
                         continue;
@@ -260,10 +280,11 @@ static int add_claimed_children(const SessionCell *sc, pid_t parent, PidSet *ret
                 char invocation[INVOCATION_MAX];
                 ProcessStat stat;
 
-                if (process_stat(pids[k], &stat) < 0)
+                r = look_at(pids[k], &stat);
+                if (r <= 0)
                         continue;
-                process_invocation(pids[k], invocation);
-                if (session_claims(sc, &stat, invocation))
+                r = process_invocation(pids[k], invocation);
+                if (r >= 0 && session_claims(sc, &stat, invocation))
                         r = add_tree(pids[k], stat.start_time, NULL, ret);
         }
         return r == -ESRCH ? 0 : r;
@@ -284,7 +305,9 @@ int session_members_pass(const SessionCell *sc, const StrayList *orphans, PidSet
                 r = strays_everywhere(si, &l);
                 all = orphans = &l;
         }
-        if (r >= 0 && session_main_alive(sc))
+        if (r >= 0)
+                r = session_main_alive(sc);
+        if (r > 0)
                 r = add_tree(sc->cell.main.pid, sc->cell.main.start_time, all, ret);
         if (r >= 0 && !orphans) {
                 r = everywhere ? strays_everywhere(si, &l) : strays_read(si, 0, &l);

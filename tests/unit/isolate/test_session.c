@@ -1,7 +1,31 @@
 /* Kind `session`, in both ways to find processes: by the kernel's lists of children, and over all of /proc. */
 #include "isolate/session.h"
 
+#include <sys/syscall.h>
+
 #include "world.inc.h"
+
+/* ---- descriptors that run out ---- */
+
+static pid_t looked_at[2];    /* whose files are counted */
+static unsigned opens_left;   /* until one of them fails; 0: none does */
+
+static bool counts(const char *path) {
+        const char *number = startswith(path, "/proc/");
+
+        return number && (atoi(number) == looked_at[0] || atoi(number) == looked_at[1]);
+}
+
+#pragma GCC visibility push(default)
+int openat(int dir, const char *path, int flags, ...) {
+        assert_int_equal(flags & O_CREAT, 0);
+        if (opens_left > 0 && counts(path) && --opens_left == 0) {
+                errno = EMFILE;
+                return -1;
+        }
+        return (int) syscall(SYS_openat, dir, path, flags);
+}
+#pragma GCC visibility pop
 
 /* Runs the test once as the kernel is, once as if it had no CONFIG_PROC_CHILDREN. */
 static void open_session(void **state) {
@@ -306,6 +330,53 @@ static void test_usage(void **state) {
         child_done(&family);
 }
 
+/* Whichever look at a process fails, nobody is said to be gone who is not. */
+static void test_descriptors_run_out(void **state) {
+        World *w = &world;
+        _cleanup_pidref_ PidRef left = PIDREF_NULL;
+        unsigned nth = 0, failed = 0;
+        Child ch;
+
+        open_session(state);
+        cell_start(w, &ch, "shop", "web", "daemonise");
+        left = ref_to(read_other_pid(&ch));
+        looked_at[0] = ch.ref.pid;
+        looked_at[1] = left.pid;
+        for (unsigned dead = 0; dead < 2; dead++) {
+                for (bool reached = true; reached;) {
+                        int populated;
+
+                        opens_left = ++nth;
+                        populated = cell_populated(ch.cell);
+                        reached = opens_left == 0;
+                        opens_left = 0;
+                        assert_true(populated == 1 || populated == -EMFILE);
+                        failed += populated < 0;
+                }
+                nth = 0;
+                for (bool reached = true; reached;) {
+                        _cleanup_free_ pid_t *pids = NULL;
+                        size_t n = 0;
+                        int r;
+
+                        opens_left = ++nth;
+                        r = ch.cell->vtable->cell_pids(ch.cell, &pids, &n);
+                        reached = opens_left == 0;
+                        opens_left = 0;
+                        assert_true(r == -EMFILE || (r >= 0 && n == 2 - dead));
+                        failed += r < 0;
+                }
+                nth = 0;
+                if (dead == 0)
+                        main_end(&ch);
+        }
+        assert_in_range(failed, 4, 1000);
+        assert_return_code(cell_kill(ch.cell), 0);
+        await_end(&left);
+        world_reap_all();
+        child_done(&ch);
+}
+
 static void test_limits_are_refused_by_name(void **state) {
         World *w = &world;
         _cleanup_strv_ char **l = NULL;
@@ -330,7 +401,7 @@ int main(int argc, char **argv) {
         static const struct CMUnitTest tests[] = {
                 TEST(test_kind), TEST(test_daemonised_is_ended), TEST(test_cleared_environment), TEST(test_signal_reaches_all), TEST(test_watch_follows),
                 TEST(test_watch_of_empty_is_deferred), TEST(test_runaway_is_caught), TEST(test_others_are_left_alone), TEST(test_main_number_used_again),
-                TEST(test_adopt), TEST(test_usage), TEST(test_limits_are_refused_by_name), cmocka_unit_test(test_claims),
+                TEST(test_adopt), TEST(test_usage), TEST(test_descriptors_run_out), TEST(test_limits_are_refused_by_name), cmocka_unit_test(test_claims),
         };
         int r = play(argc, argv);
 
