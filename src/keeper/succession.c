@@ -95,7 +95,8 @@ static void forget_former(Keeper *k, Child *c) {
 void child_succeed(Keeper *k, Child *c, pid_t pid, uint64_t start_time) {
         Child *other = table_by_pid(&k->table, pid);
         PidRef process = PIDREF_NULL;
-        const Reaped *r;
+        const Reaped *reaped;
+        int r;
 
         child_drain(k, c);
         if ((c->state != CHILD_EXECUTING && c->state != CHILD_EXITED) || is_our_own(k, pid) || other) {
@@ -106,12 +107,15 @@ void child_succeed(Keeper *k, Child *c, pid_t pid, uint64_t start_time) {
         forget_former(k, c);
         c->pid = pid;
         c->process.start_time = start_time;
-        if (pidref_open(pid, start_time, &process) >= 0) {
+        r = pidref_open(pid, start_time, &process);
+        if (r >= 0 || error_is_want(r)) {
                 table_set_pid(&k->table, c, pid);
                 c->process.fd = process.fd;
+                if (r < 0)
+                        log_warning("cannot watch process %i: %s; should it not come to us as a child, its end will not be seen", pid, strerror(-r));
                 alien_watch(k, c);
-        } else if ((r = reaped_find(k, pid)))
-                child_ended(k, c, r->status, &r->usage);
+        } else if ((reaped = reaped_find(k, pid)))
+                child_ended(k, c, reaped->status, &reaped->usage);
         else
                 end_elsewhere(k, c);
 }

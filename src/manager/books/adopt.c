@@ -136,12 +136,15 @@ static bool recall(Instance *i, const StoredRun *v) {
 }
 
 /* The keeper is its parent still: nothing is in doubt. What the last manager did not record happens now. */
-static void adopt_child(Instance *i, LinkChild *c, const StoredRun *v) {
+static int adopt_child(Instance *i, LinkChild *c, const StoredRun *v) {
         Manager *m = i->service->manager;
+        int r = main_process_recall(i, v->pid, v->start_time, c->pid);
 
+        if (r < 0)
+                return r;
         c->taken = true;
         i->child = true;
-        if (main_process_recall(i, v->pid, v->start_time, c->pid))
+        if (r > 0)
                 c->exited = false;
         else
                 i->main = (PidRef) { .pid = c->pid, .fd = -EBADF, .start_time = c->start_time };
@@ -153,6 +156,7 @@ static void adopt_child(Instance *i, LinkChild *c, const StoredRun *v) {
                 instance_record_exit(i, &c->exit);
         else if (c->state == CHILD_GATED || (i->lc.state == LC_KILLING && i->lc.main_alive))
                 (void) link_signal(m->link, i->run, SIGKILL, WIRE_TO_MAIN);
+        return 0;
 }
 
 /* Its keeper is gone. The pidfd is taken first, then the start time tells whether it is the one we knew. */
@@ -261,9 +265,8 @@ static int adopt_living(Instance *i, const StoredRun *stored) {
                 r = adopt_held(i);
         if (r < 0)
                 return r;
-        if (c)
-                adopt_child(i, c, v);
-        else if ((r = adopt_parentless(i, v, executed)) < 0)
+        r = c ? adopt_child(i, c, v) : adopt_parentless(i, v, executed);
+        if (r < 0)
                 return r;
         if (lifecycle_alive(&i->lc))
                 collector_adopt(i);

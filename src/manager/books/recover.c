@@ -129,9 +129,14 @@ static int look_at(Recovery *r, pid_t pid, uint64_t run) {
         _cleanup_strv_ char **env = NULL;
         Found f = { .pid = pid, .run = run }, *grown;
         ProcessStat stat;
+        int k = process_stat(pid, &stat);
 
-        if (process_stat(pid, &stat) < 0 || (run == 0 && stat.session != pid) || stat.state == 'Z' || process_environment(pid, &env) < 0)
+        if (k >= 0 && ((run == 0 && stat.session != pid) || stat.state == 'Z'))
                 return 0;
+        if (k >= 0)
+                k = process_environment(pid, &env);
+        if (k < 0)
+                return error_is_want(k) ? k : 0;
         f.env = env;
         f.start_time = stat.start_time;
         if (!identify(r, &f))
@@ -224,7 +229,7 @@ static int own_command(const Found *f, char ***ret) {
         _cleanup_strv_ char **words = NULL;
         int r = process_arguments(f->pid, &words);
 
-        if (r < 0 && r != -ESRCH)
+        if (error_is_want(r))
                 return r;
         STRV_FOREACH(w, words)
                 if ((r = strv_consume(ret, text_escape(*w, strlen(*w)))) < 0)
@@ -348,11 +353,14 @@ int recover_all(Manager *m, KlError *reterr) {
         if (r.n_found > 1)
                 qsort(r.found, r.n_found, sizeof(Found), compare);
         k = store_begin(m->store, true);
-        if (k >= 0) {
-                (void) write_found(&r);
+        if (k >= 0)
+                k = write_found(&r);
+        if (k >= 0)
                 k = store_commit(m->store, reterr);
-        } else
-                (void) store_error(m->store, k, reterr);
+        else {
+                store_rollback(m->store);
+                k = store_error(m->store, k, reterr);
+        }
         if (k >= 0 && r.n_found > 0)
                 log_warning("running processes that the state did not know: %zu recovered", r.n_found);
         return k;

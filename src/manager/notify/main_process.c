@@ -128,11 +128,15 @@ bool main_process_told(Instance *i, const NotifyMessage *m, const NotifySource *
         return true;
 }
 
-bool main_process_recall(Instance *i, pid_t pid, uint64_t start_time, pid_t keepers) {
+int main_process_recall(Instance *i, pid_t pid, uint64_t start_time, pid_t keepers) {
         _cleanup_pidref_ PidRef p = PIDREF_NULL;
+        int r;
 
-        if (!i->said || !i->said->main_told || pid <= 0 || pid == keepers || pidref_open(pid, start_time, &p) < 0)
-                return false;
+        if (!i->said || !i->said->main_told || pid <= 0 || pid == keepers)
+                return 0;
+        r = pidref_open(pid, start_time, &p);
+        if (r < 0)
+                return error_is_want(r) ? r : 0;
         i->main = (PidRef) { .pid = pid, .fd = -EBADF, .start_time = p.start_time };
         return link_main(i->service->manager->link, i->run, &i->main) >= 0;
 }

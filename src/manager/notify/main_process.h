@@ -8,6 +8,6 @@
 bool main_process_told(Instance *i, const NotifyMessage *m, const NotifySource *from, NotifyFds *fds);
 /* Writes it down and tells the keeper. */
 void main_process_settle(Instance *i);
-/* What the books say against what the keeper says, when a manager takes a run up: the books were written first. True: the process of the books
- * lives, and is the main one again. */
-bool main_process_recall(Instance *i, pid_t pid, uint64_t start_time, pid_t keepers);
+/* What the books say against what the keeper says, when a manager takes a run up: the books were written first. 1: the process of the books
+ * lives, and is the main one again. 0: it is not. -ENOMEM, -EMFILE, -ENFILE: that cannot be known now. */
+int main_process_recall(Instance *i, pid_t pid, uint64_t start_time, pid_t keepers);
