@@ -33,6 +33,14 @@ def start_time(pid):
     return open(f"/proc/{pid}/stat").read().rsplit(")", 1)[1].split()[19]
 
 
+def command_line(pid):
+    """Its words, each with a NUL behind it; none of a zombie, nor of one that is gone by now."""
+    try:
+        return open(f"/proc/{pid}/cmdline", "rb").read()
+    except (FileNotFoundError, ProcessLookupError):
+        return b""
+
+
 def children(pid):
     return list(map(int, open(f"/proc/{pid}/task/{pid}/children").read().split()))
 
@@ -41,7 +49,7 @@ def named(pid, name):
     def program(p):
         try:
             return os.path.basename(os.readlink(f"/proc/{p}/exe"))
-        except FileNotFoundError:      # a zombie, or gone by now
+        except (FileNotFoundError, ProcessLookupError, PermissionError):      # a zombie, or gone by now; gone as it is asked for is not allowed to be looked at
             return None
     return [p for p in children(pid) if program(p) == name]
 
@@ -144,7 +152,7 @@ class Scenario(unittest.TestCase):
         try:
             self.stop_daemon()
             left = wait_for_or_not(lambda: not self.ours())
-            self.assertTrue(left, f"processes left: {[(p, open(f'/proc/{p}/cmdline').read()) for p in self.ours()]}")
+            self.assertTrue(left, f"processes left: {[(p, command_line(p)) for p in self.ours()]}")
             reports = [l for l in self.daemon_log().splitlines() if any(s in l for s in SANITIZERS)]
             self.assertFalse(reports, "a sanitizer has something to say: " + self.daemon_log())
         except AssertionError as e:
@@ -234,6 +242,10 @@ class Scenario(unittest.TestCase):
         old = self.manager()
         os.kill(old, sig)
         return wait_for("a new manager", lambda: (lambda new: new if new != old else None)(self.manager()))
+
+    def write_books(self):
+        """What was done up to now is known to the next manager as well. What is seen of this one may not be in the books yet: it does things first."""
+        self.assertIsNotNone(self.asked("Describe"))
 
     def events(self, *arguments):
         return [json.loads(l) for l in self.ok("events", "-o", "jsonl", "-n", "1000", *arguments).out.splitlines()]

@@ -332,7 +332,7 @@ class Hostile(Guarded):
         c.call("Stop", {"selectors": ["one"], "wait": False})
         c.call("Apply", {"services": self.services(two=stubborn | {"instances": 1}), "wait": False})
         c.call("Delete", {"selectors": ["gone"], "wait": False})
-        c.call("Describe")          # writes the books
+        self.write_books()
         self.kill_manager()
         self.until("one", state="stopped")
         wait_for("gone and two:1 to be gone", lambda: [r["name"] for r in self.list()] == ["kept", "one", "two"])
@@ -346,7 +346,7 @@ class Hostile(Guarded):
         old = self.pid("web")
         c = self.client()
         c.call("Restart", {"selectors": ["web"], "wait": False})
-        c.call("Describe")
+        self.write_books()
         self.kill_manager()
         row = wait_for("another run", lambda: (r := self.row("web"))["state"] == "running" and r["pid"] != old and r)
         self.assertFalse(alive(old))

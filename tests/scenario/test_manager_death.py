@@ -1,6 +1,6 @@
 """The manager dies at every stage of a service's life; the next one goes on where it was."""
 import json, os, random, signal, subprocess, time
-from kingly import BIN, PATIENCE, Scenario, alive, wait_for
+from kingly import BIN, PATIENCE, Scenario, alive, command_line, wait_for
 
 SEED = int(os.environ.get("KINGLY_SEED") or random.randrange(1 << 32))
 
@@ -77,6 +77,7 @@ class ManagerDeath(Scenario):
         pid = self.pid("stubborn")
         self.ok("stop", "--no-wait", "stubborn")
         wait_for("the signal", lambda: self.lines("note"))
+        self.write_books()
         self.replace_manager()
         self.until("stubborn", state="stopped")
         self.assertFalse(alive(pid))
@@ -92,6 +93,7 @@ class ManagerDeath(Scenario):
         pid = self.pid("two:1")
         self.ok("stop", "--no-wait", "two:1")
         self.until("two:1", state="stopping")
+        self.write_books()
         manager = json.loads(self.ok("status", "-o", "json").out)["manager_pid"]
         os.kill(manager, signal.SIGSTOP)
         with open(gate, "w") as f:
@@ -105,6 +107,28 @@ class ManagerDeath(Scenario):
         with open(gate, "w") as f:
             f.write("go\n")
 
+    def test_what_a_run_left_behind_ends_meanwhile(self):
+        """Its main process had ended, and another run was ordered: that one begins, and no second one beside it."""
+        self.start_daemon()
+        script = self.script("web", f"#!/bin/sh\nif ! [ -e {self.home}/left ]; then\ntrap '' TERM\nread x < {self.fifo('gate')} &\necho $! > {self.home}/left; exit 3; fi\n"
+                                    f"echo up >> {self.home}/up\nexec sleep 1000\n")
+        self.apply({"web": {"command": [script], "restart": {"when": "never"}, "stop": {"timeout": "10m"}}}, "--no-wait")
+        self.until("web", state="stopping")
+        left = int(self.lines("left")[0])
+        self.ok("start", "--no-wait", "web")
+        self.write_books()
+        manager = self.manager()
+        os.kill(manager, signal.SIGSTOP)
+        with open(f"{self.home}/gate", "w") as f:
+            f.write("go\n")
+        wait_for("its end", lambda: not os.path.exists(f"/proc/{left}"))
+        os.kill(manager, signal.SIGKILL)
+        pid = self.until("web", state="running")["pid"]
+        wait_for("its word", lambda: self.lines("up"))
+        self.assertEqual([p for p in self.ours() if command_line(p).startswith(b"sleep")], [pid])
+        self.assertEqual(len(self.lines("up")), 1)
+        self.assertEqual([e["kind"] for e in self.events("web") if e["kind"] in ("started", "exited")], ["started", "exited", "started"])
+
     def test_ordered_stop_goes_on(self):
         self.start_daemon()
         slow = self.script("slow", f"#!/bin/sh\ntrap 'read x < {self.fifo('gate')}; exit 0' TERM\necho up > {self.home}/up\nwhile :; do sleep 0.05; done\n")
@@ -112,6 +136,7 @@ class ManagerDeath(Scenario):
         wait_for("its trap", lambda: self.lines("up"))
         self.ok("stop", "--no-wait", "base", "top")
         self.until("top", state="stopping")
+        self.write_books()      # or it is asked again, which ends what it does in its trap
         self.replace_manager()
         self.assertEqual(self.row("base")["state"], "running")     # waits for its dependent still
         with open(f"{self.home}/gate", "w") as f:
@@ -162,6 +187,7 @@ signal.pause()
         manager = self.manager()
         self.daemon.terminate()
         self.until("slow", state="stopping")
+        self.write_books()
         os.kill(manager, signal.SIGKILL)
         wait_for("a new manager", lambda: self.manager() != manager)
         self.until("slow", state="stopping")
@@ -227,5 +253,5 @@ signal.pause()
             for name in names:
                 self.assertEqual(self.lines(f"{name}.{n}"), [str(pids[name])], f"{name}, round {n}, seed {SEED}\n{self.daemon_log()}")
             self.ok("delete", "all")
-            left = [p for p in self.ours() if b"sleep" in open(f"/proc/{p}/cmdline", "rb").read()]
+            left = [p for p in self.ours() if b"sleep" in command_line(p)]
             self.assertEqual(left, [], f"what a start left behind, round {n}, seed {SEED}\n{self.daemon_log()}")

@@ -150,6 +150,9 @@ static int adopt_child(Instance *i, LinkChild *c, const StoredRun *v) {
                 i->main = (PidRef) { .pid = c->pid, .fd = -EBADF, .start_time = c->start_time };
         notify_track(i);
         instance_resume(i);
+        /* What it had left behind is gone as well: its end is recorded, and what lives from now on is another run. */
+        if (i->run != v->run)
+                return 0;
         if (i->lc.state == LC_PLACING && (c->exited || c->state == CHILD_EXECUTING))
                 instance_execed(m, i->run);
         if (c->exited && i->lc.main_alive)
@@ -184,8 +187,10 @@ static int adopt_orphan(Instance *i, const StoredRun *v) {
 
 /* Nobody is there. A run that never executed did not begin; whatever there may be of it all the same must not live beside the next. */
 static void adopt_nothing(Instance *i, pid_t pid, bool executed) {
+        bool ended = !i->lc.main_alive;
+
         instance_resume(i);
-        if (!i->lc.main_alive)
+        if (ended)
                 return;
         if (executed && i->lc.state == LC_PLACING)
                 instance_execed(i->service->manager, i->run);
