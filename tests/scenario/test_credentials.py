@@ -134,7 +134,7 @@ class Credentials(Scenario):
         for _ in range(3):
             pid = self.pid("a")
             os.kill(pid, signal.SIGKILL)
-            wait_for("another", lambda: self.pid("a") not in (None, pid))
+            wait_for("another", lambda: (r := self.row("a"))["state"] == "running" and r["pid"] != pid)
         self.assertEqual(os.listdir(os.path.dirname(directory())), [os.path.basename(directory())])
         self.ok("stop", "a")
         wait_for("the files to go", lambda: not os.path.exists(os.path.dirname(new)))

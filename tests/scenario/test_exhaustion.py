@@ -1,7 +1,7 @@
 """No descriptors, no processes: what runs goes on, why nothing starts is said, an operator can stop things, and it ends by itself."""
 import os, resource, signal, subprocess, sys, time
 from client import Client, Error
-from kingly import BIN, Scenario, alive, wait_for
+from kingly import BIN, Scenario, alive, command_line, wait_for
 
 sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "../fault"))
 from board import Board
@@ -11,14 +11,6 @@ LONER = 64871       # a user of these tests alone
 
 def open_files(pid):
     return len(os.listdir(f"/proc/{pid}/fd"))
-
-
-def command_line(pid):
-    """Of one that may be gone by now."""
-    try:
-        return open(f"/proc/{pid}/cmdline", "rb").read()
-    except OSError:
-        return b""
 
 
 class Exhaustion(Scenario):

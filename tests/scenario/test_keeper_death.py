@@ -1,6 +1,6 @@
 """The keeper dies, and nobody notices: the heir takes its place with everything that it held."""
 import collections, json, os, re, signal, subprocess
-from kingly import BIN, Scenario, alive, start_time, wait_for
+from kingly import BIN, Scenario, alive, command_line, start_time, wait_for
 from ports import free_port
 from test_sockets import SERVER, ask
 from test_survival import named
@@ -41,9 +41,7 @@ class Deaths(Scenario):
 
     def await_heir(self):
         def found():
-            for pid in named(self.keeper(), "kingd"):
-                if b"--heir" in open(f"/proc/{pid}/cmdline", "rb").read():
-                    return pid
+            return next((pid for pid in named(self.keeper(), "kingd") if b"--heir" in command_line(pid)), None)
         return wait_for("an heir", found)
 
     def numbers(self, service, instance=0):

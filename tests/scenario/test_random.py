@@ -2,7 +2,7 @@
 KINGLY_SEED repeats a run; KINGLY_BURSTS makes it longer."""
 import json, os, random, signal, time
 from client import Client, Error
-from kingly import Scenario, alive, wait_for
+from kingly import Scenario, alive, command_line, wait_for
 
 COMMANDS = [["sleep", "1000"], ["sh", "-c", "sleep 0.03; exit 1"], ["sh", "-c", "sleep 0.02"], ["sh", "-c", "trap '' TERM; while :; do sleep 0.02; done"],
             ["sh", "-c", "(sleep 0.3; exit 0) & exit 3"], ["sh", "-c", "echo hello; exec sleep 1000"], ["/nonexistent"], ["sh", "-c", "kill -9 $$"]]
@@ -111,11 +111,8 @@ class Random(Scenario):
         status = self.c.call("Status")
         found = {status["pid"], status["manager_pid"]}
         for pid in self.ours():
-            try:
-                if b"kingd-logger" in open(f"/proc/{pid}/cmdline", "rb").read():
-                    found.add(pid)
-            except OSError:
-                pass
+            if b"kingd-logger" in command_line(pid):
+                found.add(pid)
         return found
 
     def mains(self):

@@ -1,7 +1,7 @@
 """The daemon executes other programs in its place: the same process, the same children, nothing lost; and goes back where they do not come up.
 The programs that are put there are made by the build (tests/tests.mk): another version, one of another table, one that falls."""
 import json, os, re, signal, socket, sqlite3, subprocess, threading, time
-from kingly import BIN, PATIENCE, Scenario, alive, install, named, start_time, wait_for
+from kingly import BIN, PATIENCE, Scenario, alive, command_line, install, named, start_time, wait_for
 
 OTHERS = os.path.join(BIN, "../tests/upgrade")
 PROGRAMS = ("kingd", "kingd-manager", "kingd-logger")
@@ -273,7 +273,7 @@ class WithHeir(Upgrade):
         self.addCleanup(lambda: self.ok("shutdown") if self.kingctl("ping", "--no-autostart").code == 0 else None)
 
     def heir(self):
-        return wait_for("an heir", lambda: next((p for p in named(self.keeper(), "kingd") if b"--heir" in open(f"/proc/{p}/cmdline", "rb").read()), None))
+        return wait_for("an heir", lambda: next((p for p in named(self.keeper(), "kingd") if b"--heir" in command_line(p)), None))
 
     def test_the_heir_is_of_the_new_program_then(self):
         before, heir = self.count(), self.heir()

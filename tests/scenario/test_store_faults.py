@@ -1,7 +1,7 @@
 """The state file: damaged, gone, somebody else's, not to be written. What runs goes on, what is wrong is said, and it ends by itself."""
 import glob, json, os, signal, sqlite3, subprocess
 from client import Client, Error
-from kingly import BIN, PATIENCE, Scenario, alive, start_time, wait_for
+from kingly import BIN, PATIENCE, Scenario, alive, command_line, start_time, wait_for
 
 NOBODY = 65534
 
@@ -296,8 +296,7 @@ class StoreFaults(Scenario):
         """Pids of the living services while no daemon answers."""
         found = set()
         for pid in self.ours():
-            words = open(f"/proc/{pid}/cmdline").read().split("\0")
-            if words[0] == "sleep":
+            if command_line(pid).startswith(b"sleep\0"):
                 found.add(pid)
         return found
 
