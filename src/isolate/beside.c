@@ -65,10 +65,10 @@ int cell_new_beside(Cell *run, uint64_t number, void *userdata, Cell **ret) {
 
 void cell_end_beside(Cell *run) {
         struct dirent *e;
-        DIR *d = run->cgroup ? opendir(run->cgroup) : NULL;
+        DIR *d = run->dir_fd >= 0 ? opendir(run->handle) : NULL;
 
         while (d && (e = readdir(d))) {
-                _cleanup_free_ char *path = startswith(e->d_name, BESIDE_NAME) ? text_printf("%s/%s", run->cgroup, e->d_name) : NULL;
+                _cleanup_free_ char *path = startswith(e->d_name, BESIDE_NAME) ? text_printf("%s/%s", run->handle, e->d_name) : NULL;
 
                 /* What cannot be removed yet is, with the run's own. */
                 if (path && cgroup_kill(path) >= 0)

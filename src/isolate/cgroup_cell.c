@@ -2,7 +2,7 @@
  * Documentation/admin-guide/cgroup-v2.rst.
  *
  * What must stay true: the directory may vanish at any moment (systemd removes a scope as soon as it is empty), and that always reads as
- * "nothing lives there"; reading never needs the path again while dir_fd is open. */
+ * "nothing lives there"; then somebody else may make one of that path: nothing is done to it, since everything goes by the descriptor. */
 #include "isolate/isolate_internal.h"
 
 #include <fcntl.h>
@@ -17,6 +17,7 @@
 
 void cgroup_cell_close(Cell *c) {
         c->dir_fd = fd_close(c->dir_fd);
+        c->handle[0] = '\0';
         for (size_t k = 0; k < _CELL_FILE_MAX; k++)
                 c->files[k] = fd_close(c->files[k]);
 }
@@ -34,6 +35,7 @@ int cgroup_cell_open(Cell *c, const char *path) {
         c->cgroup = TAKE_PTR(copy);
         cgroup_cell_close(c);
         c->dir_fd = fd;
+        snprintf(c->handle, sizeof(c->handle), "/proc/self/fd/%d", fd);
         return 0;
 }
 
@@ -52,7 +54,8 @@ static int signal_member(Cell *c, pid_t pid, int sig) {
         r = pidref_open(pid, 0, &p);
         if (r < 0)
                 return gone(r) ? 0 : r;
-        if (!cell_owns(c, pid))
+        /* In this order: while the directory is there its path is nobody else's. */
+        if (!cell_owns(c, pid) || cgroup_cell_populated(c) == 0)
                 return 0;
         r = pidref_signal(&p, sig);
         return gone(r) ? 0 : r;
@@ -64,7 +67,7 @@ static int signal_pass(Cell *c, int sig, PidSet *met, int *error) {
         size_t n = 0;
         int r, fresh = 0;
 
-        r = cgroup_procs(c->cgroup, &pids, &n);
+        r = cgroup_procs(c->handle, &pids, &n);
         if (r < 0)
                 return gone(r) ? 0 : r;
         for (size_t k = 0; k < n; k++) {
@@ -85,7 +88,7 @@ int cgroup_cell_signal(Cell *c, int sig) {
         _cleanup_pidset_ PidSet met = {};
         int r = 0, error = 0;
 
-        for (unsigned pass = 0; c->cgroup && pass < PASSES; pass++) {
+        for (unsigned pass = 0; c->dir_fd >= 0 && pass < PASSES; pass++) {
                 r = signal_pass(c, sig, &met, &error);
                 if (r <= 0)
                         break;
@@ -103,8 +106,8 @@ int cgroup_cell_signal(Cell *c, int sig) {
 int cgroup_cell_kill(Cell *c) {
         int r = 0, q;
 
-        if (c->cgroup)
-                r = cgroup_kill(c->cgroup);
+        if (c->dir_fd >= 0)
+                r = cgroup_kill(c->handle);
         /* A main process that moved itself elsewhere is still ours. */
         q = cell_signal_main(c, SIGKILL);
         return r < 0 && !gone(r) ? r : q;
@@ -177,7 +180,7 @@ int cgroup_cell_watch_empty(Cell *c) {
 
         if (!c->cgroup)
                 return cell_defer_empty(c);
-        path = path_join(c->cgroup, "cgroup.events");
+        path = path_join(c->handle, "cgroup.events");
         if (!path)
                 return -ENOMEM;
         r = sd_event_add_inotify(c->isolate->options.event, &s, path, IN_MODIFY, on_cgroup_events, c);
@@ -231,7 +234,7 @@ int cgroup_cell_pids(Cell *c, pid_t **ret, size_t *ret_n) {
         int r;
 
         if (c->cgroup) {
-                r = cgroup_procs(c->cgroup, ret, ret_n);
+                r = cgroup_procs(c->handle, ret, ret_n);
                 if (r >= 0)
                         main_first(*ret, *ret_n, c->main.pid);
                 if (!gone(r))

@@ -382,7 +382,7 @@ int cell_oom_kills(Cell *c, uint64_t *ret) {
 
         if (!c->cgroup || !(c->isolate->controllers & CGROUP_MEMORY))
                 return -ENOENT;
-        r = cgroup_read_key(c->cgroup, "memory.events", "oom_kill", ret);
+        r = cgroup_read_key(c->handle, "memory.events", "oom_kill", ret);
         if (r >= 0)
                 return r;
         /* systemd may have removed the cgroup already; what can be inferred of it then, the kind knows. */

@@ -88,6 +88,7 @@ typedef struct CellName {
         const char *ns, *service;
         unsigned instance;
         uint64_t generation;         /* counts starts, from the store */
+        const char *invocation_id;   /* 32 hex digits; NULL while it is not known. cell_adopt() goes by it where a place's name may be another's */
 } CellName;
 
 /* Whether a systemd unit in a slice is the scope of a run of this instance (whatever its generation), by their names alone: for entries of
@@ -96,7 +97,8 @@ bool cell_name_is_unit(const CellName *name, const char *unit, const char *slice
 
 /* Makes the place for a new run. userdata is the instance that owns the cell. */
 int cell_new(Isolate *i, const CellName *name, const ServiceSpec *spec, void *userdata, Cell **ret, KlError *reterr);
-/* Takes up a living run after a restart of ours: where is what cell_where() said then; main may be dead already. What was beside it is killed. -ENOENT: not there. */
+/* Takes up a living run after a restart of ours: where is what cell_where() said then, and may be something else afterwards; main may be dead already.
+ * What was beside it is killed. -ENOENT: not there, or nothing proves that it is this run's. */
 int cell_adopt(Isolate *i, const CellName *name, const char *where, const PidRef *main, void *userdata, Cell **ret);
 /* A place for a process beside the main one of a living run: inside of the run's, so that its limits and figures are both processes', and to be
  * signalled, killed, watched, cleaned and freed like any cell, before the run's own is freed. Children are born in it, never gated. `number` tells it

@@ -76,6 +76,7 @@ struct Cell {
         char *where;                   /* owned, or the same as cgroup; never NULL once cell_new or cell_adopt has succeeded */
         char *cgroup;                  /* absolute directory, owned, or NULL while unknown */
         int dir_fd;                    /* of cgroup, or -EBADF */
+        char handle[32];               /* a path by that descriptor, "" without one: once the directory has gone, its own may be another's */
         int files[_CELL_FILE_MAX];     /* or -EBADF; only usage.c opens them */
         PidRef main;                   /* pid and start time only: fd is always -EBADF, a pidfd is taken anew when it is needed */
         CellPriority priority;

@@ -44,7 +44,7 @@ void limit_watch_end(Cell *c) {
 static uint64_t gained(LimitWatch *w, LimitHit hit) {
         uint64_t now, before = w->told[hit];
 
-        if (counters[hit].file != w->file || cgroup_read_key(w->cell->cgroup, files[w->file], counters[hit].key, &now) < 0)
+        if (counters[hit].file != w->file || cgroup_read_key(w->cell->handle, files[w->file], counters[hit].key, &now) < 0)
                 return 0;
         w->told[hit] = now;
         return now > before ? now - before : 0;
@@ -74,7 +74,7 @@ static bool tell(LimitWatch *w) {
 }
 
 static int attend(LimitWatch *w) {
-        _cleanup_free_ char *path = path_join(w->cell->cgroup, files[w->file]);
+        _cleanup_free_ char *path = path_join(w->cell->handle, files[w->file]);
         int r = path ? sd_event_add_inotify(w->cell->isolate->options.event, &w->source, path, IN_MODIFY, on_modified, w) : -ENOMEM;
 
         if (r >= 0)

@@ -65,7 +65,7 @@ static int resident(Cell *c, uint64_t bytes, uint64_t *ret) {
 }
 
 int cell_memory_above(Cell *c, uint64_t bytes, uint64_t *ret) {
-        int r = c->cgroup && (c->isolate->controllers & CGROUP_MEMORY) ? charged(c->cgroup, ret) : resident(c, bytes, ret);
+        int r = c->cgroup && (c->isolate->controllers & CGROUP_MEMORY) ? charged(c->handle, ret) : resident(c, bytes, ret);
 
         return r < 0 ? r : *ret > bytes;
 }
@@ -78,7 +78,7 @@ void cell_memory_relax(Cell *c, const ServiceSpec *spec) {
                 return;
         if (spec->limits.memory_high != LIMIT_UNSET)
                 snprintf(text, sizeof(text), "%" PRIu64, spec->limits.memory_high);
-        (void) cgroup_write(c->cgroup, "memory.high", text); /* refused, it ends more slowly */
+        (void) cgroup_write(c->handle, "memory.high", text); /* refused, it ends more slowly */
 }
 
 /* ---- being told ---- */
@@ -101,7 +101,7 @@ bool cell_tells_oversize(const Cell *c) {
 }
 
 static int attend(MemoryWatch *w) {
-        _cleanup_free_ char *path = path_join(w->cell->cgroup, EVENTS);
+        _cleanup_free_ char *path = path_join(w->cell->handle, EVENTS);
 
         return path ? sd_event_add_inotify(w->cell->isolate->options.event, &w->source, path, IN_MODIFY, on_modified, w) : -ENOMEM;
 }

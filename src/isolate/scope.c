@@ -1,8 +1,8 @@
 /* Kind `scope`: each run lives in a transient systemd scope, kingly-NAME-INSTANCE-GENERATION.scope in kingly.slice or
  * kingly-NAMESPACE.slice, of the system's or the user's manager. Owns the names, and the life of a cell.
  *
- * What must stay true: where a scope's cgroup is, is read from the kernel and never made up from a name; of a scope's own cgroup nothing is
- * written but cgroup.kill, limits go through systemd (CGROUP_DELEGATION); the scope outlives us and our connection. */
+ * What must stay true: where a scope's cgroup is, is read from the kernel and never made up from a name (scope_where.c); of a scope's own cgroup
+ * nothing is written but cgroup.kill and whose it is, limits go through systemd (CGROUP_DELEGATION); the scope outlives us and our connection. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <sys/random.h>
@@ -42,7 +42,7 @@ bool cell_name_is_unit(const CellName *name, const char *unit, const char *slice
         _cleanup_free_ char *prefix = text_printf("kingly-%s-%u-", name->service, name->instance), *expected = slice_name(name->ns);
         const char *generation = prefix ? startswith(unit, prefix) : NULL;
 
-        return generation && *generation >= '0' && *generation <= '9' && streq(expected, slice);
+        return generation && *generation >= '0' && *generation <= '9' && expected && streq(expected, slice);
 }
 
 int scope_rename(ScopeCell *c) {
@@ -67,60 +67,7 @@ int scope_rename(ScopeCell *c) {
         return 0;
 }
 
-/* ---- where a scope is ---- */
-
-int scope_directory_of(const ScopeCell *c, pid_t pid, char **ret) {
-        _cleanup_free_ char *path = NULL;
-        const char *unit = c->cell.where;
-        size_t n = strlen(unit);
-        int r;
-
-        r = process_cgroup(pid, &path);
-        if (r < 0)
-                return r == -ENOENT ? -ESRCH : r;
-        /* The process may have moved on to a cgroup inside of the scope. */
-        for (char *p = strchr(path, '/'); p; p = strchr(p + 1, '/')) {
-                if (strncmp(p + 1, unit, n) != 0 || (p[1 + n] != '\0' && p[1 + n] != '/'))
-                        continue;
-                p[1 + n] = '\0';
-                *ret = text_printf("%s%s", c->cell.isolate->mount, path);
-                return *ret ? 0 : -ENOMEM;
-        }
-        return -ENOENT;
-}
-
-static int scope_locate(const Isolate *i, pid_t pid, const char *invocation_id, char **ret) {
-        _cleanup_free_ char *path = NULL;
-        int r;
-
-        r = process_cgroup(pid, &path);
-        if (r < 0)
-                return r;
-        for (char *p = strchr(path, '/'); p; p = strchr(p + 1, '/')) {
-                size_t n = strcspn(p + 1, "/");
-
-                if (!startswith(p + 1, "kingly-") || n < strlen(".scope") || strncmp(p + 1 + n - strlen(".scope"), ".scope", strlen(".scope")) != 0)
-                        continue;
-                *ret = strndup(p + 1, n);
-                return *ret ? 0 : -ENOMEM;
-        }
-        return -ENOENT;
-}
-
-/* The scope of a run whose main process is gone: looked for where slices of ours are. */
-static int find_directory(const ScopeCell *c, char **ret) {
-        const char *base = SCOPE_ISOLATE(c)->base;
-        _cleanup_free_ char *path = NULL;
-
-        path = streq(c->slice, "kingly.slice") ? text_printf("%s/kingly.slice/%s", base, c->cell.where)
-                : text_printf("%s/kingly.slice/%s/%s", base, c->slice, c->cell.where);
-        if (!path)
-                return -ENOMEM;
-        if (access(path, F_OK) < 0)
-                return -errno;
-        *ret = TAKE_PTR(path);
-        return 0;
-}
+/* ---- its cgroup ---- */
 
 /* Which controllers a scope gets is known for certain only when there is one. */
 static int look_at_controllers(Isolate *i, const char *directory) {
@@ -135,11 +82,13 @@ static int look_at_controllers(Isolate *i, const char *directory) {
         return r;
 }
 
-int scope_opened(ScopeCell *c, const char *directory) {
+int scope_open(ScopeCell *c, const char *directory, bool unmarked) {
         ScopeIsolate *si = SCOPE_ISOLATE(c);
         int r;
 
         r = cgroup_cell_open(&c->cell, directory);
+        if (r >= 0)
+                r = scope_claim(c, unmarked);
         if (r < 0)
                 return r;
         if (!si->looked && look_at_controllers(&si->isolate, directory) >= 0)
@@ -192,7 +141,7 @@ static void scope_destroy(Isolate *i) {
 
 /* ---- the life of a cell ---- */
 
-static int enter(ScopeCell *c, char *where, const char *ns) {
+static int enter(ScopeCell *c, char *where) {
         int r;
 
         if (!where)
@@ -203,8 +152,7 @@ static int enter(ScopeCell *c, char *where, const char *ns) {
                 return r;
         }
         c->cell.where = where;
-        c->slice = slice_name(ns);
-        return c->slice ? 0 : -ENOMEM;
+        return 0;
 }
 
 static int scope_cell_new(Cell *cell, const CellName *name, const ServiceSpec *spec, KlError *reterr) {
@@ -223,7 +171,11 @@ static int scope_cell_new(Cell *cell, const CellName *name, const ServiceSpec *s
         }
         if (where && strlen(where) + strlen("-01234567") > UNIT_NAME_MAX)
                 return kl_error_set(reterr, -ENAMETOOLONG, KL_E_INVALID, "%s is too long a name for a systemd unit", where);
-        r = enter(c, TAKE_PTR(where), name->ns);
+        r = enter(c, TAKE_PTR(where));
+        if (r >= 0) {
+                c->slice = slice_name(name->ns);
+                r = c->slice ? 0 : -ENOMEM;
+        }
         if (r >= 0 && strlen(c->slice) > UNIT_NAME_MAX)
                 return kl_error_set(reterr, -ENAMETOOLONG, KL_E_INVALID, "%s is too long a name for a systemd slice", c->slice);
         if (r >= 0)
@@ -231,39 +183,31 @@ static int scope_cell_new(Cell *cell, const CellName *name, const ServiceSpec *s
         return r < 0 ? kl_error_set(reterr, r, KL_E_FAILED, "cannot prepare a scope: %s", strerror(-r)) : 0;
 }
 
-/* Its number may be another's by now. */
-static bool main_known(const Cell *cell) {
-        ProcessStat stat;
-
-        return cell->main.pid > 0 && cell->main.start_time != 0 && process_stat(cell->main.pid, &stat) >= 0 &&
-                stat.start_time == cell->main.start_time;
-}
-
+/* What the books call it says nothing: the name may be another's by now. */
 static int scope_cell_adopt(Cell *cell, const CellName *name, const char *where) {
-        _cleanup_free_ char *directory = NULL;
+        _cleanup_free_ char *unit = NULL;
         ScopeCell *c = SCOPE_CELL(cell);
         int r;
 
-        r = enter(c, strdup(where), name->ns);
-        if (r < 0)
-                return r;
-        r = -ENOENT;
-        if (main_known(cell))
-                r = scope_directory_of(c, cell->main.pid, &directory);
-        if (r == -ENOENT || r == -ESRCH)
-                r = find_directory(c, &directory);
+        c->slice = slice_name(name->ns);
+        c->invocation = strdup(name->invocation_id ?: "");
+        if (!c->slice || !c->invocation)
+                return -ENOMEM;
+        r = scope_find(c, name, &unit);
         if (r >= 0)
-                r = scope_opened(c, directory);
-        if (r < 0)
-                return r;
-        c->state = SCOPE_PLACED;
-        return 0;
+                r = enter(c, TAKE_PTR(unit));
+        if (r >= 0)
+                c->state = SCOPE_PLACED;
+        return r;
 }
 
 static int scope_cell_place(Cell *cell, const PidRef *main, const char *invocation_id) {
         ScopeCell *c = SCOPE_CELL(cell);
 
-        return c->state == SCOPE_NEW ? scope_job_enqueue(c) : -EBUSY;
+        if (c->state != SCOPE_NEW)
+                return -EBUSY;
+        c->invocation = strdup(invocation_id);
+        return c->invocation ? scope_job_enqueue(c) : -ENOMEM;
 }
 
 void scope_placed(ScopeCell *c, int error, const char *format, ...) {
@@ -322,6 +266,7 @@ static void scope_cell_free(Cell *cell) {
                 map_remove(si->cells, cell->where);
         c->spec = spec_free(c->spec);
         free(c->slice);
+        free(c->invocation);
 }
 
 const IsolateVTable isolate_scope_vtable = {

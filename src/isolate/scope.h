@@ -5,6 +5,7 @@
  *                     └── fault of the moment, new name, a property less        (anything else, or the deadline) ──▶ FAILED
  *
  * scope.c             the vtable, names, and the life of a cell
+ * scope_where.c       where a scope is, and whose
  * scope_connect.c     where systemd is reached
  * scope_bus.c         the connection, and what it says unasked
  * scope_probe.c       what is asked before all else
@@ -40,6 +41,7 @@ struct ScopeCell {
         ScopeState state;
         ServiceSpec *spec;             /* copy, until systemd knows all of it */
         char *slice;
+        char *invocation;              /* of the run: what marks its scope; NULL in NEW */
         char *job;                     /* object path, in QUEUED */
         sd_bus_slot *call;             /* StartTransientUnit in CALLED, SetUnitProperties in PLACED */
         sd_event_source *deadline;
@@ -159,10 +161,22 @@ bool scope_property_missing(const ScopeIsolate *si, const char *name);
 /* Device lists are resolved before anything is asked of systemd, which would only log what it cannot resolve. */
 int scope_properties_check(const ScopeIsolate *si, const ServiceSpec *spec, KlError *reterr);
 
+/* ---- scope_where.c ---- */
+
+/* The directory of the scope that a process is in, malloc'ed; -ENOENT when it is elsewhere or the scope is another's, -ESRCH when there is no
+ * such process. */
+int scope_directory_of(const ScopeCell *c, pid_t pid, char **ret);
+int scope_locate(const Isolate *i, pid_t pid, const char *invocation_id, char **ret);   /* as isolate_locate() */
+/* Makes sure that the cgroup that was opened is the run's, and marks it so. unmarked: also one that nobody has marked. -ENOENT: it is not, and
+ * is closed again. */
+int scope_claim(ScopeCell *c, bool unmarked);
+/* Finds the scope of a run that went on without us, opens it, and gives its unit's name, malloc'ed. c->slice, c->invocation and the main process
+ * are known. -ENOENT: there is none that is ours for certain. */
+int scope_find(ScopeCell *c, const CellName *name, char **ret_unit);
+
 /* ---- scope.c ---- */
 
-/* The directory of the scope that a process is in, malloc'ed; -ENOENT when it is elsewhere, -ESRCH when there is no such process. */
-int scope_directory_of(const ScopeCell *c, pid_t pid, char **ret);
-int scope_opened(ScopeCell *c, const char *directory);         /* the cgroup is known now: opens it, and once looks at its controllers */
+/* The cgroup is known now: opens it, claims it, and once looks at its controllers. Errors of scope_claim() and cgroup_cell_open(). */
+int scope_open(ScopeCell *c, const char *directory, bool unmarked);
 int scope_rename(ScopeCell *c);                                /* gives it another name than the one that was taken */
 void scope_placed(ScopeCell *c, int error, const char *format, ...) _printf_(3, 4);   /* tells the owner, who may free the cell */

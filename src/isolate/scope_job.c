@@ -196,7 +196,7 @@ static void finish(ScopeCell *c) {
 
         r = scope_directory_of(c, c->cell.main.pid, &directory);
         if (r >= 0)
-                r = scope_opened(c, directory);
+                r = scope_open(c, directory, true);
         if (r == -ESRCH)
                 died(c);
         else if (r == -ENOENT)
@@ -226,12 +226,11 @@ void scope_job_check(ScopeCell *c, bool known, const char *job) {
                 finish(c);
                 return;
         }
+        /* A job that is not the one we were given may be of a stranger's unit, which took the name after ours had gone. */
+        if (known && c->job && streq(c->job, job))
+                return;
         free(c->job);
         c->job = NULL;
-        if (known && *job) {
-                c->job = strdup(job); /* without it the deadline decides */
-                return;
-        }
         scope_call_done(c);
         again(c);
 }

@@ -55,6 +55,11 @@ int scope_live_send(ScopeCell *c) {
                 return 0;
         }
         c->changed = false;
+        /* With its last process the unit goes, and then its name may be another's. */
+        if (cgroup_cell_populated(&c->cell) == 0) {
+                c->spec = spec_free(c->spec);
+                return 0;
+        }
         r = sd_bus_message_new_method_call(SCOPE_ISOLATE(c)->bus, &m, SYSTEMD_NAME, SYSTEMD_PATH, SYSTEMD_MANAGER, "SetUnitProperties");
         if (r >= 0)
                 r = sd_bus_message_set_auto_start(m, false);

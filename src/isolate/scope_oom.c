@@ -71,7 +71,7 @@ void scope_oom_enter(ScopeCell *c) {
         c->oom_slice = map_get(si->slices, directory);
         /* An adopted scope may have a past, which a slice that is new to us has in its own count already. */
         if (!c->oom_slice && slice_new(si, directory, &c->oom_slice) >= 0)
-                (void) cgroup_read_key(c->cell.cgroup, "memory.events", "oom_kill", &c->oom_kills);
+                (void) cgroup_read_key(c->cell.handle, "memory.events", "oom_kill", &c->oom_kills);
 }
 
 static void account_living(ScopeIsolate *si, const ScopeSlice *s) {
@@ -82,7 +82,7 @@ static void account_living(ScopeIsolate *si, const ScopeSlice *s) {
         while (map_next(si->cells, &i, &v)) {
                 ScopeCell *c = v;
 
-                if (c->oom_slice == s && cgroup_read_key(c->cell.cgroup, "memory.events", "oom_kill", &kills) >= 0)
+                if (c->oom_slice == s && cgroup_read_key(c->cell.handle, "memory.events", "oom_kill", &kills) >= 0)
                         account(c, kills);
         }
 }
@@ -108,7 +108,7 @@ int scope_cell_usage(Cell *cell, bool detail, Usage *ret) {
                 return r;
         if (ret->oom_kills != USAGE_UNKNOWN)
                 account(c, ret->oom_kills);
-        else if (cgroup_populated(cell->cgroup) == 0) {
+        else if (cgroup_cell_populated(cell) == 0) {
                 account_absent(c);
                 ret->oom_kills = c->oom_kills;
                 r = 0;

@@ -123,7 +123,7 @@ static int add_processes(Cell *c, bool detail, Usage *u) {
                 add_listed(u, text, detail);
                 return 0;
         }
-        r = cgroup_procs(c->cgroup, &pids, &n);
+        r = cgroup_procs(c->handle, &pids, &n);
         if (r < 0)
                 return r;
         for (size_t k = 0; k < n; k++)
@@ -186,9 +186,9 @@ static void read_number(Cell *c, CellFile which, const char *prefix, uint64_t *r
 static void read_totals(const Cell *c, Usage *u) {
         unsigned have = c->isolate->controllers;
 
-        if ((have & CGROUP_MEMORY) && cgroup_read_u64(c->cgroup, "memory.peak", &u->memory_peak) >= 0)
+        if ((have & CGROUP_MEMORY) && cgroup_read_u64(c->handle, "memory.peak", &u->memory_peak) >= 0)
                 u->memory_peak_source = USAGE_CGROUP;
-        if ((have & CGROUP_IO) && cgroup_read_io(c->cgroup, &u->io_read, &u->io_written) >= 0)
+        if ((have & CGROUP_IO) && cgroup_read_io(c->handle, &u->io_read, &u->io_written) >= 0)
                 u->io_source = USAGE_CGROUP;
 }
 
@@ -210,10 +210,10 @@ static void read_pressure(const char *dir, const char *file, uint32_t *ret) {
 static void read_detail(const Cell *c, Usage *u) {
         read_totals(c, u);
         if (c->isolate->controllers & CGROUP_MEMORY)
-                (void) cgroup_read_key(c->cgroup, "memory.events", "oom_kill", &u->oom_kills);
-        read_pressure(c->cgroup, "cpu.pressure", &u->cpu_pressure);
-        read_pressure(c->cgroup, "memory.pressure", &u->memory_pressure);
-        read_pressure(c->cgroup, "io.pressure", &u->io_pressure);
+                (void) cgroup_read_key(c->handle, "memory.events", "oom_kill", &u->oom_kills);
+        read_pressure(c->handle, "cpu.pressure", &u->cpu_pressure);
+        read_pressure(c->handle, "memory.pressure", &u->memory_pressure);
+        read_pressure(c->handle, "io.pressure", &u->io_pressure);
 }
 
 int cgroup_cell_usage(Cell *c, bool detail, Usage *ret) {

@@ -83,7 +83,8 @@ static void take_orphan(Manager *m, LinkChild *c) {
 }
 
 static int adopt_cell(Manager *m, const StoredRun *v, Instance *i, Cell **ret) {
-        CellName name = { .ns = v->ns, .service = v->name, .instance = v->instance, .generation = v->generation };
+        CellName name = { .ns = v->ns, .service = v->name, .instance = v->instance, .generation = v->generation,
+                          .invocation_id = v->invocation_id };
         PidRef main = { .pid = v->pid, .fd = -EBADF, .start_time = v->start_time };
 
         return cell_adopt(m->isolate, &name, v->where, &main, i, ret);
@@ -338,11 +339,11 @@ static bool taken(const Manager *m, const char *where) {
 
 /* All of its place. In a session, where an invocation alone finds a run again, what it has left behind is found as well. */
 static void end_stranger_members(Manager *m, const LinkChild *c) {
-        CellName name = { .ns = "default", .service = "stranger" };
+        char invocation[33];
+        CellName name = { .ns = "default", .service = "stranger", .invocation_id = invocation };
         PidRef main = { .pid = c->pid, .fd = -EBADF, .start_time = c->start_time };
         _cleanup_pidref_ PidRef alive = PIDREF_NULL;
         _cleanup_free_ char *where = NULL;
-        char invocation[33];
         Cell *cell;
 
         /* The number of one that has ended may be another's. */

@@ -78,8 +78,11 @@ static int open_world(void **state) {
         assert_return_code(spec_new("default", "web", &w->spec), 0);
         assert_return_code(process_stat(getpid(), &self), 0);
         w->isolate.options = (IsolateOptions) { .event = w->event, .events = { .limit = on_limit, .userdata = w } };
-        w->cell = (Cell) { .isolate = &w->isolate, .where = w->dir, .cgroup = w->dir, .dir_fd = -EBADF,
+        w->cell = (Cell) { .isolate = &w->isolate, .where = w->dir, .dir_fd = -EBADF,
                            .main = { .pid = getpid(), .fd = -EBADF, .start_time = self.start_time } };
+        for (size_t k = 0; k < _CELL_FILE_MAX; k++)
+                w->cell.files[k] = -EBADF;
+        assert_return_code(cgroup_cell_open(&w->cell, w->dir), 0);
         memory_events(w, 3, 2, 1);
         write_file(w, "pids.events", "max 5\n");
         *state = w;
@@ -91,6 +94,8 @@ static int close_world(void **state) {
         World *w = *state;
 
         limit_watch_end(&w->cell);
+        cgroup_cell_close(&w->cell);
+        free(w->cell.cgroup);
         for (size_t k = 0; k < ARRAY_SIZE(names); k++) {
                 _cleanup_free_ char *path = path_join(w->dir, names[k]);
                 (void) unlink(path);

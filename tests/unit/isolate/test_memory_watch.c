@@ -96,7 +96,10 @@ static int open_world(void **state) {
         w->isolate.options = (IsolateOptions) { .event = w->event, .events = { .oversize = on_oversize, .userdata = w } };
         w->isolate.controllers = CGROUP_MEMORY;
         assert_return_code(support_init(&w->isolate), 0);
-        w->cell = (Cell) { .isolate = &w->isolate, .where = w->dir, .cgroup = w->dir, .dir_fd = -EBADF };
+        w->cell = (Cell) { .isolate = &w->isolate, .where = w->dir, .dir_fd = -EBADF };
+        for (size_t k = 0; k < _CELL_FILE_MAX; k++)
+                w->cell.files[k] = -EBADF;
+        assert_return_code(cgroup_cell_open(&w->cell, w->dir), 0);
         w->spec->limits.memory_restart = 100 * M;
         w->acts = true;
         crosses(w, 0);
@@ -111,6 +114,8 @@ static int close_world(void **state) {
 
         memory_watch_end(&w->cell);
         limit_watch_end(&w->cell);
+        cgroup_cell_close(&w->cell);
+        free(w->cell.cgroup);
         for (size_t k = 0; k < ARRAY_SIZE(files); k++) {
                 _cleanup_free_ char *path = path_join(w->dir, files[k]);
                 (void) unlink(path);

@@ -9,6 +9,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <sys/wait.h>
+#include <sys/xattr.h>
 
 #include <cmocka.h>
 
@@ -35,6 +36,7 @@ static sd_event *event;
 static Isolate *isolate;
 static uint64_t generation;
 static bool user;
+static const char invocation[] = "00000000000000000000000000000001", another[] = "00000000000000000000000000000002";
 
 /* ---- the manager's part ---- */
 
@@ -134,7 +136,7 @@ static void begin_with(Child *c, const ServiceSpec *spec, void (*act)(int gate))
         if (cell_new(isolate, &name, spec, c, &c->cell, &e) < 0)
                 fail_msg("cell_new: %s", e.message);
         spawn_child(c, act);
-        assert_int_equal(cell_place(c->cell, &c->main, "00000000000000000000000000000001"), 0);
+        assert_int_equal(cell_place(c->cell, &c->main, invocation), 0);
 }
 
 static void begin(Child *c, const ServiceSpec *spec) {
@@ -455,24 +457,31 @@ static void test_freed_in_every_state(void **state) {
         end(&c);
 }
 
+/* The daemon goes and comes again. */
+static void open_again(Child *c) {
+        _cleanup_error_ KlError e = {};
+
+        c->cell = cell_free(c->cell);
+        isolate = isolate_free(isolate);
+        assert_int_equal(open_isolate(&e), 0);
+}
+
 static void test_adopt(void **state) {
         _cleanup_(spec_freep) ServiceSpec *spec = make_spec("shop-a", "kept");
-        CellName name = { .ns = "shop-a", .service = "kept", .generation = generation + 1 };
+        CellName name = { .ns = "shop-a", .service = "kept", .generation = generation + 1, .invocation_id = invocation };
         _cleanup_free_ char *where = NULL;
-        _cleanup_error_ KlError e = {};
         Child c;
 
         run_child(&c, spec);
         where = strdup(cell_where(c.cell));
-        c.cell = cell_free(c.cell);
-        isolate = isolate_free(isolate);
-        assert_int_equal(open_isolate(&e), 0);
+        open_again(&c);
         assert_int_equal(cell_adopt(isolate, &name, where, &c.main, &c, &c.cell), 0);
         assert_true(cell_owns(c.cell, c.main.pid));
         assert_string_equal(cell_unit(c.cell), where);
         c.cell = cell_free(c.cell);
-        /* Its main process unknown: the cgroup is found where our slices are. */
-        assert_int_equal(cell_adopt(isolate, &name, where, NULL, &c, &c.cell), 0);
+        /* Its main process unknown: the cgroup is found where our slices are, whatever the books call it. */
+        assert_int_equal(cell_adopt(isolate, &name, "kingly-kept-0-99.scope", NULL, &c, &c.cell), 0);
+        assert_string_equal(cell_unit(c.cell), where);
         assert_int_equal(cell_populated(c.cell), 1);
         assert_int_equal(cell_watch_empty(c.cell), 0);
         assert_int_equal(cell_kill(c.cell), 0);
@@ -480,6 +489,44 @@ static void test_adopt(void **state) {
         end(&c);
         wait_unit_gone(where);
         assert_int_equal(cell_adopt(isolate, &name, where, NULL, &c, &c.cell), -ENOENT);
+}
+
+/* A scope that has the name, and is another run's. */
+static void test_adopt_none_of_anothers(void **state) {
+        _cleanup_(spec_freep) ServiceSpec *spec = make_spec("default", "kept");
+        CellName name = { .ns = "default", .service = "kept", .generation = generation + 1, .invocation_id = another };
+        PidRef self = PIDREF_NULL;
+        _cleanup_free_ char *where = NULL;
+        Child c;
+
+        run_child(&c, spec);
+        where = strdup(cell_where(c.cell));
+        open_again(&c);
+        assert_int_equal(cell_adopt(isolate, &name, where, NULL, &c, &c.cell), -ENOENT);
+        assert_int_equal(cell_adopt(isolate, &name, where, &c.main, &c, &c.cell), -ENOENT);
+        self.pid = getpid();
+        assert_int_equal(cell_adopt(isolate, &name, where, &self, &c, &c.cell), -ENOENT);
+        name.invocation_id = invocation;
+        assert_int_equal(cell_adopt(isolate, &name, where, &c.main, &c, &c.cell), 0);
+        end(&c);
+}
+
+/* One that an earlier version began has no mark. Where its main process lives in it, it gets one. */
+static void test_adopt_unmarked(void **state) {
+        _cleanup_(spec_freep) ServiceSpec *spec = make_spec("default", "kept");
+        CellName name = { .ns = "default", .service = "kept", .generation = generation + 1, .invocation_id = invocation };
+        _cleanup_free_ char *where = NULL;
+        Child c;
+
+        run_child(&c, spec);
+        where = strdup(cell_where(c.cell));
+        assert_int_equal(removexattr(cell_cgroup(c.cell), "user.kingly.invocation_id"), 0);
+        open_again(&c);
+        assert_int_equal(cell_adopt(isolate, &name, where, NULL, &c, &c.cell), -ENOENT);
+        assert_int_equal(cell_adopt(isolate, &name, where, &c.main, &c, &c.cell), 0);
+        open_again(&c);
+        assert_int_equal(cell_adopt(isolate, &name, where, NULL, &c, &c.cell), 0);
+        end(&c);
 }
 
 static void eat(int gate) {
@@ -551,7 +598,7 @@ static usec_t start_many(Child *many, size_t n, const ServiceSpec *spec) {
         }
         begun = now_usec(CLOCK_MONOTONIC);
         for (size_t k = 0; k < n; k++)
-                assert_int_equal(cell_place(many[k].cell, &many[k].main, "00000000000000000000000000000001"), 0);
+                assert_int_equal(cell_place(many[k].cell, &many[k].main, invocation), 0);
         return begun;
 }
 
@@ -726,7 +773,8 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 TEST(test_places_and_limits), TEST(test_namespace_has_a_slice), TEST(test_live_limits), TEST(test_io_limit),
                 TEST(test_no_such_device), TEST(test_name_taken), TEST(test_same_name_in_two_namespaces), TEST(test_stopped_from_outside),
-                TEST(test_child_dies_at_the_gate), TEST(test_freed_in_every_state), TEST(test_adopt), TEST(test_out_of_memory_is_seen),
+                TEST(test_child_dies_at_the_gate), TEST(test_freed_in_every_state), TEST(test_adopt),
+                TEST(test_adopt_none_of_anothers), TEST(test_adopt_unmarked), TEST(test_out_of_memory_is_seen),
                 TEST(test_many_at_once), TEST(test_reexec_during_starts), TEST(test_without_a_bus),
         };
         _cleanup_error_ KlError e = {};

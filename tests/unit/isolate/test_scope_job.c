@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <sys/xattr.h>
 
 #include <cmocka.h>
 
@@ -399,6 +400,62 @@ static void test_name_taken_twice(void **state) {
         end(&c);
 }
 
+static void act_on_all(Cell *cell) {
+        _cleanup_(spec_freep) ServiceSpec *spec = make_spec("default", "web");
+        pid_t *pids;
+        size_t n;
+
+        assert_int_equal(cell_apply(cell, spec, NULL), 0);
+        assert_int_equal(cell_signal(cell, SIGKILL), 0);
+        assert_int_equal(cell_kill(cell), 0);
+        cell_end_beside(cell);
+        assert_int_equal(cell_populated(cell), 0);
+        assert_int_equal(cell_pids(cell, &pids, &n), 0);
+        assert_int_equal(n, 0);
+        free(pids);
+}
+
+/* A daemon that is itself in a scope of that name has its children begin there. */
+static void test_name_taken_where_we_live(void **state) {
+        _cleanup_(spec_freep) ServiceSpec *spec = make_spec("default", "web");
+        _cleanup_free_ char *path = path_join(fake.root, "kingly-web-0-1.scope");
+        static const char other[] = "00000000000000000000000000000002";
+        Child c;
+
+        if (!cgroups)
+                skip();
+        SCRIPT(ANSWER_EXISTS, ANSWER_DONE);
+        begin(&c, spec, 1);
+        move_process("kingly-web-0-1.scope", c.main.pid);
+        assert_int_equal(setxattr(path, "user.kingly.invocation_id", other, strlen(other), 0), 0);
+        wait_for(&c.placed);
+        assert_int_equal(c.error, 0);
+        assert_string_not_equal(cell_unit(c.cell), "kingly-web-0-1.scope");
+        end(&c);
+        assert_int_equal(cgroup_remove(path), 0);
+}
+
+/* The scope has gone, and another daemon's has its name and its path: nothing that is done to ours is done to that. */
+static void test_name_of_another_now(void **state) {
+        Child c, stranger = { .main = PIDREF_NULL };
+
+        if (!cgroups)
+                skip();
+        SCRIPT(ANSWER_DONE);
+        start_one(&c, "default", "web");
+        assert_int_equal(cell_kill(c.cell), 0);
+        assert_int_equal(waitpid(c.main.pid, NULL, 0), c.main.pid);
+        assert_int_equal(cgroup_remove(cell_cgroup(c.cell)), 0);
+        spawn_child(&stranger);
+        move_process(cell_unit(c.cell), stranger.main.pid);
+        act_on_all(c.cell);
+        settle();
+        assert_int_equal(fake.live, 0);
+        assert_int_equal(waitpid(stranger.main.pid, NULL, WNOHANG), 0);
+        c.main = stranger.main;
+        end(&c);
+}
+
 static void test_property_is_dropped_and_named(void **state) {
         _cleanup_(spec_freep) ServiceSpec *spec = make_spec("default", "web");
         _cleanup_strv_ char **unenforced = NULL;
@@ -785,8 +842,9 @@ static void test_name_is_unit(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                TEST(test_placed), TEST(test_name_taken_once), TEST(test_name_taken_twice), TEST(test_property_is_dropped_and_named),
-                TEST(test_property_that_is_needed), TEST(test_property_nobody_sent), TEST(test_job_that_fails),
+                TEST(test_placed), TEST(test_name_taken_once), TEST(test_name_taken_twice), TEST(test_name_taken_where_we_live),
+                TEST(test_name_of_another_now), TEST(test_property_is_dropped_and_named), TEST(test_property_that_is_needed),
+                TEST(test_property_nobody_sent), TEST(test_job_that_fails),
                 TEST(test_process_is_elsewhere), TEST(test_refusals),
                 TEST(test_bus_is_full_for_a_moment), TEST(test_window), TEST(test_dies_with_the_answer_under_way), TEST(test_connection_that_breaks),
                 TEST(test_signals_that_were_lost), TEST(test_stopped_by_a_job), TEST(test_asked_who_stopped_it), TEST(test_live_limits),
