@@ -42,7 +42,10 @@ static int open_journal(const Instance *i, const LogStart *start, const char *po
                 journal_reader_filter(s->journal, journal_entry_ours, s);
         if (position && startswith(position, "j:"))
                 return journal_reader_seek_cursor(s->journal, position + 2);
-        return start->since ? journal_reader_seek_time(s->journal, start->since) : journal_reader_seek_tail(s->journal, start->lines);
+        if (start->since)
+                return journal_reader_seek_time(s->journal, start->since);
+        s->left = start->lines;
+        return journal_reader_seek_tail(s->journal, start->lines);
 }
 
 static int open_file(const Instance *i, const LogStart *start, const char *position, LogSource *s) {
@@ -63,7 +66,10 @@ static int open_file(const Instance *i, const LogStart *start, const char *posit
                 r = log_position_parse(position, &p);
                 return r < 0 ? r : log_reader_seek_position(s->file, &p);
         }
-        return start->since ? log_reader_seek_time(s->file, start->since) : log_reader_seek_tail(s->file, start->lines);
+        if (start->since)
+                return log_reader_seek_time(s->file, start->since);
+        s->left = start->lines;
+        return log_reader_seek_tail(s->file, start->lines);
 }
 
 static bool to_journal(const Instance *i) {
@@ -97,7 +103,7 @@ int log_source_open(const Instance *i, const LogStart *start, LogSource **ret) {
         if (!s)
                 return -ENOMEM;
         *s = (LogSource) { .ns = strdup(spec->ns), .name = strdup(spec->name), .several = service_count(i->service) > 1,
-                           .merged = !to_journal(i) && spec->log.merge, .daemon = i->service->manager->places.id };
+                           .merged = !to_journal(i) && spec->log.merge, .left = UINT64_MAX, .daemon = i->service->manager->places.id };
         s->key = s->merged ? text_printf("%s/%s", spec->ns, spec->name) : text_printf("%s/%s:%u", spec->ns, spec->name, i->index);
         if (!s->ns || !s->name || !s->key || log_source_want(s, i->index) < 0)
                 return -ENOMEM;

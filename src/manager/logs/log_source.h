@@ -15,6 +15,7 @@ typedef struct LogSource {
         bool several;                    /* instances are called "web:0" */
         LogReader *file;
         uint64_t end_ino, end_offset;    /* how far the file was written when it was opened */
+        uint64_t left;                   /* records that make up the number of lines that was asked for; else no limit */
         JournalReader *journal;
         const char *daemon;              /* our id, borrowed of the manager */
         LogRecord record;                /* the one read ahead */

@@ -57,6 +57,16 @@ static bool too_late(const LogStream *s, LogSource *source) {
         return p.ino == source->end_ino && p.offset > source->end_offset;
 }
 
+/* What is written while its last N lines are looked for does not make them more than N. */
+static bool one_too_many(const LogStream *s, LogSource *source) {
+        if (s->follow)
+                return false;
+        if (source->left == 0)
+                return true;
+        source->left--;
+        return false;
+}
+
 /* Reads ahead. A source that had nothing is not asked again in the same turn: with thousands of files that would be most of the work. */
 static int peek(LogStream *s, LogSource *source) {
         int r;
@@ -67,7 +77,7 @@ static int peek(LogStream *s, LogSource *source) {
         if (r == LOG_READER_BUSY)
                 return r;
         source->dry = r <= 0;
-        if (r > 0 && too_late(s, source)) {
+        if (r > 0 && (too_late(s, source) || one_too_many(s, source))) {
                 source->has = false;
                 source->done = true;
         }
