@@ -50,12 +50,19 @@ _unused_ static void wait_for(int fd, short events) {
         assert_int_equal(poll(&p, 1, PATIENCE), 1);
 }
 
-_unused_ static int listen_inet(void) {
+/* Refuses until it listens, and nobody else can have its port. */
+_unused_ static int bind_inet(void) {
         struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
         int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
         assert_true(fd >= 0);
         assert_return_code(bind(fd, (struct sockaddr *) &a, sizeof(a)), errno);
+        return fd;
+}
+
+_unused_ static int listen_inet(void) {
+        int fd = bind_inet();
+
         assert_return_code(listen(fd, 512), errno);
         return fd;
 }

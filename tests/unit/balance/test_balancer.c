@@ -69,14 +69,15 @@ static void test_affinity(void **state) {
 
 /* Who refuses is passed over, said to be in trouble, tried again, and said to be well again. */
 static void test_refusal(void **state) {
-        Rig r = rig_inet();
-        struct sockaddr_storage address;
-        socklen_t size = sizeof(address);
+        Rig r = rig_new(listen_inet, bind_inet, BALANCE_ROUND_ROBIN);
         int fds[8], fd;
         Packet p;
 
-        assert_return_code(getsockname(r.backs[0], (struct sockaddr *) &address, &size), errno);
-        fd_close(r.backs[0]);
+        assert_return_code(listen(r.backs[1], 8), errno);
+        rig_start(&r, 0);
+        tell_back(&r, 0, BACK_ACTIVE);
+        tell_back(&r, 1, BACK_ACTIVE);
+        settle(&r);
         for (unsigned i = 0; i < 4; i++) {
                 fds[2 * i] = client_new(&r);
                 fds[2 * i + 1] = take(&r, 1);
@@ -87,10 +88,7 @@ static void test_refusal(void **state) {
         assert_int_equal(p.trouble.error, ECONNREFUSED);
         assert_true(counts(&r, 1).failed >= 1);
         assert_int_equal(counts(&r, 1).trouble, ECONNREFUSED);
-        r.backs[0] = fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-        (void) setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int) { 1 }, sizeof(int));
-        assert_return_code(bind(fd, (struct sockaddr *) &address, size), errno);
-        assert_return_code(listen(fd, 512), errno);
+        assert_return_code(listen(r.backs[0], 8), errno);
         tell_back(&r, 1, BACK_DOWN); /* so that the first must be tried */
         fd = client_new(&r);
         fd_close(take(&r, 0));
