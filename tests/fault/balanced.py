@@ -93,11 +93,14 @@ class Balanced:
     def heard_of(self, *kinds):
         return [e for e in self.jsonl("events", "-n", "1000") if e["kind"] in kinds]
 
+    def trouble_is_told(self):
+        return self.front().get("failed") or self.heard_of("balancer-died", "balance-trouble") or self.insist("logs", "web-balancer").out.strip()
+
     def talk(self):
-        """Some requests; if any failed, there is something to be found of it."""
+        """Some requests; if any failed, there is something to be found of it, when the manager has heard."""
         failed = [size for size in SIZES if not self.request(size)]
-        if failed and not (self.front().get("failed") or self.heard_of("balancer-died", "balance-trouble") or self.insist("logs", "web-balancer").out.strip()):
-            raise Broken(f"requests of {failed} bytes failed, and nothing is told of it")
+        if failed:
+            wait_for(f"anything to be told of requests of {failed} bytes that failed", self.trouble_is_told)
         return failed
 
     def well(self):
@@ -127,8 +130,8 @@ class Balanced:
         wait_for("all to be well in the end", lambda: self.well() and not self.talk())
         victim, _, _, what = self.board.armed
         loud = LOUD.get((victim, self.odd())) if what == "kill" and self.board.fired and not early else None
-        if loud and not self.heard_of(loud):
-            raise Broken(f"{victim} was killed, and no event {loud} tells of it")
+        if loud:
+            wait_for(f"an event {loud} that tells of {victim}, which was killed", lambda: self.heard_of(loud))
         self.settle()
         self.expected = {"probed.0": False}
         self.insist("stop", "all", ends=["probed.0"])
