@@ -128,14 +128,15 @@ static int add_front(Service *s, uint32_t id, int fd, ClusterFront **ret) {
         return 0;
 }
 
+/* In the order of socket_close_one(), for its reason. */
 static void close_front(Service *s, ClusterFront *f) {
         char name[HELD_SIZE];
 
-        front_name(s, f->id, name);
-        (void) link_drop(s->manager->link, name);
         balance_socket_gone(s, f->id);
         if (file_is_ours(f))
                 (void) unlink(f->path);
+        front_name(s, f->id, name);
+        (void) link_drop(s->manager->link, name);
         (void) shutdown(f->fd, SHUT_RDWR);
         fd_close(f->fd);
         free(f->path);

@@ -82,15 +82,16 @@ int socket_add_open(Service *s, const SocketSpec *spec, unsigned instance, int f
 
 /* ---- closing ---- */
 
+/* The file goes first: whoever dies in between leaves it to the next manager, to which the keeper gives the socket as long as it holds it. */
 void socket_close_one(Service *s, size_t k, bool silence) {
         OpenSocket *o = s->sockets->items + k;
         char name[SOCKET_HELD_SIZE];
 
-        socket_held_name(s, &o->spec, o->instance, name);
-        (void) link_drop(s->manager->link, name);
         if (socket_balanced(&o->spec))
                 balance_socket_gone(s, sockets_front(s, &o->spec));
         socket_unlink(&o->spec, &o->file);
+        socket_held_name(s, &o->spec, o->instance, name);
+        (void) link_drop(s->manager->link, name);
         if (silence)
                 (void) shutdown(o->fd, SHUT_RDWR);
         sd_event_source_disable_unref(o->source);
