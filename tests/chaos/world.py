@@ -106,8 +106,11 @@ class World:
         return open(self.log_path, errors="replace").read()
 
     def kingctl(self, *arguments, timeout=4 * PATIENCE):
-        r = Result(subprocess.run([os.path.join(BIN, "kingctl"), *arguments, "--no-autostart"], env=self.environment, capture_output=True, text=True,
-                                  errors="replace", timeout=timeout))
+        try:
+            r = Result(subprocess.run([os.path.join(BIN, "kingctl"), *arguments, "--no-autostart"], env=self.environment, capture_output=True, text=True,
+                                      errors="replace", timeout=timeout))
+        except subprocess.TimeoutExpired as e:
+            raise Broken(f"kingctl {' '.join(arguments)} hangs, after {e.stdout or b''!r} {e.stderr or b''!r}") from None
         if any(s in r.err for s in SANITIZERS):
             raise Broken(f"kingctl {' '.join(arguments)}: a sanitizer has something to say: {r}")
         if r.code < 0:
