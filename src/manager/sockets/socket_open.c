@@ -180,16 +180,17 @@ static int tune_file(const SocketSpec *s, const SocketAddress *a, const Identity
 }
 
 int socket_file(const SocketSpec *s, SocketFile *ret) {
-        _cleanup_fd_ int fd = -EBADF;
         SocketAddress a;
         struct stat st;
 
         *ret = (SocketFile) {};
         if (socket_address_parse(s->listen, &a, NULL) < 0 || a.family != SOCKET_PATH)
                 return 0;
-        fd = open_file(a.path, &st);
-        if (fd < 0)
-                return fd;
+        /* Without a descriptor: there may be none left, and the file would stay behind for want of it. */
+        if (lstat(a.path, &st) < 0)
+                return -errno;
+        if (!S_ISSOCK(st.st_mode))
+                return -ENOTSOCK;
         *ret = (SocketFile) { .device = st.st_dev, .inode = st.st_ino };
         return 0;
 }
