@@ -232,9 +232,10 @@ static int on_io(sd_event_source *source, int fd, uint32_t revents, void *userda
         connection_flush(c);
         if (may_read(c) && (revents & (EPOLLIN | EPOLLHUP | EPOLLERR)))
                 connection_read(c);
-        connection_drained(c);
         connection_serve(c);
         connection_flush(c);
+        /* Last: what went out until now may have been all, and then nobody would ask again. */
+        connection_drained(c);
         share_spend(c);
         connection_settle(c);
         return 0;

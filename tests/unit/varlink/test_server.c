@@ -295,6 +295,47 @@ static void slow_reader(void **state) {
         close(fd);
 }
 
+static void take_all(int fd) {
+        char chunk[65536];
+
+        while (recv(fd, chunk, sizeof(chunk), MSG_DONTWAIT) > 0)
+                ;
+}
+
+/* A client that reads while the server sends to it: once the socket was full as often as `refusals` says, it never is again. */
+static struct {
+        int fd;
+        unsigned refusals;
+} reader = { .fd = -EBADF };
+
+ssize_t send(int fd, const void *p, size_t n, int flags) {
+        ssize_t k;
+
+        while ((k = sendto(fd, p, n, flags, NULL, 0)) < 0 && errno == EAGAIN && reader.fd >= 0 && reader.refusals == 0)
+                take_all(reader.fd);
+        if (k < 0 && errno == EAGAIN && reader.fd >= 0)
+                reader.refusals--;
+        return k;
+}
+
+/* What waited goes out all at once, behind the look whether the stream may go on: nothing is left that would have anybody look again. */
+static void reader_that_catches_up(void **state) {
+        Service *s = *state;
+        int fd = service_connect(s);
+        unsigned paused;
+
+        put_text(fd, "{\"method\":\"io.kingly.Manager.Stream\",\"more\":true}");
+        settle(s);
+        paused = s->left;
+        take_all(fd);
+        reader.refusals = 1;
+        reader.fd = fd;
+        settle(s);
+        reader.fd = -EBADF;
+        assert_true(s->left < paused);
+        close(fd);
+}
+
 static void flood_is_cut_off(void **state) {
         Service *s = *state;
         int fd = service_connect(s), other = service_connect(s);
@@ -493,6 +534,7 @@ int main(void) {
                 TEST(gone_clients),
                 TEST(deaf_client),
                 TEST(slow_reader),
+                TEST(reader_that_catches_up),
                 TEST(flood_is_cut_off),
                 TEST(unread_replies_hold_up_calls),
                 TEST(huge_messages),
