@@ -8,6 +8,23 @@ from test_survival import named
 COUNT = "#!/bin/sh\nn=0\nwhile :; do echo line $n; n=$((n+1)); sleep 0.005; done\n"
 
 
+def shared(pid):
+    """What it has open that another process is to hold as well: files, pipes, sockets with an address. What lies between two programs has none; programs
+    that were replaced are the keeper's alone."""
+    between = {f"socket:[{words[6]}]" for words in map(str.split, open("/proc/net/unix")) if len(words) < 8}
+    targets = {os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd")}
+    return {t for t in targets if t.startswith("/memfd:") or not (t.startswith("anon_inode:") or t.endswith(" (deleted)"))} - between
+
+
+def heir_of(keeper):
+    """The heir, when it has been given everything; None before."""
+    heir = next((pid for pid in named(keeper, "kingd") if b"--heir" in command_line(pid)), None)
+    try:
+        return heir if heir and shared(keeper) - shared(heir) <= {os.readlink(f"/proc/{keeper}/exe")} else None
+    except FileNotFoundError:       # one of them has gone, or has closed something, as it was looked at
+        return None
+
+
 class Deaths(Scenario):
     def setUp(self):
         super().setUp()
@@ -40,9 +57,7 @@ class Deaths(Scenario):
         return heir
 
     def await_heir(self):
-        def found():
-            return next((pid for pid in named(self.keeper(), "kingd") if b"--heir" in command_line(pid)), None)
-        return wait_for("an heir", found)
+        return wait_for("an heir that has everything", lambda: heir_of(self.keeper()))
 
     def numbers(self, service, instance=0):
         path = f"{self.home}/logs/{service}.{instance}.log"

@@ -1,5 +1,5 @@
 """What happens at the edges: no space, no room in a socket, very many, very long."""
-import json, os, signal, subprocess, time
+import contextlib, json, os, signal, subprocess, time
 from client import Client, Error
 from kingly import BIN, Scenario, alive, wait_for
 
@@ -42,8 +42,8 @@ class Limits(Scenario):
 
         def crash():
             pid = self.row("web")["pid"]
-            if pid:
-                os.kill(pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL) if pid else None
             return problem()
         wait_for("the problem to be told", crash)
         self.until("web", state="running")

@@ -45,6 +45,7 @@ class Memory(Scenario):
         self.assertIn("2 runs in a row used more than limits.memory_restart (60M) soon after their start", status)
         self.assertIn("raise the limit", status)
         # A new manager knows how often, and goes on waiting.
+        self.write_books()
         self.replace_manager()
         self.assertEqual(self.row("web")["state"], "waiting")
         self.assertEqual(self.row("small")["restarts"], 0)

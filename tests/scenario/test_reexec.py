@@ -1,7 +1,8 @@
 """The daemon executes other programs in its place: the same process, the same children, nothing lost; and goes back where they do not come up.
 The programs that are put there are made by the build (tests/tests.mk): another version, one of another table, one that falls."""
 import json, os, re, signal, socket, sqlite3, subprocess, threading, time
-from kingly import BIN, PATIENCE, Scenario, alive, command_line, install, named, start_time, wait_for
+from kingly import BIN, PATIENCE, Scenario, alive, install, named, start_time, wait_for
+from test_keeper_death import heir_of
 
 OTHERS = os.path.join(BIN, "../tests/upgrade")
 PROGRAMS = ("kingd", "kingd-manager", "kingd-logger")
@@ -273,13 +274,14 @@ class WithHeir(Upgrade):
         self.addCleanup(lambda: self.ok("shutdown") if self.kingctl("ping", "--no-autostart").code == 0 else None)
 
     def heir(self):
-        return wait_for("an heir", lambda: next((p for p in named(self.keeper(), "kingd") if b"--heir" in command_line(p)), None))
+        return wait_for("an heir that has everything", lambda: heir_of(self.keeper()))
 
     def test_the_heir_is_of_the_new_program_then(self):
         before, heir = self.count(), self.heir()
         self.install()
         self.ok("reexec")
         wait_for("its new program", lambda: os.path.samefile(f"/proc/{heir}/exe", os.path.join(self.bin, "kingd")))
+        self.assertEqual(self.heir(), heir)
         self.more_lines()
         for name in PROGRAMS:                         # what it goes on with are the programs that it knows
             os.unlink(os.path.join(self.bin, name))

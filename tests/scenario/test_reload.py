@@ -77,6 +77,7 @@ class Reload(Scenario):
         self.until("web", state="reloading")
         wait_for("the signal", self.lines)
         self.assertEqual(self.row("web")["state"], "reloading")
+        self.write_books()
         self.replace_manager()                                     # who goes on waiting
         self.assertEqual(self.row("web")["state"], "reloading")
         os.unlink(f"{self.home}/hold")
