@@ -103,11 +103,12 @@ static int listener_pause(Listener *l, usec_t usec) {
         return 0;
 }
 
-/* Others who come and go without end get a quarter of the time at most. */
+/* Others who come and go without end get a quarter of the time at most. Ours, not the machine's: everybody waits here, and where the processor is scarce
+ * nobody is to wait for that as well. */
 static int listener_rest(Listener *l, usec_t begun) {
         usec_t now = now_usec(CLOCK_MONOTONIC);
 
-        l->until = usec_add(MAX(l->until, now), 3 * (now - begun));
+        l->until = usec_add(MAX(l->until, now), 3 * (now_usec(CLOCK_THREAD_CPUTIME_ID) - begun));
         return l->until <= usec_add(now, SHARE_SLACK) ? 0 : listener_pause(l, l->until - now);
 }
 
@@ -143,7 +144,7 @@ static int accept_scarce(Listener *l) {
 }
 
 static int on_accept(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
-        usec_t begun = now_usec(CLOCK_MONOTONIC);
+        usec_t begun = now_usec(CLOCK_THREAD_CPUTIME_ID);
         Listener *l = userdata;
         bool strangers = false;
 
