@@ -6,7 +6,7 @@
 #include "base/fd.h"
 #include "varlink/internal.h"
 
-#define ACCEPT_BATCH 16
+#define ACCEPT_BATCH 128      /* between two all who are in have a turn: with a crowd of them, who waits at the door waits for few of those */
 #define ACCEPT_RETRY USEC_PER_SEC
 
 struct Listener {

@@ -50,7 +50,7 @@ class Propagation(Scenario):
     def test_a_failure_that_is_restarted_takes_along(self):
         before = self.shop(restart=True)
         os.kill(before["db"], signal.SIGKILL)
-        wait_for("all of them again", lambda: self.notes()[-3:] == ["+db", "+api", "+web"])
+        wait_for("all of them again", lambda: [n for n in self.notes() if n[0] == "+"] == ["+db", "+api", "+web"])     # web may be told last of all
         for name in ("db", "api", "web", "alone"):
             self.until(name, state="running")
         after = self.pids("db", "api", "web", "alone")
