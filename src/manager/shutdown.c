@@ -6,6 +6,7 @@
 #include "manager/books/books.h"
 #include "manager/books/reexec.h"
 #include "manager/events.h"
+#include "manager/life/control.h"
 #include "manager/life/instance.h"
 #include "manager/life/service.h"
 #include "manager/link.h"
@@ -34,7 +35,7 @@ static bool all_down(const Manager *m) {
         for (size_t k = 0; k < m->n_order; k++)
                 if (!service_settled(m->order[k]))
                         return false;
-        return true;
+        return control_settled(m);
 }
 
 void shutdown_advance(Manager *m) {

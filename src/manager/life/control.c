@@ -49,10 +49,17 @@ Instance *control_of_pid(const Manager *m, pid_t pid) {
 
 /* ---- the end ---- */
 
+/* It may execute already, but the keeper has not said which process it is: without that a session cannot find what it has started. */
+static bool unmet(const Control *c) {
+        return !c->pending && !c->gated && c->pid == 0;
+}
+
 /* main_alive: the keeper has not said that it ended. */
 static void end_tree(Control *c, bool main_alive) {
         Manager *m = c->instance->service->manager;
 
+        if (main_alive && unmet(c) && control_leave_unmet(c))
+                return;
         if (main_alive && !c->pending)
                 (void) link_signal(m->link, c->run, SIGKILL, WIRE_TO_MAIN);
         if (!c->cell)
@@ -237,8 +244,10 @@ void control_spawned(Manager *m, const WireSpawned *p) {
         char invocation[33];
         int r;
 
-        if (!c)
+        if (!c) {
+                control_remains_spawned(m, p);
                 return;
+        }
         c->pid = p->pid;
         hex_encode(invocation, c->invocation, sizeof c->invocation);
         r = cell_place(c->cell, &main, invocation);
@@ -267,8 +276,10 @@ void control_spawn_failed(Manager *m, const WireFailed *p) {
         Control *c = control_find(m, p->run);
         char why[200];
 
-        if (!c)
+        if (!c) {
+                control_remains_failed(m, p->run);
                 return;
+        }
         snprintf(why, sizeof why, "cannot %s %s: %s", wire_stage_name(p->stage), p->stage == STAGE_EXEC ? c->command[0] : "",
                  p->stage == STAGE_KILLED ? signal_name(p->error) : strerror(p->error));
         fail(c, p->stage == STAGE_KILLED ? -ECANCELED : -p->error, instance_failure_permanent(p), why, false);

@@ -42,6 +42,7 @@ int control_start(Instance *i, const ControlRequest *r, ControlDone done, void *
 Control *control_cancel(Control *c);
 void control_cancel_all(Instance *i);      /* of an instance that is to be freed: done is not called */
 void control_free_all(Manager *m);         /* kills what there is */
+bool control_settled(const Manager *m);    /* all that was given up has been killed: none waits for the keeper to say which process it is */
 
 /* ---- for link.c, runs.c and spawn.c: a run that is no instance's may be a control process's ---- */
 

@@ -28,6 +28,10 @@ struct Control {
 
 /* Takes the cell, whose processes were killed: it is cleaned when it is empty. */
 void control_leave_remains(Manager *m, Cell *cell);
+/* Takes c's cell until the keeper has said which process it is, and kills all of it then. False: out of memory, nothing was taken. */
+bool control_leave_unmet(Control *c);
+void control_remains_spawned(Manager *m, const WireSpawned *p);   /* nobody's Control: what was given up before, or a stranger's */
+void control_remains_failed(Manager *m, uint64_t run);            /* likewise: it never executed */
 void control_free_remains(Manager *m);
 
 /* A pipe for what a quiet one says; its last CONTROL_OUTPUT_MAX bytes are kept. 0 or -errno. */
