@@ -1,6 +1,7 @@
 """Restart policy, readiness, dependencies, stopping: the decisions, seen on living processes."""
 import json, os, signal, time
-from kingly import PATIENCE, Scenario, alive, wait_for
+from after_clone import AfterClone
+from kingly import ISOLATION, PATIENCE, Scenario, alive, wait_for
 
 NOTIFIER = '''#!/usr/bin/env python3
 import os, socket, sys, time
@@ -97,6 +98,35 @@ class Lifecycle(Scenario):
         with open(gate, "w") as f:
             f.write("go\n")
         self.until("fd", state="running", ready=True)
+
+    def ready_before_the_keeper_speaks(self, k):
+        """Its word has been read when the daemon answers: what services say comes before what clients want. Returns its pid."""
+        if ISOLATION == "scope":
+            self.not_applicable("nothing executes before the keeper has said which process it is")
+        script = self.script("fd", f"#!/bin/sh\neval \"echo up >&$READY_FD\"\necho $$ > {self.home}/said\nexec sleep 1000\n")
+        said = os.path.join(self.home, "said")
+        self.apply({"fd": {"command": [script], "ready": {"by": "fd", "timeout": "10m"}}}, "--no-wait")
+        k.stop()
+        pid = int(wait_for("its word", lambda: os.path.exists(said) and open(said).read()))
+        self.assertTrue(self.answers())
+        return pid
+
+    def started_once(self, pid):
+        row = self.until("fd", state="running", ready=True)
+        self.assertEqual(row["pid"], pid)
+        self.assertEqual([e["message"] for e in self.events("fd") if e["kind"] == "started"], [f"started, pid {pid}"])
+
+    def test_ready_before_the_keeper_has_said_which_process_it_is(self):
+        with AfterClone(self.daemon.pid) as k:
+            pid = self.ready_before_the_keeper_speaks(k)
+            self.assertEqual(self.row("fd")["state"], "starting")
+        self.started_once(pid)
+
+    def test_ready_to_a_manager_that_dies_before_the_keeper_has_said_which_process_it_is(self):
+        with AfterClone(self.daemon.pid) as k:
+            pid = self.ready_before_the_keeper_speaks(k)
+            os.kill(self.manager(), signal.SIGKILL)
+        self.started_once(pid)
 
     def test_watchdog(self):
         self.apply({"n": self.notifier("notify('READY=1')\nfor k in range(8):\n  time.sleep(0.05); notify('WATCHDOG=1')\ntime.sleep(1000)",

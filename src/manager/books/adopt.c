@@ -156,6 +156,7 @@ static int adopt_child(Instance *i, LinkChild *c, const StoredRun *v) {
                 return 0;
         if (i->lc.state == LC_PLACING && (c->exited || c->state == CHILD_EXECUTING))
                 instance_execed(m, i->run);
+        instance_ready_early(i);
         if (c->exited && i->lc.main_alive)
                 instance_record_exit(i, &c->exit);
         else if (c->state == CHILD_GATED || (i->lc.state == LC_KILLING && i->lc.main_alive))
@@ -183,6 +184,7 @@ static int adopt_orphan(Instance *i, const StoredRun *v) {
         instance_resume(i);
         if (i->lc.state == LC_PLACING)
                 instance_execed(i->service->manager, i->run);
+        instance_ready_early(i);
         return 0;
 }
 

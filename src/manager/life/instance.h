@@ -30,8 +30,9 @@ void instance_resume_hooks(Instance *i);
 /* From the keeper. */
 void instance_spawned(Manager *m, const WireSpawned *p);
 void instance_execed(Manager *m, uint64_t run);
-/* It said that it is ready, maybe before the keeper said that it executes. Recorded on return: it will not say so again. */
+/* It said that it is ready, maybe before the keeper said that it executes, or even which process it is. Recorded on return: it will not say so again. */
 void instance_ready(Instance *i);
+void instance_ready_early(Instance *i);     /* which process it is is known now: feeds what instance_ready() has kept until then */
 void instance_spawn_failed(Manager *m, const WireFailed *p);
 bool instance_failure_permanent(const WireFailed *p);           /* it would be refused again: a fault of the file, not of the moment */
 void instance_exited(Manager *m, const WireExited *p);

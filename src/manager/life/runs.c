@@ -34,6 +34,8 @@ void instance_spawned(Manager *m, const WireSpawned *p) {
         r = cell_place(i->cell, &i->main, invocation);
         if (r < 0)
                 instance_placed(m, i->cell, r, strerror(-r));
+        else
+                instance_ready_early(i);
 }
 
 /* Whose cell it is. One that waits to be removed is nobody's: its instance may be gone already. */
@@ -71,10 +73,31 @@ void instance_execed(Manager *m, uint64_t run) {
         instance_event(i, EV_EXECED);
 }
 
+/* Whoever is told that it runs is told its pid as well. */
+static bool keep_ready(Instance *i) {
+        Said *said = i->lc.state == LC_PLACING && i->main.pid == 0 ? said_of(i) : NULL;
+
+        if (!said)
+                return false;
+        said->ready = true;
+        books_mark_instance(i);
+        books_flush(i->service->manager);
+        return true;
+}
+
+void instance_ready_early(Instance *i) {
+        if (!i->said || !i->said->ready)
+                return;
+        i->said->ready = false;
+        instance_ready(i);
+}
+
 void instance_ready(Instance *i) {
         Manager *m = i->service->manager;
         LcState before = i->lc.state;
 
+        if (keep_ready(i))
+                return;
         if (i->lc.state == LC_PLACING)
                 instance_execed(m, i->run);
         instance_event(i, EV_READY);

@@ -109,7 +109,7 @@ bool main_process_told(Instance *i, const NotifyMessage *m, const NotifySource *
         pid_t before = i->main.pid;
         Said *said;
 
-        if (i->lc.state == LC_PLACING)
+        if (i->lc.state == LC_PLACING && before > 0)
                 instance_execed(i->service->manager, i->run);
         if (!i->lc.main_alive || i->lc.state < LC_STARTING || i->lc.state > LC_STOPPING)
                 return false;

@@ -36,6 +36,8 @@ char *said_text(const Instance *i) {
 
         if (!s)
                 return NULL;
+        if (s->ready)
+                (void) buffer_printf(&b, "READY=1\n");
         if (s->main_told)
                 (void) buffer_printf(&b, "MAINPID=%d\n", i->main.pid);
         if (s->access >= 0)
@@ -67,6 +69,7 @@ int said_recall(Instance *i, const char *text) {
         r = notify_parse(copy, n, &m);
         if (r < 0)
                 return r;
+        s->ready = m.ready;
         s->main_told = m.main_pid > 0;
         s->access = m.access;
         said_errors(i, &m);

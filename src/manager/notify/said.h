@@ -1,11 +1,12 @@
-/* What a run has said by sd_notify(3) that stays true of it until it ends: who its main process is, who is heard, what went wrong. It outlives the
- * manager in the books, in the words of sd_notify itself. */
+/* What a run has said by sd_notify(3) that stays true of it until it ends: who its main process is, who is heard, what went wrong; and that it is
+ * ready, by whatever means, while nobody knows yet which process that is. It outlives the manager in the books, in the words of sd_notify itself. */
 #pragma once
 
 #include "manager/manager.h"
 #include "model/notify.h"
 
 struct Said {
+        bool ready;                        /* and the keeper has not told of it: to be fed when it does */
         bool main_told;                    /* its main process is the one that it named */
         int access;                        /* NOTIFYACCESS=, a NotifyAccess; -1: not said */
         int error, exit_status;            /* ERRNO=, EXIT_STATUS=; -1: not said */
