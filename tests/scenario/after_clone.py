@@ -2,7 +2,7 @@
 import ctypes, os
 from kingly import wait_for
 
-PTRACE_CONT, PTRACE_DETACH, PTRACE_SEIZE, PTRACE_GETEVENTMSG = 7, 17, 0x4206, 0x4201
+PTRACE_CONT, PTRACE_DETACH, PTRACE_GETEVENTMSG, PTRACE_SEIZE, PTRACE_INTERRUPT = 7, 17, 0x4201, 0x4206, 0x4207
 FORK, VFORK, CLONE = 1, 2, 3      # PTRACE_EVENT_*; 1 << each is its PTRACE_O_TRACE*
 WALL = 0x40000000
 
@@ -17,10 +17,12 @@ def ptrace(request, pid, data=None):
 
 
 class AfterClone:
-    """with AfterClone(keeper) as k: something that has the keeper make a child; k.stop(); what is done meanwhile. The keeper goes on at the end. All of it in
-    one thread, which is the tracer."""
-    def __init__(self, keeper):
-        self.keeper = keeper
+    """with AfterClone(scenario) as k: something that has its keeper make a child; k.stop(); what is done meanwhile. The keeper goes on at the end. All of it
+    in one thread, which is the tracer."""
+    def __init__(self, scenario):
+        if scenario.isolation == "scope":
+            scenario.not_applicable("nothing executes before the keeper has said which process it is")
+        self.keeper = scenario.daemon.pid
 
     def __enter__(self):
         ptrace(PTRACE_SEIZE, self.keeper, 1 << FORK | 1 << VFORK | 1 << CLONE)
@@ -47,5 +49,7 @@ class AfterClone:
         ptrace(PTRACE_DETACH, child.value)
 
     def __exit__(self, *exception):
-        if self.stopped:
-            ptrace(PTRACE_DETACH, self.keeper)
+        if not self.stopped:
+            ptrace(PTRACE_INTERRUPT, self.keeper)
+            os.waitpid(self.keeper, WALL)
+        ptrace(PTRACE_DETACH, self.keeper)

@@ -1,7 +1,7 @@
 """hooks: commands around the life of a service; whatever they come to, and whoever dies meanwhile."""
 import os, signal, subprocess, time
 from after_clone import AfterClone
-from kingly import BIN, ISOLATION, PATIENCE, Scenario, alive, children, named, wait_for
+from kingly import BIN, PATIENCE, Scenario, alive, children, named, wait_for
 
 
 class Hooks(Scenario):
@@ -93,22 +93,20 @@ class Hooks(Scenario):
 
     def unheard_of(self, k):
         """A hook with a process of its own, both noted, of which the keeper has said nothing yet."""
-        if ISOLATION == "scope":
-            self.not_applicable("nothing executes before the keeper has said which process it is")
         hook = self.script("hook", f"#!/bin/sh\nsleep 5000 &\necho $$ $! >> {self.home}/note\nwait\n")
         self.apply({"web": {"command": "sleep 1000", "hooks": {"pre_start": [hook]}}}, "--no-wait")
         k.stop()
         return list(map(int, wait_for("the hook", self.lines)[0].split()))
 
     def test_stop_before_the_keeper_has_said_which_process_the_hook_is(self):
-        with AfterClone(self.daemon.pid) as k:
+        with AfterClone(self) as k:
             pids = self.unheard_of(k)
             self.ok("stop", "web")
             self.ok("delete", "web")
         wait_for("the end of both", lambda: not any(map(alive, pids)))
 
     def test_shutdown_before_the_keeper_has_said_which_process_the_hook_is(self):
-        with AfterClone(self.daemon.pid) as k:
+        with AfterClone(self) as k:
             pids = self.unheard_of(k)
             self.ok("stop", "web")
             client = subprocess.Popen([os.path.join(BIN, "kingctl"), "shutdown"], env=self.environment, stdout=subprocess.DEVNULL)
@@ -119,7 +117,7 @@ class Hooks(Scenario):
         wait_for("the end of both", lambda: not any(map(alive, pids)))
 
     def test_a_manager_that_dies_before_the_keeper_has_said_which_process_the_hook_is(self):
-        with AfterClone(self.daemon.pid) as k:
+        with AfterClone(self) as k:
             pids = self.unheard_of(k)
             self.ok("stop", "web")
             self.write_books()

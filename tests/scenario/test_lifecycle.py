@@ -1,7 +1,7 @@
 """Restart policy, readiness, dependencies, stopping: the decisions, seen on living processes."""
 import json, os, signal, time
 from after_clone import AfterClone
-from kingly import ISOLATION, PATIENCE, Scenario, alive, wait_for
+from kingly import PATIENCE, Scenario, alive, wait_for
 
 NOTIFIER = '''#!/usr/bin/env python3
 import os, socket, sys, time
@@ -101,8 +101,6 @@ class Lifecycle(Scenario):
 
     def ready_before_the_keeper_speaks(self, k):
         """Its word has been read when the daemon answers: what services say comes before what clients want. Returns its pid."""
-        if ISOLATION == "scope":
-            self.not_applicable("nothing executes before the keeper has said which process it is")
         script = self.script("fd", f"#!/bin/sh\neval \"echo up >&$READY_FD\"\necho $$ > {self.home}/said\nexec sleep 1000\n")
         said = os.path.join(self.home, "said")
         self.apply({"fd": {"command": [script], "ready": {"by": "fd", "timeout": "10m"}}}, "--no-wait")
@@ -117,13 +115,13 @@ class Lifecycle(Scenario):
         self.assertEqual([e["message"] for e in self.events("fd") if e["kind"] == "started"], [f"started, pid {pid}"])
 
     def test_ready_before_the_keeper_has_said_which_process_it_is(self):
-        with AfterClone(self.daemon.pid) as k:
+        with AfterClone(self) as k:
             pid = self.ready_before_the_keeper_speaks(k)
             self.assertEqual(self.row("fd")["state"], "starting")
         self.started_once(pid)
 
     def test_ready_to_a_manager_that_dies_before_the_keeper_has_said_which_process_it_is(self):
-        with AfterClone(self.daemon.pid) as k:
+        with AfterClone(self) as k:
             pid = self.ready_before_the_keeper_speaks(k)
             os.kill(self.manager(), signal.SIGKILL)
         self.started_once(pid)
