@@ -245,7 +245,7 @@ static int claimed_stray(SessionCell *sc) {
         if (r < 0)
                 return r;
         for (size_t k = 0; k < l.n; k++)
-                if (l.items[k].exiting || session_claims(sc, &l.items[k].stat, l.items[k].invocation))
+                if (l.items[k].unformed || session_claims(sc, &l.items[k].stat, l.items[k].invocation))
                         return 1;
         return 0;
 }

@@ -11,7 +11,7 @@ typedef struct Stray {
         pid_t pid;
         ProcessStat stat;
         char invocation[INVOCATION_MAX];   /* INVOCATION_ID of its environment, "" without one or where it may not be read */
-        bool exiting;                      /* has given up its memory and with it its environment, but not its children yet */
+        bool unformed;                     /* has given up its memory and with it its environment, but not its children yet; or has none yet, as it executes */
 } Stray;
 typedef struct StrayList { Stray *items; size_t n; } StrayList;
 void stray_list_done(StrayList *l);

@@ -32,6 +32,7 @@ static int look_at(pid_t pid, ProcessStat *ret) {
         return r >= 0 ? process_living(ret) : error_is_want(r) ? r : 0;
 }
 
+/* 1: no environment is to be seen at all; 0: it was looked through, or may not be read; -errno as above. */
 static int process_invocation(pid_t pid, char ret[INVOCATION_MAX]) {
         _cleanup_free_ char *environment = NULL;
         char path[48];
@@ -42,7 +43,7 @@ static int process_invocation(pid_t pid, char ret[INVOCATION_MAX]) {
         snprintf(path, sizeof(path), "/proc/%d/environ", (int) pid);
         r = read_file_at(AT_FDCWD, path, ENVIRON_MAX, &environment, &size);
         if (r < 0)
-                return error_is_want(r) ? r : 0;
+                return error_is_want(r) ? r : r == -ESRCH;
         for (const char *e = environment; e < environment + size; e += strlen(e) + 1) {
                 const char *value = startswith(e, "INVOCATION_ID=");
 
@@ -51,7 +52,7 @@ static int process_invocation(pid_t pid, char ret[INVOCATION_MAX]) {
                         return 0;
                 }
         }
-        return 0;
+        return size == 0;
 }
 
 int session_main_alive(const SessionCell *sc) {
@@ -76,12 +77,14 @@ bool session_claims(const SessionCell *sc, const ProcessStat *stat, const char *
 
 /* ---- lists of candidates ---- */
 
-/* A process that is ending loses its memory first, then hands its children on, and becomes a zombie last. */
-static bool process_exiting(pid_t pid) {
-        char path[48], target[2];
+/* A process that is ending loses its memory first, then hands its children on, and becomes a zombie last; one that executes another program has no
+ * environment for a moment. 1: it is one of these, and cannot tell whose it is. */
+static int read_invocation(Stray *s) {
+        int r = process_invocation(s->pid, s->invocation);
 
-        snprintf(path, sizeof(path), "/proc/%d/exe", (int) pid);
-        return readlink(path, target, sizeof(target)) < 0 && errno == ENOENT;
+        if (r > 0 && process_formed(s->pid))
+                r = process_invocation(s->pid, s->invocation);
+        return r > 0 ? !process_formed(s->pid) : r;
 }
 
 static int stray_add(StrayList *l, pid_t pid, const ProcessStat *stat) {
@@ -92,11 +95,10 @@ static int stray_add(StrayList *l, pid_t pid, const ProcessStat *stat) {
                 return -ENOMEM;
         l->items = items;
         items[l->n] = (Stray) { .pid = pid, .stat = *stat };
-        r = process_invocation(pid, items[l->n].invocation);
+        r = read_invocation(items + l->n);
         if (r < 0)
                 return r;
-        items[l->n].exiting = !*items[l->n].invocation && process_exiting(pid);
-        l->n++;
+        items[l->n++].unformed = r > 0;
         return 0;
 }
 
@@ -137,9 +139,9 @@ static int strays_everywhere(const SessionIsolate *si, StrayList *ret) {
 }
 
 /* One reading of the keeper's children: adds those that are not in `seen` yet. 1 when there were such, so that the list must be read again:
- * what belonged to one that has ended in between is in the list only now. *ret_exiting: the last of the list is about to end, and was left out of
+ * what belonged to one that has ended in between is in the list only now. *ret_unformed: the last of the list cannot tell whose it is yet, and was left out of
  * `seen`. */
-static int strays_round(const SessionIsolate *si, uint64_t since, PidSet *seen, StrayList *l, bool *ret_exiting) {
+static int strays_round(const SessionIsolate *si, uint64_t since, PidSet *seen, StrayList *l, bool *ret_unformed) {
         _cleanup_free_ pid_t *pids = NULL;
         size_t n = 0;
         int r, any = 0;
@@ -147,7 +149,7 @@ static int strays_round(const SessionIsolate *si, uint64_t since, PidSet *seen, 
         r = process_children(si->isolate.options.keeper, &pids, &n);
         if (r < 0)
                 return r == -ESRCH ? 0 : r;
-        *ret_exiting = false;
+        *ret_unformed = false;
         for (size_t k = 0; k < n; k++) {
                 uint64_t key = (uint64_t) pids[k];
                 ProcessStat stat;
@@ -162,8 +164,8 @@ static int strays_round(const SessionIsolate *si, uint64_t since, PidSet *seen, 
                         r = stray_add(l, pids[k], &stat);
                         if (r < 0)
                                 return r;
-                        if (l->items[l->n - 1].exiting) {
-                                *ret_exiting = true;
+                        if (l->items[l->n - 1].unformed) {
+                                *ret_unformed = true;
                                 continue;
                         }
                 }
@@ -174,12 +176,12 @@ static int strays_round(const SessionIsolate *si, uint64_t since, PidSet *seen, 
         return any;
 }
 
-/* Those that were about to end, to be looked at anew. */
-static void drop_exiting(StrayList *l) {
+/* Those that could not tell, to be looked at anew. */
+static void drop_unformed(StrayList *l) {
         size_t kept = 0;
 
         for (size_t k = 0; k < l->n; k++)
-                if (!l->items[k].exiting)
+                if (!l->items[k].unformed)
                         l->items[kept++] = l->items[k];
         l->n = kept;
 }
@@ -187,20 +189,20 @@ static void drop_exiting(StrayList *l) {
 int strays_read(const SessionIsolate *si, uint64_t since, StrayList *ret) {
         _cleanup_(stray_list_done) StrayList l = {};
         _cleanup_pidset_ PidSet seen = {};
-        bool exiting = false;
+        bool unformed = false;
         int r;
 
         if (si->isolate.proc_scan)
                 return strays_everywhere(si, ret);
         /* At least twice: the list may miss one while others of it exit (proc(5), /proc/tid/children). */
         for (unsigned round = 0; round < PASSES; round++) {
-                drop_exiting(&l);
-                r = strays_round(si, since, &seen, &l, &exiting);
+                drop_unformed(&l);
+                r = strays_round(si, since, &seen, &l, &unformed);
                 if (r < 0)
                         return r;
                 if (r == 0 && round > 0)
                         break;
-                if (exiting)
+                if (unformed)
                         sched_yield();
         }
         *ret = l;
@@ -318,7 +320,7 @@ int session_members_pass(const SessionCell *sc, const StrayList *orphans, PidSet
 
                 if (session_claims(sc, &s->stat, s->invocation))
                         r = add_tree(s->pid, s->stat.start_time, all, ret);
-                else if (s->exiting && !everywhere) {
+                else if (s->unformed && !everywhere) {
                         undecided = true;
                         r = add_claimed_children(sc, s->pid, ret);
                 }

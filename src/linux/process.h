@@ -58,6 +58,9 @@ int process_pss(pid_t pid, uint64_t *ret);
 int process_children(pid_t pid, pid_t **ret, size_t *ret_n);
 /* Every pid in /proc, malloc'ed. */
 int process_all(pid_t **ret, size_t *ret_n);
+/* Whether it has arguments and an environment, be they empty (env_end of proc_pid_stat(5)): not in the middle of execve(2), when /proc shows neither, and
+ * no more when it ends. False also where the kernel hides it. */
+bool process_formed(pid_t pid);
 /* Looks for NAME=value in /proc/PID/environ; 1 equal, 0 not, -errno (ESRCH, EACCES). */
 int process_environ_has(pid_t pid, const char *name, const char *value);
 /* Its arguments and its environment as it was executed with, unless it has written over them since: a malloc'ed strv, empty for one that is

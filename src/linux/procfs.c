@@ -43,8 +43,8 @@ static uint64_t next_number(const char **s) {
         return v;
 }
 
-/* Fields 4 to 24 of proc_pid_stat(5), by their numbers there. */
-enum { STAT_PPID = 4, STAT_PGRP, STAT_SESSION, STAT_UTIME = 14, STAT_STIME, STAT_THREADS = 20, STAT_START = 22, STAT_RSS = 24, STAT_END };
+/* Fields 4 to 24 of proc_pid_stat(5), by their numbers there; and one that is far behind them. */
+enum { STAT_PPID = 4, STAT_PGRP, STAT_SESSION, STAT_UTIME = 14, STAT_STIME, STAT_THREADS = 20, STAT_START = 22, STAT_RSS = 24, STAT_END, STAT_ENV_END = 51 };
 
 static int stat_parse(const char *line, ProcessStat *ret) {
         /* The name may hold blanks and parentheses, so its end is the last parenthesis of the line. */
@@ -110,6 +110,20 @@ int process_stat(pid_t pid, ProcessStat *ret) {
         if (n < 0)
                 return proc_error(n);
         return stat_parse(line, ret);
+}
+
+bool process_formed(pid_t pid) {
+        char path[PROC_PATH_MAX], line[2048];
+        ssize_t n = read_file_into(AT_FDCWD, proc_path(path, pid, "stat"), line, sizeof(line));
+        const char *p = n < 0 ? NULL : strrchr(line, ')');
+        uint64_t value = 0;
+
+        if (!p || strlen(p) < 3)
+                return false;
+        p += 3;
+        for (unsigned field = STAT_PPID; field <= STAT_ENV_END; field++)
+                value = next_number(&p);
+        return value != 0;
 }
 
 uint64_t process_born(pid_t pid, usec_t before) {

@@ -341,6 +341,9 @@ static pid_t start_program(char *const *argv, char *const *env) {
         close(p[1]);
         assert_int_equal(read(p[0], &c, 1), 0);
         close(p[0]);
+        /* The pipe goes a moment before the environment comes. */
+        while (!process_formed(pid))
+                sched_yield();
         return pid;
 }
 
@@ -355,6 +358,7 @@ static void arguments_and_environment_of_others(void **state) {
         assert_int_equal(process_environ_has(pid, "INVOCATION", "abc"), 0);
         assert_int_equal(process_environ_has(pid, "EMPTY", ""), 1);
         assert_int_equal(process_environ_has(pid, "B", ""), 0);
+        assert_true(process_formed(pid));
         assert_int_equal(process_command_line(pid, 100, &line), 0);
         assert_string_equal(line, "sle\\x1b[1mep 1000 0");
         assert_int_equal(process_command_line(pid, 7, &cut), 0);
@@ -363,6 +367,7 @@ static void arguments_and_environment_of_others(void **state) {
         assert_string_equal(cut_more, "sle");
         kill(pid, SIGKILL);
         wait_zombie(pid);
+        assert_false(process_formed(pid));
         assert_int_equal(process_command_line(pid, 100, &zombie), 0);
         assert_string_equal(zombie, "[sleep]");
         assert_true(process_environ_has(pid, "A", "1") <= 0); /* nothing or ESRCH, as the kernel likes */
