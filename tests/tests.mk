@@ -111,7 +111,7 @@ check-unit: test-programs
 check-fuzz-corpus: test-programs
 	@tests/fuzz/run-corpora $(BUILD)/tests/fuzz
 # Where services live makes a difference to these; the rest does not know. KINGLY_PLACED= runs all of them in both.
-KINGLY_PLACED ?= $(addsuffix .,$(addprefix test_,basics control credentials deaths_under_load deaths_beside exhaustion hooks hostile hostile_services keeper_death lifecycle \
+KINGLY_PLACED ?= $(addsuffix .,$(addprefix test_,basics control credentials deaths_under_load deaths_beside exhaustion hooks hostile_services keeper_death lifecycle \
 	limits manager_death memory probes process propagation random real reexec reload rolling sandbox sockets survival))
 check-scenario: test-programs
 	@$(call scenario,session)
@@ -161,11 +161,11 @@ bench: deps all
 # ---- faults and chaos ----
 # Short here, with seeds that are printed; `make soak` takes its time. By the plain build: under sanitizers malloc(3) cannot be made to fail.
 .PHONY: check-faults
-FAULT_SECONDS ?= 15
-CGROUP_FAULT_SECONDS ?= 6
-BALANCED_SECONDS ?= 10
+FAULT_SECONDS ?= 9
+CGROUP_FAULT_SECONDS ?= 4
+BALANCED_SECONDS ?= 6
 VICTIMS := --only kingd-balancer --only kingd-probe
-CHAOS_SECONDS ?= 10
+CHAOS_SECONDS ?= 8
 chaotic = KINGLY_BIN=$(abspath $(BUILD)/bin) KINGLY_JOBS=$(KINGLY_JOBS) KINGLY_ISOLATION=$(1)
 check-faults: test-programs
 	@$(call chaotic,session) tests/fault/walk --seconds $(FAULT_SECONDS)
@@ -182,6 +182,7 @@ check-faults: test-programs
 SOAK_MINUTES ?= 60
 .PHONY: soak-faults
 soak: deps
+	@$(MAKE) --no-print-directory CC=clang check-clang
 	@tests/soak/bare-root run deps install check
 	@$(MAKE) --no-print-directory soak-faults
 soak-faults: test-programs
