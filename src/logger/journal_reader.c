@@ -6,15 +6,25 @@
 #include "logger/journal.h"
 
 #define MESSAGE_MAX (1024 * 1024)     /* of a compressed message; the journal's default for one line is 48 KiB */
+#define WATCHED_MAX 32                /* readers at a time; of inotify instances a user has 128, and more than logs need them */
+
+static unsigned n_watched;              /* readers that have one now */
 
 struct JournalReader {
         sd_journal *journal;
         bool pending;            /* the current entry has not been delivered */
-        bool user;
+        bool user, watched;
         bool (*wanted)(const JournalRecord *record, void *userdata);
         void *userdata;
         char unit[256], slice[256], daemon[256];
 };
+
+/* A file that journald makes longer or renames in the moment of opening is passed over by libsystemd. With a watch on them it looks at all of
+ * the files once more. */
+static void look_twice(JournalReader *r) {
+        r->watched = n_watched < WATCHED_MAX && sd_journal_get_fd(r->journal) >= 0;
+        n_watched += r->watched;
+}
 
 int journal_reader_open(const char *identifier, bool user, JournalReader **ret) {
         _cleanup_(journal_reader_freep) JournalReader *r = calloc(1, sizeof(*r));
@@ -36,6 +46,7 @@ int journal_reader_open(const char *identifier, bool user, JournalReader **ret) 
                 q = sd_journal_set_data_threshold(r->journal, MESSAGE_MAX);
         if (q < 0)
                 return q;
+        look_twice(r);
         *ret = TAKE_PTR(r);
         return 0;
 }
@@ -43,6 +54,7 @@ int journal_reader_open(const char *identifier, bool user, JournalReader **ret) 
 JournalReader *journal_reader_free(JournalReader *r) {
         if (r && r->journal)
                 sd_journal_close(r->journal);
+        n_watched -= r && r->watched;
         free(r);
         return NULL;
 }
