@@ -11,6 +11,7 @@
 #include "manager/life/instance.h"
 #include "manager/life/start_queue.h"
 #include "manager/link_private.h"
+#include "manager/notify/notify.h"
 #include "manager/shutdown.h"
 
 pid_t link_keeper(const Link *l) {
@@ -205,6 +206,7 @@ static int on_exited(Link *l, const void *packet) {
 
 static int on_spawned(Link *l, const void *packet) {
         instance_spawned(l->manager, packet);
+        notify_catch_up(l->manager);
         return 0;
 }
 

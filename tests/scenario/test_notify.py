@@ -1,5 +1,6 @@
 """sd_notify from services: one test for each row of what is understood (docs/notify.md), with a sender of our own."""
 import json, os, shutil, signal, subprocess, sys, time, unittest
+from after_clone import AfterClone
 from kingly import PATIENCE, Scenario, alive, wait_for
 from puppet import Puppet
 
@@ -274,6 +275,17 @@ class Access(Puppets):
         self.puppet(suffix=".c").say("STATUS=child")
         self.assertIn("notify_access is exec", self.refusal())
         self.assertEqual(self.row("s")["status"], "hook")
+
+    def test_exec_before_the_keeper_has_said_which_process_the_hook_is(self):
+        said = os.path.join(self.home, "said")
+        hook = self.script("hook", f"#!{sys.executable}\nimport sys\nsys.path.insert(0, {os.path.dirname(PROGRAM)!r})\nfrom puppet import *\nsay('STATUS=hook')\nopen({said!r}, 'w')\n")
+        p = self.start(ready=False, notify_access="exec", hooks={"post_start": [hook]})
+        with AfterClone(self) as k:
+            p.say("READY=1")
+            k.stop()
+            wait_for("its word", lambda: os.path.exists(said))
+            self.assertTrue(self.answers())
+        self.until("s", status="hook")
 
     def test_notifyaccess_until_it_stops(self):
         p = self.start()

@@ -54,6 +54,16 @@ static bool unmet(const Control *c) {
         return !c->pending && !c->gated && c->pid == 0;
 }
 
+bool control_unmet(const Manager *m) {
+        size_t at = 0;
+        void *v;
+
+        while (m->controls && map_next(m->controls, &at, &v))
+                if (unmet(v))
+                        return true;
+        return false;
+}
+
 /* main_alive: the keeper has not said that it ended. */
 static void end_tree(Control *c, bool main_alive) {
         Manager *m = c->instance->service->manager;

@@ -48,6 +48,7 @@ bool control_settled(const Manager *m);    /* all that was given up has been kil
 
 Control *control_find(const Manager *m, uint64_t run);   /* NULL: none, or one that is only waited for */
 Instance *control_of_pid(const Manager *m, pid_t pid);   /* whose control process it is; NULL: nobody's */
+bool control_unmet(const Manager *m);                    /* one may execute whose pid the keeper has not said yet */
 void control_pump(Manager *m);                           /* the keeper's socket has room again */
 void control_spawned(Manager *m, const WireSpawned *p);
 void control_spawn_failed(Manager *m, const WireFailed *p);

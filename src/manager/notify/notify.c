@@ -71,7 +71,7 @@ bool notify_too_early(const Manager *m, pid_t pid) {
         size_t at = 0;
         void *v;
 
-        if (pid <= 0 || main_of(m, pid))
+        if (pid <= 0 || main_of(m, pid) || control_of_pid(m, pid))
                 return false;
         while (map_next(m->runs, &at, &v)) {
                 const Instance *i = v;
@@ -79,7 +79,7 @@ bool notify_too_early(const Manager *m, pid_t pid) {
                 if (i->child && i->notifies && i->main.pid == 0 && i->lc.state == LC_PLACING)
                         return true;
         }
-        return false;
+        return control_unmet(m);
 }
 
 /* Whether the instance has not used up this second. Who says more is told of at the beginning and with what it cost at the next. */

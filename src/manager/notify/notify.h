@@ -5,5 +5,7 @@
 
 int notify_open(Manager *m);                /* takes up the keeper's copy, or binds places.notify */
 void notify_close(Manager *m);
+/* The keeper has said of one which process it is: what it said before that is heard now, and not behind its end. */
+void notify_catch_up(Manager *m);
 void notify_track(Instance *i);             /* main.pid is known now */
 void instance_ping(Instance *i);            /* a sign of life: re-arms the watchdog */

@@ -8,6 +8,7 @@
 #include "manager/notify/notify_private.h"
 
 #include <signal.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 
@@ -19,7 +20,8 @@
 #define WINDOW_BUDGET (25 * USEC_PER_MSEC)
 /* So long a message waits in the socket for the keeper to say whose it may be, which it does at once. */
 #define EARLY_PAUSE (2 * USEC_PER_MSEC)
-#define EARLY_MAX (2 * USEC_PER_SEC)
+#define EARLY_MAX (10 * USEC_PER_SEC)
+#define CATCH_UP_MAX 8               /* datagrams */
 #define LINGER_MAX (20 * USEC_PER_MSEC)
 
 typedef struct Datagram {
@@ -172,4 +174,13 @@ int notify_receive(sd_event_source *s, int fd, uint32_t revents, void *userdata)
                 discard(fd, carries_fds);
         notify_fds_done(&d.fds);
         return spend(m, begun);
+}
+
+void notify_catch_up(Manager *m) {
+        if (m->notify.early == 0)
+                return;
+        m->notify.pause = sd_event_source_disable_unref(m->notify.pause);
+        (void) sd_event_source_set_enabled(m->notify.source, SD_EVENT_ON);
+        for (unsigned n = 0; n < CATCH_UP_MAX && !m->notify.pause; n++)
+                (void) notify_receive(m->notify.source, sd_event_source_get_io_fd(m->notify.source), EPOLLIN, m);
 }
