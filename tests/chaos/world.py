@@ -247,7 +247,7 @@ class World:
                 # Numbers come again: of the runs that had this one, each has its end, in their order.
                 end = told[r.pid].pop(0) if told[r.pid] else None
                 unknown = end == (None, None) and (self.orphaned or self.is_orphan(r))
-                if end is None and self.orphaned and nameless:
+                if end is None and (self.orphaned or self.is_orphan(r)) and nameless:
                     nameless -= 1
                     unknown = True
                 if end != wanted and not unknown:

@@ -200,6 +200,8 @@ static void adopt_nothing(Instance *i, pid_t pid, bool executed) {
         if (i->lc.run_since == 0) {
                 if (i->cell)
                         (void) cell_kill(i->cell);
+                if (pid > 0)
+                        instance_set_status(i, "the keeper died before it had said whether process %d executed", pid);
                 instance_feed(i, &(LcInput) { .event = EV_SPAWN_FAILED, .reason = REASON_SPAWN });
                 return;
         }
