@@ -207,6 +207,7 @@ class MainProcess(Puppets):
         os.kill(manager, signal.SIGSTOP)
         p.do(f"say('MAINPID={main}')")
         o.leave(8)
+        wait_for("its end", lambda: not alive(main))
         os.kill(manager, signal.SIGKILL)
         # It had ended when it was looked at: it is refused, as systemd has it.
         wait_for("the next manager to have read it", lambda: "it has ended" in self.refusal() or "no such process" in self.refusal())
