@@ -76,7 +76,7 @@ def install(target, source="/dev/stdin", content=b"", mode=0o755):
 
 
 class Scenario(unittest.TestCase):
-    maxDiff = None
+    maxDiff = 4000
     arguments = []          # further arguments of kingd
     isolation = ISOLATION
     programs = BIN
