@@ -196,16 +196,23 @@ static bool is_later(const struct stat *a, const struct stat *b) {
         return a->st_mtim.tv_sec > b->st_mtim.tv_sec || (a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec >= b->st_mtim.tv_nsec);
 }
 
-/* The file at hand has no name any more: rotated away or removed. The oldest that was written to after it goes on. */
+/* The file at hand has no name any more: rotated away or removed. The oldest that was written to after it goes on. What is no log is passed over; what
+ * cannot be opened now is not, its lines would be missing. */
 static int open_later(const LogReader *r, const uint32_t *list, size_t n, LogFileAt *ret) {
         struct stat ours, st;
+        int q;
 
         if (fstat(r->file.fd, &ours) < 0)
                 return -errno;
         for (size_t i = 0; i < n; i++) {
                 _cleanup_file_at_ LogFileAt f = LOG_FILE_NONE;
 
-                if (reader_open_number(r, list[i], &f) < 0 || fstat(f.fd, &st) < 0 || !is_later(&st, &ours))
+                q = reader_open_number(r, list[i], &f);
+                if (q == -ENOENT || q == -EOPNOTSUPP)
+                        continue;
+                if (q < 0 || fstat(f.fd, &st) < 0)
+                        return q < 0 ? q : -errno;
+                if (!is_later(&st, &ours))
                         continue;
                 *ret = log_file_at_take(&f);
                 return 1;

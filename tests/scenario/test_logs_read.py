@@ -17,8 +17,8 @@ class Read(Scenario):
         return [json.loads(l) for l in self.ok("logs", "-o", "jsonl", *arguments).out.splitlines()]
 
     def follow(self, *arguments):
-        p = subprocess.Popen([os.path.join(BIN, "kingctl"), "logs", "-f", "-o", "jsonl", *arguments], env=self.environment, stdout=subprocess.PIPE, text=True)
-        for end in (p.stdout.close, p.wait, p.kill):
+        p = subprocess.Popen([os.path.join(BIN, "kingctl"), "logs", "-f", "-o", "jsonl", *arguments], env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        for end in (p.stdout.close, p.stderr.close, p.wait, p.kill):
             self.addCleanup(end)
         return p
 
@@ -90,6 +90,24 @@ class Read(Scenario):
         self.assertEqual(json.loads(r.stdout.readline())["message"], "web 1")
         self.ok("restart", "web:1")
         self.assertEqual(json.loads(r.stdout.readline())["message"], "web 1")
+
+    def test_what_cannot_be_read_is_said(self):
+        """A directory stands where the next file is to be; and when it stands there no more, it goes on."""
+        gate = self.home + "/gate"
+        os.mkfifo(gate)
+        self.apply({"s": self.says(f'print("one", flush=True); open({gate!r}).read(); print("two", flush=True)')})
+        wait_for("the first line", lambda: self.messages("s") == ["one"])
+        p = self.follow("s")
+        self.assertEqual(json.loads(p.stdout.readline())["message"], "one")
+        path = f"{self.home}/logs/s.0.log"
+        os.rename(path, path + ".1")
+        os.mkdir(path)
+        complaint = p.stderr.readline()
+        self.assertIn(f"s: its log {path} cannot be read now: Operation not supported", complaint)
+        os.rmdir(path)
+        os.rename(path + ".1", path)
+        open(gate, "w").close()
+        self.assertEqual(json.loads(p.stdout.readline())["message"], "two")
 
     def test_a_reader_that_goes_away(self):
         self.apply({"s": self.says('for n in range(5000): print("line", n)')})

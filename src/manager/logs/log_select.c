@@ -36,6 +36,14 @@ static LogSource *source_of(const LogStream *s, const Instance *i) {
         return NULL;
 }
 
+void log_stream_tell(LogStream *s, const char *text) {
+        for (size_t k = 0; s->notices && k < json_object_array_length(s->notices); k++)
+                if (streq(json_object_get_string(json_object_array_get_idx(s->notices, k)), text))
+                        return;
+        if (s->notices || (s->notices = json_object_new_array()))
+                json_push(s->notices, json_object_new_string(text));
+}
+
 /* Why a service that was asked for by name shows nothing. Once, however many instances of it were named. */
 static void explain_absent(LogStream *s, const Service *service) {
         const Service *collector = service->spec->log.to == LOG_TO_EXEC ? collector_of(service) : NULL;
@@ -48,11 +56,8 @@ static void explain_absent(LogStream *s, const Service *service) {
                 text = text_printf("%s: its output is that of kingd itself", name);
         else if (collector)
                 text = text_printf("%s: its output goes to the collector %s", name, collector->spec->name);
-        for (size_t k = 0; text && s->notices && k < json_object_array_length(s->notices); k++)
-                if (streq(json_object_get_string(json_object_array_get_idx(s->notices, k)), text))
-                        return;
-        if (text && (s->notices || (s->notices = json_object_new_array())))
-                json_push(s->notices, json_object_new_string(text));
+        if (text)
+                log_stream_tell(s, text);
 }
 
 static int announce(LogStream *s, const Instance *i) {

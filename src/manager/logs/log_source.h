@@ -21,6 +21,7 @@ typedef struct LogSource {
         LogRecord record;                /* the one read ahead */
         bool has;
         bool dry;                        /* nothing more in this turn */
+        int fault;                       /* why not, as the client was told: -errno; 0: there was no more */
         bool done;                       /* nothing more at all: it has come to `until` */
 } LogSource;
 

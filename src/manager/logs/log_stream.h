@@ -16,7 +16,7 @@ struct LogStream {
         LogSource **sources;
         size_t n;
         json_object *origins;            /* those that the client was not told of yet; NULL: none */
-        json_object *notices;            /* likewise: whose output is elsewhere; NULL: none */
+        json_object *notices;            /* likewise: whose output is elsewhere or cannot be read; NULL: none */
         int stream;                      /* 0 out, 1 err, -1 both */
         bool follow;
         char **contains;                 /* lines that surely hold none of these are left out; NULL: none are */
@@ -32,6 +32,8 @@ struct LogStream {
 int log_stream_select(LogStream *s, json_object *parameters, KlError *reterr);
 /* Adds a source for an instance that came later, from its beginning, if it is selected and has none. */
 void log_stream_join(LogStream *s, const Instance *i);
+/* Has the client told with the next reply, once. */
+void log_stream_tell(LogStream *s, const char *text);
 
 /* ---- log_watch.c ---- */
 

@@ -67,6 +67,20 @@ static bool one_too_many(const LogStream *s, LogSource *source) {
         return false;
 }
 
+/* What is there and cannot be read is not passed over in silence: told once, until it can be read again. */
+static void explain_fault(LogStream *s, LogSource *source, int r) {
+        _cleanup_free_ char *text = NULL;
+
+        if (r == source->fault)
+                return;
+        source->fault = r;
+        if (r == 0)
+                return;
+        text = text_printf("%s: its log%s%s cannot be read now: %s", source->name, source->path ? " " : " in the journal", source->path ?: "", strerror(-r));
+        if (text)
+                log_stream_tell(s, text);
+}
+
 /* Reads ahead. A source that had nothing is not asked again in the same turn: with thousands of files that would be most of the work. */
 static int peek(LogStream *s, LogSource *source) {
         int r;
@@ -76,6 +90,7 @@ static int peek(LogStream *s, LogSource *source) {
         r = log_source_peek(s->manager, source);
         if (r == LOG_READER_BUSY)
                 return r;
+        explain_fault(s, source, MIN(r, 0));
         source->dry = r <= 0;
         if (r > 0 && (too_late(s, source) || one_too_many(s, source))) {
                 source->has = false;
@@ -137,17 +152,15 @@ static bool gather(LogStream *s, json_object *entries, size_t limit) {
 }
 
 static void add_notices(LogStream *s, json_object *reply) {
-        json_object *notices = TAKE_PTR(s->notices);
-
         for (size_t k = 0; k < s->n; k++) {
                 _cleanup_free_ char *path = s->sources[k]->file ? log_reader_damage(s->sources[k]->file) : NULL;
                 _cleanup_free_ char *text = path ? text_printf("%s is damaged: lines of it are missing", path) : NULL;
 
-                if (text && (notices || (notices = json_object_new_array())))
-                        json_push(notices, json_object_new_string(text));
+                if (text)
+                        log_stream_tell(s, text);
         }
-        if (notices)
-                json_set(reply, "notices", notices);
+        if (s->notices)
+                json_set(reply, "notices", TAKE_PTR(s->notices));
 }
 
 /* With who writes, as far as the client has not been told. */
