@@ -68,6 +68,9 @@ class SystemScenario(Scenario):
         path = open(f"/proc/{pid}/cgroup").read().split("0::", 1)[1].split()[0]
         return open(f"/sys/fs/cgroup{path}/{name}").read().strip()
 
+    def rested(self, selector):
+        wait_for(f"{selector} to rest", lambda: self.row(selector)["state"] in ("failed", "exited"))
+
     def processes(self):
         """(name, instance) → (pid, start time) of whoever lives."""
         return {(r["name"], r["instance"]): (r["pid"], start_time(r["pid"])) for r in self.list() if r["pid"]}

@@ -44,7 +44,9 @@ class Screen:
         return self.process.wait(timeout=1)
 
     def restored(self):
-        return termios.tcgetattr(self.slave) == self.before and b"\x1b[?1049l" in self.raw
+        """What was written last may be read after its writer's end only, piece by piece."""
+        wait_for("the screen of before", lambda: (self.read(0.1), b"\x1b[?1049l" in self.raw)[1])
+        return termios.tcgetattr(self.slave) == self.before
 
 
 class Monit(Scenario):

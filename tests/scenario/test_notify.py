@@ -3,6 +3,7 @@ import json, os, shutil, signal, subprocess, sys, time, unittest
 from after_clone import AfterClone
 from kingly import PATIENCE, Scenario, alive, wait_for
 from puppet import Puppet
+from test_keeper_death import heir_of
 
 PROGRAM = os.path.join(os.path.dirname(os.path.abspath(__file__)), "puppet.py")
 
@@ -221,6 +222,7 @@ class MainProcessWithoutKeeper(Puppets):
         p = self.start()
         main = p.get("orphan('o')")
         p.say(f"MAINPID={main}")
+        wait_for("an heir that has everything", lambda: heir_of(self.daemon.pid))
         self.daemon.kill()
         self.daemon.wait()
         wait_for("the heir", self.answers)

@@ -214,8 +214,7 @@ class Pm2(Pm2Scenario):
         self.assertIn("SHAPE: round", self.pm2("env", "w").out)
         self.pm2("restart", "w", "--update-env", env={"SHAPE": "square"})
         self.assertIn("SHAPE: square", self.pm2("env", "w").out)
-        with open(f"/proc/{self.pid('w')}/environ") as f:
-            self.assertIn("SHAPE=square", f.read().split("\0"))
+        wait_for("its own environment", lambda: b"SHAPE=square" in open(f"/proc/{self.pid('w')}/environ", "rb").read().split(b"\0"))
         self.assertNotEqual(self.pid("w"), pid)
 
     def test_logs(self):

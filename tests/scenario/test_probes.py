@@ -131,7 +131,7 @@ class Probes(Scenario):
     def test_liveness_restarts(self):
         self.start_daemon()
         self.file("up", "")
-        self.apply({"web": self.web(restart={"delay": "10ms"}, probes={"startup": self.http(failure=1000), "liveness": self.http(failure=2, timeout="1s")})})
+        self.apply({"web": self.web(restart={"delay": "10ms"}, probes={"startup": self.http(failure=1000, timeout="1s"), "liveness": self.http(failure=2, timeout="1s")})})
         first = self.pid("web")
         wait_for("a good answer", lambda: self.probe("web", "liveness")["verdict"] == "good")
         self.answer("hang")
@@ -163,7 +163,7 @@ class Probes(Scenario):
 
     def test_a_command_by_its_status(self):
         self.start_daemon()
-        self.apply({"web": {"command": "sleep 1000", "cwd": self.home, "probes": {"readiness": {"exec": ["test", "-e", "there"], "period": "100ms", "failure": 1}}}})
+        self.apply({"web": {"command": "sleep 1000", "cwd": self.home, "probes": {"readiness": {"exec": ["test", "-e", "there"], "period": "100ms", "timeout": "60s", "failure": 1}}}})
         self.until("web", ready=False)
         self.file("there", "")
         self.until("web", ready=True)
@@ -190,7 +190,7 @@ class Probes(Scenario):
         self.answer("401")
         self.start_daemon()
         probe = {"port": self.port, "codes": [401], "body": "state: 401", "headers": {"X-Probe": "1", "Host": "shop.example"}}
-        self.apply({"web": {"command": "sleep 1000", "ready": {"by": "probe"}, "probes": {"readiness": {"http": probe, "period": "100ms"}}}})
+        self.apply({"web": {"command": "sleep 1000", "ready": {"by": "probe"}, "probes": {"readiness": {"http": probe, "period": "100ms", "timeout": "60s"}}}})
         self.assertTrue(self.row("web")["ready"])
         self.answer("402")
         self.until("web", ready=False)
@@ -231,7 +231,7 @@ class Probes(Scenario):
             try:
                 self.start_daemon()
                 self.apply({"web": {"command": "sleep 1000",
-                                    "probes": {"readiness": {"grpc": {"port": self.port, "service": "shop.v1.Cart"}, "period": "100ms", "failure": 1}}}})
+                                    "probes": {"readiness": {"grpc": {"port": self.port, "service": "shop.v1.Cart"}, "period": "100ms", "timeout": "60s", "failure": 1}}}})
                 wait_for("the answer", lambda: "NOT_SERVING" in (self.row("web")["status"] or ""))
                 state["status"] = 1
                 self.until("web", ready=True)
@@ -246,6 +246,7 @@ class Probes(Scenario):
         self.start_daemon()
         self.apply({"web": {"command": "sleep 1000", "probes": {"startup": self.http(), "readiness": self.http(failure=1, period="300ms"), "liveness": self.http(failure=1000)}}})
         pid = self.until("web", ready=True)["pid"]
+        self.write_books()
         self.replace_manager()
         row = self.row("web")
         self.assertTrue(row["ready"], row)
@@ -298,7 +299,7 @@ class Probes(Scenario):
                 except OSError:
                     pass
             threading.Thread(target=greet, daemon=True).start()
-            self.apply({"web": {"command": "sleep 1000", "probes": {"readiness": {"http": {"port": self.port}, "failure": 1}}}})
+            self.apply({"web": {"command": "sleep 1000", "probes": {"readiness": {"http": {"port": self.port}, "timeout": "60s", "failure": 1}}}})
             wait_for("the reason", lambda: "does not speak HTTP" in (self.row("web")["status"] or ""))
 
     def test_deploy_faults_and_crash_loops(self):

@@ -61,6 +61,7 @@ class Propagation(Scenario):
         self.ok("stop", "db")
         self.assertEqual([self.row(n)["state"] for n in ("db", "api", "web", "alone")], ["stopped"] * 3 + ["running"])
         self.assertEqual(self.notes(), ["-web", "-api", "-db"])
+        self.write_books()
         self.replace_manager()
         self.assertEqual(self.row("api")["state"], "stopped")
         self.ok("start", "web")                                  # with what it needs

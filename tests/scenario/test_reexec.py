@@ -226,8 +226,9 @@ class GoesBack(Upgrade):
         real = os.path.join(OTHERS, "next/kingd-logger")
         self.install_text("kingd-logger", f'#!/bin/sh\n[ -e {self.home}/bad ] && exit 4\nexec "{real}" "$@"\n')
         self.ok("reexec")
-        self.file("bad", "")
-        os.kill(wait_for("its logger", lambda: named(self.keeper(), "kingd-logger"))[0], signal.SIGKILL)
+        logger = wait_for("its logger", lambda: named(self.keeper(), "kingd-logger"))[0]
+        self.file("bad", "")                          # which the first one did not find
+        os.kill(logger, signal.SIGKILL)
         wait_for("the old ones", lambda: (lambda s: s["version"] == self.version and s["upgrade"]["outcome"] == "went-back")(self.status()))
         self.assertIn("kingd-logger ended with status 4 again and again", self.status()["upgrade"]["message"])
         self.nothing_lost(before)

@@ -1,5 +1,5 @@
 """The sandbox of services, by real programs that try what is forbidden: as root, as a user with user namespaces, and as one without."""
-import json, os, shutil, socket, tempfile
+import itertools, json, os, shutil, socket, tempfile
 from kingly import Scenario, install, wait_for
 
 # What a program finds itself able to do, told as one object.
@@ -29,6 +29,8 @@ sys.stdout.write(json.dumps(out) + "\n")
 
 
 class Base(Scenario):
+    names = itertools.count()
+
     def place(self):
         """A directory that is not below /tmp, where a private one would hide it."""
         d = tempfile.mkdtemp(prefix="kl", dir="/srv")
@@ -49,12 +51,13 @@ class Base(Scenario):
         with open(os.path.join(self.dir, "todo"), "w") as f:
             json.dump(todo, f)
         os.chmod(os.path.join(self.dir, "todo"), 0o644)
-        self.apply({"t": {"type": "oneshot", "command": ["python3", self.dir + "/tries", self.dir + "/todo"], "cwd": "/", "sandbox": sandbox,
-                          "restart": {"when": "never"}, "log": {"to": "file", "format": "raw"}} | keys})
-        self.assertEqual(self.row("t")["state"], "exited", self.daemon_log())
-        out = wait_for("its words", lambda: self.ok("logs", "t", "-o", "jsonl").out.splitlines())
-        self.ok("delete", "t")
-        return json.loads(json.loads(out[-1])["message"])
+        name = f"t{next(self.names)}"      # whose log has nothing in it yet
+        self.apply({name: {"type": "oneshot", "command": ["python3", self.dir + "/tries", self.dir + "/todo"], "cwd": "/", "sandbox": sandbox,
+                           "restart": {"when": "never"}, "log": {"to": "file", "format": "raw"}} | keys})
+        self.assertEqual(self.row(name)["state"], "exited", self.daemon_log())
+        (said,) = wait_for("its words", lambda: self.messages(name))
+        self.ok("delete", name)
+        return json.loads(said)
 
     def doctor(self):
         return {c["name"]: c for c in json.loads(self.kingctl("doctor", "-o", "json").out)}

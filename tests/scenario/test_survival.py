@@ -1,5 +1,5 @@
 """What outlives what: state over restarts of the daemon, services over the death of manager, logger and keeper."""
-import json, os, signal, subprocess
+import contextlib, json, os, signal, subprocess
 from kingly import BIN, PATIENCE, Scenario, alive, children, named, start_time, wait_for
 
 
@@ -57,6 +57,7 @@ class Survival(Scenario):
         self.until("once", state="exited")
         self.ok("stop", "two:1")
         manager = self.manager()
+        self.write_books()
         os.kill(manager, signal.SIGKILL)
         wait_for("a new manager", lambda: self.manager() != manager)
         self.assertEqual({r["name"] + str(r["instance"]): r["state"] for r in self.list()}, {"once0": "exited", "bad0": "failed", "two0": "running", "two1": "stopped"})
@@ -152,7 +153,8 @@ class Survival(Scenario):
             self.apply({"ended": {"command": "sleep 1000"}})
             pid, manager = self.pid("ended"), self.manager()
             self.daemon.terminate()
-            os.kill(manager, signal.SIGTERM)
+            with contextlib.suppress(ProcessLookupError):      # it has done all by now
+                os.kill(manager, signal.SIGTERM)
             self.assertEqual(self.daemon.wait(4 * PATIENCE), 0, self.daemon_log())
             self.daemon = None
             self.assertFalse(alive(pid))

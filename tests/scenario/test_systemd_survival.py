@@ -96,7 +96,9 @@ class Upgrade(Counters):
         self.install(None)
         self.assertEqual(self.ok("reexec").out, f"kingd 9.9.9 → {old}\n")
         self.more_lines()
-        self.assertEqual(self.show("kingd.service", "MainPID", "NRestarts", "ActiveState"), {"MainPID": str(keeper), "NRestarts": "0", "ActiveState": "active"})
+        # READY=1 has been said, and systemd reads it when it does.
+        wait_for("the reload to be over", lambda: self.show("kingd.service", "ActiveState") == "active")
+        self.assertEqual(self.show("kingd.service", "MainPID", "NRestarts"), {"MainPID": str(keeper), "NRestarts": "0"})
         # What systemd keeps is what the new one needs.
         os.kill(keeper, signal.SIGKILL)
         wait_for("the next keeper", lambda: self.keeper() not in (0, keeper))
