@@ -41,6 +41,21 @@ def command_line(pid):
         return b""
 
 
+def environment_of(pid):
+    """Name: value. That it executes is seen a moment before this is there."""
+    text = wait_for(f"the environment of {pid}", lambda: open(f"/proc/{pid}/environ", errors="replace").read())
+    return dict(v.split("=", 1) for v in text.split("\0") if "=" in v)
+
+
+def json_lines(path):
+    """What a program notes, one value a line: nothing before the file is there, and no line that is not whole yet."""
+    try:
+        with open(path) as f:
+            return [json.loads(line) for line in f if line.endswith("\n")]
+    except FileNotFoundError:
+        return []
+
+
 def children(pid):
     return list(map(int, open(f"/proc/{pid}/task/{pid}/children").read().split()))
 

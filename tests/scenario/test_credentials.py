@@ -1,7 +1,7 @@
 """Credentials: files in memory, for the service's user alone, from a start to its end; never anywhere else."""
 import json, os, signal, stat
 
-from kingly import Scenario, wait_for
+from kingly import Scenario, environment_of, wait_for
 
 CONTENT, TEXT = "planted-content\n", "planted-text"
 # Writes down what it finds, then stays.
@@ -118,9 +118,10 @@ class Credentials(Scenario):
         """In a rolling reload the old one drains beside the new one, with the same index."""
         self.start_daemon()
         last = f'cat $CREDENTIALS_DIRECTORY/db_password >> {self.found_directory}/last; exit 0'
-        self.apply({"a": self.service(command=["sh", "-c", f"trap '{last}' TERM; python3 -c 'exit()'; while :; do sleep 0.1; done"],
-                                      reload={"by": "rolling"})})
-        directory = lambda: dict(v.split("=", 1) for v in open(f"/proc/{self.pid('a')}/environ").read().split("\0") if "=" in v)["CREDENTIALS_DIRECTORY"]
+        trapped = os.path.join(self.found_directory, "trapped")
+        self.apply({"a": self.service(command=["sh", "-c", f"trap '{last}' TERM; : > {trapped}; while :; do sleep 0.1; done"], reload={"by": "rolling"})})
+        directory = lambda: environment_of(self.pid("a"))["CREDENTIALS_DIRECTORY"]
+        wait_for("its trap", lambda: os.path.exists(trapped))
         old = directory()
         self.file("db_password", "second\n", 0o600)
         self.ok("reload", "a")

@@ -1,7 +1,7 @@
 """The manager and the logger are killed, or all of it executed anew, again and again while services log numbered lines and others crash; afterwards the services' own books
 tell whether a line, an exit or a process was lost. KINGLY_KILLS kills (a few by default, hundreds in tests/soak/deaths), KINGLY_SEED."""
 import json, os, random, signal, statistics, subprocess, time
-from kingly import BIN, Scenario, alive, named, wait_for
+from kingly import BIN, Scenario, alive, json_lines, named, wait_for
 
 KILLS = int(os.environ.get("KINGLY_KILLS", "6"))
 LOGGING = int(os.environ.get("KINGLY_LOGGING", "30"))
@@ -75,8 +75,7 @@ class DeathsUnderLoad(Scenario):
         self.assertEqual({r["name"]: r["pid"] for r in self.list("log*")}, self.pids, "changed PIDs")
         self.ok("stop", "all")
         newest = self.events()[-1]["id"]
-        wait_for("the last event", lambda: any(f'"id":{newest},' in l.replace(" ", "") for l in open(f"{self.home}/events")))
-        events = [json.loads(l) for l in open(f"{self.home}/events")]
+        events = wait_for("the last event", lambda: (lambda all: all and all[-1]["id"] >= newest and all)(json_lines(f"{self.home}/events")))
         self.assertEqual([e["id"] for e in events], list(range(events[0]["id"], newest + 1)), "events that were missed or came twice")
         runs = exits = 0
         for n in range(CRASHING):

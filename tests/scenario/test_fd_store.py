@@ -1,6 +1,6 @@
 """The fd store: descriptors that services leave with Kingly outlive their runs, Kingly's own processes, and nothing else."""
 import array, json, os, signal, socket, struct, unittest
-from kingly import Scenario, wait_for
+from kingly import Scenario, environment_of, json_lines, wait_for
 from ports import free_port
 from test_keeper_death import Deaths
 
@@ -16,8 +16,7 @@ class Store:
                 "restart": {"delay": "10ms"}} | more
 
     def notes(self, kind):
-        lines = open(self.note).read().splitlines() if os.path.exists(self.note) else []
-        return [n for n in map(json.loads, lines) if kind in n]
+        return [n for n in json_lines(self.note) if kind in n]
 
     def tell(self, line, name="s"):
         """Sends a line of Python to the service and waits until it has been run."""
@@ -228,8 +227,7 @@ class FdStore(Store, Scenario):
             f.close()
 
     def notify_path(self):
-        environ = open(f"/proc/{self.pid('s')}/environ", "rb").read().split(b"\0")
-        return next(v[len(b"NOTIFY_SOCKET="):].decode() for v in environ if v.startswith(b"NOTIFY_SOCKET="))
+        return environment_of(self.pid("s"))["NOTIFY_SOCKET"]
 
     def test_a_flood_of_a_stranger_s(self):
         """Who belongs to no service leaves nothing behind, however much he sends."""

@@ -1,7 +1,7 @@
 """What services say and do to their supervisor and to who looks at them."""
 import json, os, pty, re, signal, socket, subprocess, sys, threading
 from client import Client
-from kingly import PATIENCE, alive, wait_for
+from kingly import PATIENCE, alive, environment_of, wait_for
 from test_hostile import Guarded
 
 
@@ -60,7 +60,7 @@ class HostileServices(Guarded):
         """The socket's path is no secret; what counts is whose process sends."""
         self.apply({"slow": self.notifier("time.sleep(1000)", ready={"by": "notify", "timeout": "1h"}), "talk": self.notifier("notify('READY=1')\ntime.sleep(1000)")}, "--no-wait")
         self.until("talk", state="running")
-        path = next(e.split("=", 1)[1] for e in open(f"/proc/{self.pid('talk')}/environ").read().split("\0") if e.startswith("NOTIFY_SOCKET="))
+        path = environment_of(self.pid("talk"))["NOTIFY_SOCKET"]
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as s:
             for text in (b"READY=1", b"STATUS=mine", b"STOPPING=1", b"x" * 100000, b"READY=1\0READY=1", b"\xff" * 50):
                 try:
@@ -73,7 +73,7 @@ class HostileServices(Guarded):
     def test_a_flood_of_strangers_drowns_nobody(self):
         """Who belongs to no service costs one look at who that is, however many services there are, so those who do come to their turn."""
         self.apply({f"s{n}": {"command": "sleep 1000", "notify_access": "all"} for n in range(150)})
-        path = next(e.split("=", 1)[1] for e in open(f"/proc/{self.pid('s0')}/environ").read().split("\0") if e.startswith("NOTIFY_SOCKET="))
+        path = environment_of(self.pid("s0"))["NOTIFY_SOCKET"]
         flood = ("import socket, sys\ns = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)\ns.connect(sys.argv[1])\n"
                  "for n in range(1 << 60):\n    s.send(b'STATUS=x')\n    n == 20 and print('here', flush=True)")
         strangers = [subprocess.Popen([sys.executable, "-c", flood, path], stdout=subprocess.PIPE, text=True) for _ in range(8)]
@@ -160,6 +160,7 @@ class HostileServices(Guarded):
         """Between kingctl and kingd stands one who adds control characters to every string of every answer."""
         self.apply({"web": {"command": ["sh", "-c", "echo hello; exec sleep 1000"], "instances": 2, "log": {"to": "file"}}, "bad": {"command": ["false"], "restart": {"when": "never"}}}, "--no-wait")
         self.until("bad", state="failed")
+        wait_for("lines to be shown", lambda: len(self.messages("web")) == 2)
         with Between(self.home, self.ESCAPES) as between:
             spoiled = self.environment | {"KINGLY_SOCKET": between.path}
             look = (("list",), ("status",), ("status", "all"), ("describe", "all"), ("tree",), ("events",), ("logs", "all"), ("env", "web:0"), ("doctor",), ("list", "nobody"))

@@ -26,8 +26,9 @@ class Import(Scenario):
 
     def test_pm2_app_of_node(self):
         self.start_daemon()
-        self.file("api.js", "require('fs').appendFileSync(__dirname + '/api.out', process.argv.slice(2).join('|') + ' ' + process.env.NODE_APP_INSTANCE"
-                            " + ' ' + process.env.NODE_ENV + '\\n'); process.on('SIGINT', () => process.exit(0)); setInterval(() => {}, 1e6);\n")
+        self.file("api.js", "process.on('SIGINT', () => process.exit(0)); setInterval(() => {}, 1e6);\n"
+                            "require('fs').appendFileSync(__dirname + '/api.out', process.argv.slice(2).join('|') + ' ' + process.env.NODE_APP_INSTANCE"
+                            " + ' ' + process.env.NODE_ENV + '\\n');\n")
         self.file("batch.py", "print('done')\n")
         path = self.file("ecosystem.config.js", ECOSYSTEM)
         r = self.ok("start", path)

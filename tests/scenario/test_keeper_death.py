@@ -219,7 +219,7 @@ class NoHeir(Deaths):
     def test_nobody_takes_the_place(self):
         self.apply({"a": {"command": "sleep 1000", "log": {"to": "none"}}})
         pid = self.pid("a")
-        self.assertFalse([p for p in named(self.daemon.pid, "kingd")])
+        self.assertFalse([p for p in named(self.daemon.pid, "kingd") if b"--heir" in command_line(p)])
         self.daemon.kill()
         self.daemon.wait()
         self.refused(4, "ping", "--no-autostart")

@@ -59,7 +59,7 @@ class Logs(Scenario):
 
     def test_cursors(self):
         """Each line names the place behind it; reading goes on there, whoever reads and whatever became of the files."""
-        text = "n=$(cat n 2>/dev/null || echo 0); e=$((n+100)); while [ $n -lt $e ]; do echo line $n $PAD; n=$((n+1)); done; echo $n >n; exec sleep 1000\n"
+        text = "n=$(cat n 2>/dev/null || echo 0); e=$((n+100)); echo $e >n; while [ $n -lt $e ]; do echo line $n $PAD; n=$((n+1)); done; exec sleep 1000\n"
         log = {"to": self.target} | ({"max_size": "64K", "keep": 20} if self.target == "file" else {})
         line = lambda n: f"line {n} " + 1000 * "x"
         self.apply({"s": self.service(text, log=log, cwd=self.home, env={"PAD": 1000 * "x"})})

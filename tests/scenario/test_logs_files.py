@@ -150,7 +150,7 @@ http {{ access_log /dev/stdout combined; client_body_temp_path {self.home}/t1; p
     def test_one_long_line(self):
         """100 MB without a newline: cut into marked pieces, in the memory of one of them."""
         self.start_daemon()
-        code = "import os\nfor i in range(100): os.write(1, b'x' * 1000000)\nos.write(1, b'\\nend\\n')\n"
+        code = "import sys\nfor i in range(100): sys.stdout.buffer.write(b'x' * 1000000)\nsys.stdout.buffer.write(b'\\nend\\n')\n"     # which goes on where write(2) was interrupted
         self.apply({"l": self.python(code, {"max_size": "infinity"})})
         wait_for("the end", lambda: self.chain("l.0.log").endswith(b"end\n"))
         pieces = self.chain("l.0.log").splitlines()
