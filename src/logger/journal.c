@@ -19,10 +19,23 @@
 #define SEND_BUFFER (8 * 1024 * 1024) /* the kernel gives less where net.core.wmem_max says so */
 #define IDENTIFIER_MAX 255
 
+/* Whoever is stopped and goes on has been interrupted: that is no answer. */
+static int connect_undisturbed(int fd, const struct sockaddr_un *a) {
+        int r;
+
+        do
+                r = connect(fd, (const struct sockaddr *) a, sizeof(*a));
+        while (r < 0 && errno == EINTR);
+        if (r < 0)
+                return errno == EAGAIN ? -ETIMEDOUT : -errno;
+        return 0;
+}
+
 int journal_connect(const char *path, int *ret_fd) {
         struct timeval limit = { .tv_usec = CONNECT_TIMEOUT_USEC }, none = {};
         struct sockaddr_un a = { .sun_family = AF_UNIX };
         _cleanup_fd_ int fd = -EBADF;
+        int r;
 
         if (strlen(path) >= sizeof(a.sun_path))
                 return -ENAMETOOLONG;
@@ -34,8 +47,9 @@ int journal_connect(const char *path, int *ret_fd) {
          * at all. */
         if (setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit)) < 0)
                 return -errno;
-        if (connect(fd, (struct sockaddr *) &a, sizeof(a)) < 0)
-                return errno == EAGAIN ? -ETIMEDOUT : -errno;
+        r = connect_undisturbed(fd, &a);
+        if (r < 0)
+                return r;
         if (setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &none, sizeof(none)) < 0)
                 return -errno;
         *ret_fd = TAKE_FD(fd);
