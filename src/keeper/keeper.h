@@ -7,7 +7,6 @@
 typedef struct KeeperOptions {
         char *const *argv;              /* of this program, handed on to the manager with its own path in the first place; NULL: none */
         const char *manager, *logger;   /* paths; NULL: beside our executable or in the directory of the installation */
-        usec_t answer;                  /* a manager that has not answered for so long is ended; 0: 20 s */
         bool heir;                      /* where no systemd keeps our descriptors and we are not PID 1, a process of our own does and goes on in our place (heir.h) */
         void (*ready)(int status);      /* called once: with 0 when a manager first says that it serves, or with the exit status when it never came. May be NULL */
 } KeeperOptions;

@@ -15,10 +15,6 @@
 #define ENDS (BIT(SIGTERM) | BIT(SIGINT) | BIT(SIGQUIT))
 #define LAST_WORDS (3 * USEC_PER_SEC)           /* from SIGABRT, for a core dump, to SIGKILL */
 
-static usec_t answer_time(const Keeper *k) {
-        return k->options->answer ?: PULSE_ANSWER;
-}
-
 static void enter(Keeper *k, PulsePhase phase, usec_t patience) {
         k->pulse.phase = phase;
         k->pulse.at = usec_add(now_usec(CLOCK_MONOTONIC), patience);
@@ -68,7 +64,7 @@ void pulse_end(Keeper *k) {
 
 void pulse_waited(Keeper *k) {
         if (k->pulse.phase == PULSE_QUIET && k->manager.pid > 0)
-                enter(k, PULSE_WAITED, MIN(PATIENCE, answer_time(k)));
+                enter(k, PULSE_WAITED, PATIENCE);
 }
 
 /* Who came before it served does not come again. */
@@ -102,6 +98,13 @@ static void end_it(Keeper *k, int sig) {
         (void) kill(k->manager.pid, sig); /* not reaped yet, so the number is still its own */
 }
 
+/* We may have stood still ourselves. */
+static bool said_something(const Keeper *k) {
+        struct pollfd wire = { .fd = k->manager.wire.fd, .events = POLLIN };
+
+        return !k->manager.deaf && poll(&wire, 1, 0) > 0 && (wire.revents & POLLIN);
+}
+
 void pulse_due(Keeper *k) {
         if (k->manager.pid <= 0) {
                 calm(k);
@@ -116,10 +119,11 @@ void pulse_due(Keeper *k) {
                         break;
                 }
                 k->pulse.ping_due = true;
-                enter(k, PULSE_ASKED, answer_time(k));
+                enter(k, PULSE_ASKED, PULSE_ANSWER);
                 break;
         case PULSE_ASKED:
-                end_it(k, SIGABRT);
+                if (!said_something(k))
+                        end_it(k, SIGABRT);
                 break;
         case PULSE_ABORTED:
                 end_it(k, SIGKILL);

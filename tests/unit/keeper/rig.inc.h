@@ -12,9 +12,11 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 
@@ -50,7 +52,25 @@ typedef struct Rig {
         int fds[WIRE_FDS_MAX];
         size_t n_fds;
         char *const *mounts;            /* of the next SPAWN */
+        bool silent;                    /* does not say that it lives */
+        _Atomic usec_t *clock;          /* the keeper's, where a test holds it */
 } Rig;
+
+/* ---- the keeper's clock ---- */
+
+static _Atomic usec_t *held_clock; /* in its process; NULL: the machine's */
+
+#pragma GCC visibility push(default)
+int clock_gettime(clockid_t id, struct timespec *ret) {
+        usec_t now;
+
+        if (!held_clock || id != CLOCK_MONOTONIC)
+                return (int) syscall(SYS_clock_gettime, id, ret);
+        now = *held_clock;
+        *ret = (struct timespec) { .tv_sec = (time_t) (now / USEC_PER_SEC), .tv_nsec = (long) (now % USEC_PER_SEC * 1000) };
+        return 0;
+}
+#pragma GCC visibility pop
 
 /* ---- in the helpers' processes ---- */
 
@@ -188,8 +208,7 @@ _unused_ static void rig_send_signal(Rig *rig, uint64_t run, int sig, uint32_t t
         rig_send(rig, &p, sizeof(p), NULL, 0);
 }
 
-/* The next packet, whatever it is; false at the end of file. */
-static bool rig_next(Rig *rig) {
+static bool rig_receive(Rig *rig) {
         ssize_t n;
 
         for (size_t i = 0; i < rig->n_fds; i++)
@@ -202,6 +221,16 @@ static bool rig_next(Rig *rig) {
         if (n > 0)
                 assert_int_equal(wire_check(rig->packet, rig->size, rig->n_fds), 0);
         return n > 0;
+}
+
+/* The next packet, whatever it is; false at the end of file. Who is asked whether he lives, for something took long, says so. */
+static bool rig_next(Rig *rig) {
+        const WireHeader *h = (const void *) rig->packet;
+        bool more;
+
+        while ((more = rig_receive(rig)) && h->type == WIRE_PING && !rig->silent)
+                rig_send_header(rig, WIRE_PONG);
+        return more;
 }
 
 static const void *rig_expect(Rig *rig, uint32_t type) {
@@ -243,7 +272,6 @@ _unused_ static void rig_expect_empty(Rig *rig) {
 
 typedef struct RigOptions {
         const char *manager, *logger;   /* instead of the proxies */
-        usec_t answer;                  /* KeeperOptions.answer */
         void (*before)(void);           /* in the keeper's process */
         void (*ready)(int status);      /* likewise */
 } RigOptions;
@@ -259,11 +287,11 @@ static void rig_start(Rig *rig, const RigOptions *o) {
                 options.manager = o->manager;
         if (o && o->logger)
                 options.logger = o->logger;
-        options.answer = o ? o->answer : 0;
         fflush(NULL); /* exit() there must not write what is buffered here */
         rig->keeper = fork();
         assert_true(rig->keeper >= 0);
         if (rig->keeper == 0) {
+                held_clock = rig->clock;
                 log_open("kingd", getenv("KEEPER_TEST_VERBOSE") ? LOG_DEBUG : LOG_EMERG);
                 if (o && o->before)
                         o->before();
@@ -295,6 +323,29 @@ _unused_ static int rig_setup(void **state) {
         rig_start(*state, NULL);
         rig_meet(*state, 1);
         return 0;
+}
+
+/* From here on time goes by for the keeper only as the test says, however long anybody stands still. Before it starts. */
+_unused_ static void rig_hold_clock(Rig *rig) {
+        rig->clock = mmap(NULL, sizeof(*rig->clock), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+        assert_ptr_not_equal(rig->clock, MAP_FAILED);
+        *rig->clock = now_usec(CLOCK_MONOTONIC);
+}
+
+/* So much, and it looks at the clock: what it is sent needs no answer. */
+_unused_ static void rig_pass(Rig *rig, usec_t span) {
+        WireRun nothing = { .h = { WIRE_ACK, sizeof(nothing) } };
+
+        *rig->clock += span;
+        (void) fd_send(rig->manager.wire, &nothing, sizeof(nothing), NULL, 0);
+}
+
+/* As much as it takes. */
+_unused_ static void rig_pass_until(Rig *rig, int fd) {
+        for (int left = DEADLINE_MSEC; !wait_for(fd, POLLIN, 5); left -= 5) {
+                assert_true(left > 0);
+                rig_pass(rig, USEC_PER_SEC / 10);
+        }
 }
 
 /* Waits for the keeper's end. */
@@ -350,6 +401,8 @@ static int rig_teardown(void **state) {
         }
         (void) rmdir(rig->dir);
         spawn_builder_done(&rig->builder);
+        if (rig->clock)
+                (void) munmap(rig->clock, sizeof(*rig->clock));
         free(rig);
         return 0;
 }

@@ -1,16 +1,21 @@
-/* A manager that hangs: it is asked when somebody waits, ended when it does not answer, and the next one is told. */
+/* A manager that hangs: it is asked when somebody waits, ended when it does not answer, and the next one is told. Time is let pass by the tests. */
 #include "rig.inc.h"
 
 #include "keeper/pulse.h"
 
-#define QUICK (300 * USEC_PER_MSEC)
-
-static const RigOptions quick = { .answer = QUICK };
-
-/* A manager that serves. */
-static void meet(Rig *rig, uint32_t starts) {
-        rig_meet(rig, starts);
+/* A manager that serves; time is held. */
+static void meet(Rig *rig) {
+        rig->silent = true;
+        rig_hold_clock(rig);
+        rig_start(rig, NULL);
+        rig_meet(rig, 1);
         rig_send_header(rig, WIRE_READY);
+}
+
+/* Somebody waits: after a while it is asked. */
+static void expect_ping(Rig *rig) {
+        rig_pass_until(rig, rig->manager.wire);
+        rig_expect(rig, WIRE_PING);
 }
 
 /* The next one, which hears how this one ended. */
@@ -29,27 +34,30 @@ static void expect_next(Rig *rig, int sig, bool hung) {
         rig_send_header(rig, WIRE_READY);
 }
 
-static void expect_replacement(Rig *rig, int sig) {
-        expect_next(rig, sig, true);
+/* The time for its answer goes by, and no more. */
+static void expect_abort(Rig *rig) {
+        rig_pass(rig, PULSE_ANSWER);
+        expect_next(rig, SIGABRT, true);
 }
 
 static void test_exit_that_nobody_takes(void **state) {
         Rig *rig = *state;
 
-        rig_start(rig, &quick);
-        meet(rig, 1);
+        meet(rig);
         spawn(rig, 1, 0, SHELL("exit 7"));
         (void) expect_running(rig, 1);
         rig_expect_run(rig, WIRE_EXITED, 1);
-        rig_expect(rig, WIRE_PING);
+        expect_ping(rig);
         rig_send_header(rig, WIRE_PONG);
+        spawn(rig, 2, SPAWN_GATED, SHELL("exit 8"));
+        (void) expect_spawned(rig, 2);
         /* It lives, whatever keeps it from acknowledging. */
-        assert_false(wait_for(rig->manager.wire, POLLIN, 3 * QUICK / USEC_PER_MSEC));
-        spawn(rig, 2, 0, SHELL("exit 8"));
-        (void) expect_running(rig, 2);
+        rig_pass(rig, 10 * PULSE_ANSWER);
+        rig_send_run(rig, WIRE_RELEASE, 2);
+        rig_expect_run(rig, WIRE_EXECED, 2);
         rig_expect_run(rig, WIRE_EXITED, 2);
-        rig_expect(rig, WIRE_PING);
-        expect_replacement(rig, SIGABRT);
+        expect_ping(rig);
+        expect_abort(rig);
         rig_send_header(rig, WIRE_LIST);
         for (uint64_t run = 1; run <= 2; run++) {
                 rig_expect_run(rig, WIRE_CHILD, run);
@@ -58,19 +66,49 @@ static void test_exit_that_nobody_takes(void **state) {
         rig_expect(rig, WIRE_LIST_END);
 }
 
-static void test_stopped_process_is_killed(void **state) {
+/* In the middle of its wait for events, which ends when it goes on (signal(7)). */
+static void stop_keeper(const Rig *rig) {
+        ProcessStat stat = {};
+
+        for (; stat.state != 'S'; usleep(1000))
+                assert_int_equal(process_stat(rig->keeper, &stat), 0);
+        assert_int_equal(kill(rig->keeper, SIGSTOP), 0);
+}
+
+/* The keeper itself stands still, for longer than it would wait, and the answer is there when it goes on. */
+static void test_answer_that_the_keeper_overslept(void **state) {
         Rig *rig = *state;
 
-        rig_start(rig, &quick);
-        meet(rig, 1);
+        meet(rig);
+        spawn(rig, 1, 0, SHELL("exit 7"));
+        (void) expect_running(rig, 1);
+        rig_expect_run(rig, WIRE_EXITED, 1);
+        expect_ping(rig);
+        stop_keeper(rig);
+        rig_send_header(rig, WIRE_PONG);
+        rig_pass(rig, 2 * PULSE_ANSWER);
+        assert_int_equal(kill(rig->keeper, SIGCONT), 0);
+        spawn(rig, 2, 0, SHELL("exit 8"));
+        (void) expect_running(rig, 2);
+        rig_expect_run(rig, WIRE_EXITED, 2);
+        expect_ping(rig); /* anew, of the same one */
+}
+
+static void test_stopped_process_is_killed(void **state) {
+        _cleanup_pidref_ PidRef stopped = PIDREF_NULL;
+        Rig *rig = *state;
+
+        meet(rig);
+        assert_int_equal(pidref_open(rig->manager.pid, 0, &stopped), 0);
         assert_int_equal(kill(rig->manager.pid, SIGSTOP), 0); /* SIGABRT has to wait */
         assert_int_equal(kill(rig->keeper, SIGHUP), 0);
         assert_int_equal(((const WireSignal *) rig_expect(rig, WIRE_SIGNALED))->signal, SIGHUP);
-        rig_expect(rig, WIRE_PING);
-        expect_replacement(rig, SIGKILL);
+        expect_ping(rig);
+        rig_pass_until(rig, stopped.fd);
+        expect_next(rig, SIGKILL, true);
         /* What the dead one may not have heard. */
         assert_int_equal(((const WireSignal *) rig_expect(rig, WIRE_SIGNALED))->signal, SIGHUP);
-        rig_expect(rig, WIRE_PING);
+        expect_ping(rig);
         rig_send_header(rig, WIRE_PONG);
         rig_expect_empty(rig);
 }
@@ -78,8 +116,7 @@ static void test_stopped_process_is_killed(void **state) {
 static void test_an_order_to_end_outlives_who_was_told(void **state) {
         Rig *rig = *state;
 
-        rig_start(rig, &quick);
-        meet(rig, 1);
+        meet(rig);
         assert_int_equal(kill(rig->keeper, SIGHUP), 0);
         assert_int_equal(((const WireSignal *) rig_expect(rig, WIRE_SIGNALED))->signal, SIGHUP);
         assert_int_equal(kill(rig->keeper, SIGTERM), 0);
@@ -87,9 +124,16 @@ static void test_an_order_to_end_outlives_who_was_told(void **state) {
         assert_int_equal(kill(rig->manager.pid, SIGTERM), 0); /* as by somebody who means all of us */
         expect_next(rig, SIGTERM, false);
         assert_int_equal(((const WireSignal *) rig_expect(rig, WIRE_SIGNALED))->signal, SIGTERM);
-        rig_expect(rig, WIRE_PING);
+        expect_ping(rig);
         rig_send_header(rig, WIRE_PONG);
         rig_expect_empty(rig);
+}
+
+/* The door is held, and all that was before has been noticed. */
+static void expect_held(Rig *rig) {
+        rig_send_header(rig, WIRE_LIST);
+        rig_expect(rig, WIRE_HELD);
+        rig_expect(rig, WIRE_LIST_END);
 }
 
 static void test_client_at_the_door(void **state) {
@@ -102,25 +146,24 @@ static void test_client_at_the_door(void **state) {
         assert_int_equal(bind(door, (struct sockaddr *) &a, sizeof(a.sun_family)), 0); /* any abstract name: unix(7), autobind */
         assert_int_equal(getsockname(door, (struct sockaddr *) &a, &size), 0);
         assert_int_equal(listen(door, 1), 0);
-        rig_start(rig, &quick);
-        meet(rig, 1);
+        meet(rig);
         rig_send(rig, &p, sizeof(p), &door, 1);
-        rig_send_header(rig, WIRE_LIST);
-        rig_expect(rig, WIRE_HELD);
-        rig_expect(rig, WIRE_LIST_END);
+        expect_held(rig);
         /* Served at once: nothing is asked. */
         assert_int_equal(connect(client, (struct sockaddr *) &a, size), 0);
         taken = accept4(door, NULL, NULL, SOCK_CLOEXEC);
         assert_true(taken >= 0);
-        assert_false(wait_for(rig->manager.wire, POLLIN, 3 * QUICK / USEC_PER_MSEC));
+        expect_held(rig);
+        rig_pass(rig, PULSE_ANSWER);
+        expect_held(rig);
         fd_close(taken);
         fd_close(client);
         /* Left alone. */
         client = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
         assert_int_equal(connect(client, (struct sockaddr *) &a, size), 0);
-        rig_expect(rig, WIRE_PING);
-        expect_replacement(rig, SIGABRT);
-        rig_expect(rig, WIRE_PING); /* the same client waits for the next one */
+        expect_ping(rig);
+        expect_abort(rig);
+        expect_ping(rig); /* the same client waits for the next one */
         fd_close(client);
         fd_close(door);
 }
@@ -130,6 +173,7 @@ static void test_client_at_the_door(void **state) {
 int main(int argc, char **argv) {
         const struct CMUnitTest tests[] = {
                 BARE_TEST(test_exit_that_nobody_takes),
+                BARE_TEST(test_answer_that_the_keeper_overslept),
                 BARE_TEST(test_stopped_process_is_killed),
                 BARE_TEST(test_an_order_to_end_outlives_who_was_told),
                 BARE_TEST(test_client_at_the_door),
