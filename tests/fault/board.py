@@ -28,7 +28,7 @@ def faults(program, kind):
     return ONLY.get((program, kind), KINDS[kind]) + ["kill"] * (program in MORTAL)
 
 
-ACTIONS = {"short": -1, "kill": -2}
+ACTIONS = {"short": -1, "kill": -2, "late": -3}
 COUNTS = len(PROGRAMS) * len(NAMES) * 8
 ARMED, FIRED = struct.Struct("=iiQQi"), struct.Struct("=IiI16Q")
 FIRED_AT = COUNTS + ARMED.size

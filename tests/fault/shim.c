@@ -1,5 +1,5 @@
 /* Preloaded into Kingly's programs: counts their calls by kind, and makes the one that the test armed fail, come
- * back short, or kill the process. Owns nothing but its view of the board, a file that the test and all processes map (KINGLY_FAULT_BOARD;
+ * back short, come late, or kill the process. Owns nothing but its view of the board, a file that the test and all processes map (KINGLY_FAULT_BOARD;
  * without it every call goes straight through). Must stay true: a call that is not the armed one is passed on unchanged; what happens here
  * allocates nothing and leaves errno alone.
  *
@@ -32,6 +32,7 @@
 #include <sys/timerfd.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #define EXPORT __attribute__((visibility("default")))
@@ -57,7 +58,7 @@ typedef struct Board {
         uint64_t trace[TRACE_MAX];      /* return addresses; those inside the program are relative to its beginning, others 0 */
 } Board;
 
-enum { ACT_SHORT = -1, ACT_KILL = -2 };
+enum { ACT_SHORT = -1, ACT_KILL = -2, ACT_LATE = -3 };
 
 static Board *board;
 static int program = -1;
@@ -135,6 +136,11 @@ static bool record(Board *b, int kind) {
 
 typedef enum Fate { GO_ON, FAIL, CUT } Fate;
 
+/* As long as nobody takes it for one that hangs. */
+static void come_late(void) {
+        (void) syscall(SYS_nanosleep, &(struct timespec) { .tv_sec = 1, .tv_nsec = 500000000 }, NULL);
+}
+
 /* Counts one call and says what becomes of it; FAIL sets errno. */
 static Fate fate(int kind) {
         Board *b = board;
@@ -155,6 +161,10 @@ static Fate fate(int kind) {
                 return GO_ON;
         if (b->error == ACT_KILL)
                 (void) syscall(SYS_tgkill, getpid(), gettid(), SIGKILL); /* which no filter of system calls here forbids */
+        if (b->error == ACT_LATE) {
+                come_late();
+                return GO_ON;
+        }
         if (b->error == ACT_SHORT)
                 return CUT;
         errno = b->error;
