@@ -199,8 +199,10 @@ static int on_exited(Link *l, const void *packet) {
         if (c) {
                 c->exited = true;
                 c->exit = *p;
-        } else if (l->listed) /* before that it is said again behind its CHILD */
+        } else if (l->listed) { /* before that it is said again behind its CHILD */
+                notify_before_an_end(l->manager);
                 instance_exited(l->manager, p);
+        }
         return 0;
 }
 

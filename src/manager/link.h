@@ -41,6 +41,7 @@ typedef struct LinkChild {
         bool exited;
         WireExited exit;
         bool taken;              /* adopt.c found its instance */
+        bool unrecorded;         /* its exit: what was said before it has not been heard yet */
 } LinkChild;
 LinkChild *link_children(Link *l, size_t *ret_n);
 void link_list_done(Link *l);

@@ -214,6 +214,19 @@ class MainProcess(Puppets):
         wait_for("the next manager to have read it", lambda: "it has ended" in self.refusal() or "no such process" in self.refusal())
         self.assertEqual(self.row("s")["state"], "running")
 
+    def test_mainpid_and_the_first_one_ends_while_no_manager_lives(self):
+        """The next one hears what was said before it takes the end for that of the service."""
+        p = self.start(ready=False)
+        first, main, manager = self.pid("s"), p.get("child('c')"), self.manager()
+        os.kill(manager, signal.SIGSTOP)
+        p.do(f"say('READY=1\\nMAINPID={main}')")
+        p.leave()
+        wait_for("its end", lambda: not alive(first))
+        os.kill(manager, signal.SIGKILL)
+        self.until("s", state="running", pid=main)
+        self.puppet(suffix=".c").leave(9)
+        self.assertEqual(self.until("s", state="failed")["exit"]["code"], 9)
+
 
 class MainProcessWithoutKeeper(Puppets):
     heir = True

@@ -157,9 +157,8 @@ static int adopt_child(Instance *i, LinkChild *c, const StoredRun *v) {
         if (i->lc.state == LC_PLACING && (c->exited || c->state == CHILD_EXECUTING))
                 instance_execed(m, i->run);
         instance_ready_early(i);
-        if (c->exited && i->lc.main_alive)
-                instance_record_exit(i, &c->exit);
-        else if (c->state == CHILD_GATED || (i->lc.state == LC_KILLING && i->lc.main_alive))
+        c->unrecorded = c->exited && i->lc.main_alive;
+        if (!c->unrecorded && (c->state == CHILD_GATED || (i->lc.state == LC_KILLING && i->lc.main_alive)))
                 (void) link_signal(m->link, i->run, SIGKILL, WIRE_TO_MAIN);
         return 0;
 }
@@ -386,6 +385,19 @@ static void end_strangers(Manager *m) {
                 if (children[k].exited || children[k].state == CHILD_ORPHAN)
                         (void) link_ack(m->link, children[k].run);
         }
+}
+
+/* Now that everybody is known who may have said something before. A manager on trial leaves that to the one that stays. */
+static void record_exits(Manager *m) {
+        LinkChild *children;
+        size_t n;
+
+        if (!m->state_trial)
+                notify_before_an_end(m);
+        children = link_children(m->link, &n);
+        for (size_t k = 0; k < n; k++)
+                if (children[k].unrecorded)
+                        instance_exited(m, &children[k].exit);
         link_list_done(m->link);
 }
 
@@ -421,13 +433,14 @@ int adopt_all(Manager *m, KlError *reterr) {
         if (r < 0)
                 return kl_error_set(reterr, r, KL_E_FAILED, "cannot read the state in %s: %s", m->places.store, strerror(-r));
         end_strangers(m);
-        resume_hooks(m);
         (void) store_delete_orphans(m->store);      /* of services whose deletion was cut short */
         ready_adopted(m);
         input_adopted(m);
         sockets_adopted(m);
         cluster_adopted(m);
         fd_stores_adopted(m);
+        record_exits(m);
+        resume_hooks(m);
         rolling_adopted(m);
         balance_adopted(m);
         service_recheck_all(m);

@@ -22,6 +22,7 @@
 #define EARLY_PAUSE (2 * USEC_PER_MSEC)
 #define EARLY_MAX (10 * USEC_PER_SEC)
 #define CATCH_UP_MAX 8               /* datagrams */
+#define BEFORE_AN_END_MAX 512         /* the same: as many as wait where systemd has set net.unix.max_dgram_qlen */
 #define LINGER_MAX (20 * USEC_PER_MSEC)
 
 typedef struct Datagram {
@@ -152,28 +153,44 @@ static void hear(Manager *m, int fd, Datagram *d, bool peeked) {
         notify_apply(m, run, &message, &from, &d->fds);
 }
 
-int notify_receive(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
-        usec_t begun = now_usec(CLOCK_MONOTONIC);
+/* 0, or -errno: -EAGAIN when there is none, -EBUSY when it has to wait. */
+static int hear_first(Manager *m, usec_t now) {
         static Datagram d;
-        Manager *m = userdata;
-        int peek = m->notify.wary ? 0 : MSG_PEEK;
+        int fd = m->notify.fd, peek = m->notify.wary ? 0 : MSG_PEEK;
         int r = receive(fd, &d, false, peek);
         bool carries_fds = d.flags & MSG_CTRUNC;
 
         m->notify.wary = false;
-        if (r == -EAGAIN || r == -EINTR)
-                return 0;
-        if (r < 0) {
-                manager_problem(m, "notify socket: %s: services can no longer tell that they are ready", strerror(-r));
-                return sd_event_source_set_enabled(s, SD_EVENT_OFF);
-        }
-        if (peek && waits(m, d.sender.pid, begun))
-                return pause_until(m, begun + EARLY_PAUSE);
+        if (r < 0)
+                return r;
+        if (peek && waits(m, d.sender.pid, now))
+                return -EBUSY;
         hear(m, fd, &d, peek);
         if (peek)
                 discard(fd, carries_fds);
         notify_fds_done(&d.fds);
+        return 0;
+}
+
+int notify_receive(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
+        usec_t begun = now_usec(CLOCK_MONOTONIC);
+        Manager *m = userdata;
+        int r = hear_first(m, begun);
+
+        if (r == -EAGAIN || r == -EINTR)
+                return 0;
+        if (r == -EBUSY)
+                return pause_until(m, begun + EARLY_PAUSE);
+        if (r < 0) {
+                manager_problem(m, "notify socket: %s: services can no longer tell that they are ready", strerror(-r));
+                return sd_event_source_set_enabled(s, SD_EVENT_OFF);
+        }
         return spend(m, begun);
+}
+
+void notify_before_an_end(Manager *m) {
+        for (unsigned n = 0; n < BEFORE_AN_END_MAX && hear_first(m, now_usec(CLOCK_MONOTONIC)) >= 0; n++)
+                ;
 }
 
 void notify_catch_up(Manager *m) {
