@@ -9,6 +9,7 @@
 #include "base/fd.h"
 #include "base/text.h"
 #include "isolate/isolate_internal.h"
+#include "timeless.inc.h"
 
 typedef struct World {
         char dir[64];

@@ -12,6 +12,7 @@
 #include "base/fd.h"
 #include "base/text.h"
 #include "isolate/isolate_internal.h"
+#include "timeless.inc.h"
 
 #define M (UINT64_C(1) << 20)
 

@@ -34,6 +34,16 @@ ssize_t write(int fd, const void *p, size_t n) {
         return syscall(SYS_write, fd, p, n);
 }
 
+/* For a logger whose clock stands still no write takes long, however long the machine keeps it waiting. */
+static bool timeless;
+
+int clock_gettime(clockid_t id, struct timespec *ret) {
+        if (!timeless || id != CLOCK_MONOTONIC)
+                return (int) syscall(SYS_clock_gettime, id, ret);
+        *ret = (struct timespec) { .tv_sec = 1000 };
+        return 0;
+}
+
 /* The memory file that one logger after the other gets; -EBADF: none. */
 static int notes = -EBADF;
 
@@ -636,11 +646,14 @@ static void write_numbered(const Service *s, unsigned from, unsigned to) {
 
 /* The disk is full, and the service does not wait: it writes many times what a pipe holds. Then there is room again. */
 static void check_drop(const Place *p, uint8_t when_full) {
-        Keeper k = logger_start(2000);
         Service s = service_make(1);
         _cleanup_free_ char *data = NULL;
+        Keeper k;
         Kept kept;
 
+        timeless = true; /* only that it is full is a reason */
+        k = logger_start(2000);
+        timeless = false;
         service_submit_open(&k, &s, p->path, (LogOpen) { .when_full = when_full });
         write_numbered(&s, 0, 50000);
         wait_said(&k, "output of its service is dropped");
