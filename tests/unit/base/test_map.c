@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "base/map.h"
+#include "../seed.inc.h"
 
 static void strings_by_content(void **state) {
         _cleanup_(map_freep) Map *m = map_new_string();
@@ -52,11 +53,10 @@ static void check_against(const Map *m, const uint64_t *keys, const bool *presen
 
 static void integers_under_random_use(void **state) {
         _cleanup_(map_freep) Map *m = map_new_u64();
-        unsigned seed = (unsigned) time(NULL);
+        unsigned seed = test_seed();
         bool present[KEYS] = {};
         uint64_t keys[KEYS];
 
-        print_message("seed %u\n", seed);
         /* Half of them close together, half apart by powers of two: what a weak hash would pile up. */
         for (size_t k = 0; k < KEYS; k++)
                 keys[k] = k % 2 ? k : (uint64_t) k << 32;

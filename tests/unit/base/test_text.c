@@ -10,6 +10,7 @@
 #include "base/span.h"
 #include "base/strv.h"
 #include "base/text.h"
+#include "../seed.inc.h"
 
 static void error_is_replaced_and_wrapped(void **state) {
         _cleanup_error_ KlError e = {};
@@ -286,10 +287,9 @@ static void spans_parse(void **state) {
 }
 
 static void spans_round_trip(void **state) {
-        unsigned seed = (unsigned) time(NULL);
+        unsigned seed = test_seed();
         char buf[FORMAT_MAX];
 
-        print_message("seed %u\n", seed);
         for (int i = 0; i < 20000; i++) {
                 usec_t t = ((usec_t) rand_r(&seed) << 31 | (usec_t) rand_r(&seed)) >> (rand_r(&seed) % 62), again;
 
@@ -386,7 +386,7 @@ static void numbers_parse(void **state) {
 #define EXAMPLE (1767323045 * USEC_PER_SEC + 6) /* 2026-01-02T03:04:05.000006Z */
 
 static void times_print_and_parse(void **state) {
-        unsigned seed = (unsigned) time(NULL);
+        unsigned seed = test_seed();
         char buf[FORMAT_MAX], wanted[FORMAT_MAX];
         usec_t t;
 
@@ -399,7 +399,6 @@ static void times_print_and_parse(void **state) {
         assert_int_equal(parse_time("2026-01-02 03:04Z", 0, &t), 0);
         assert_int_equal(t, EXAMPLE - 5 * USEC_PER_SEC - 6);
 
-        print_message("seed %u\n", seed);
         for (int i = 0; i < 5000; i++) {
                 time_t second = (time_t) rand_r(&seed) * 60 + rand_r(&seed) % 60; /* up to the year 6053 */
                 struct tm tm;

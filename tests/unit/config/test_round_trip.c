@@ -2,6 +2,8 @@
 #include <time.h>
 
 #include "config_test.inc.h"
+#include "../seed.inc.h"
+#include "../seed.inc.h"
 
 static void expect_equal(const ServiceSpec *a, const ServiceSpec *b, const char *json) {
         assert_string_equal(a->name, b->name);
@@ -205,11 +207,8 @@ static ServiceSpec *random_spec(void) {
 }
 
 static void test_random(void **state) {
-        const char *given = getenv("KINGLY_TEST_SEED");
-        unsigned seed = given ? (unsigned) strtoul(given, NULL, 10) : (unsigned) time(NULL);
 
-        printf("seed %u (KINGLY_TEST_SEED=%u repeats this)\n", seed, seed);
-        srand(seed);
+        srand(test_seed());
         /* KINGLY_SLOW: by an emulator, to which fewer say as much. */
         for (int i = 0, rounds = getenv("KINGLY_SLOW") ? 300 : 3000; i < rounds; i++) {
                 ServiceSpec *s = random_spec();

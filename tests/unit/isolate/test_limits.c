@@ -4,6 +4,7 @@
 #include <sys/sysmacros.h>
 
 #include "world.inc.h"
+#include "../seed.inc.h"
 
 /* ---- a cgroup of plain files ---- */
 
@@ -326,11 +327,10 @@ static void test_live_priority_leaves_the_rest(void **state) {
 /* ---- sets of processes ---- */
 
 static void test_pidset(void **state) {
-        unsigned seed = (unsigned) time(NULL);
+        unsigned seed = test_seed();
         _cleanup_pidset_ PidSet s = {};
         bool in[500] = {};
 
-        print_message("seed %u\n", seed);
         for (unsigned k = 0; k < 3000; k++) {
                 pid_t pid = (pid_t) (rand_r(&seed) % 500);
 

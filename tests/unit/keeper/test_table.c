@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "keeper/table.h"
+#include "../seed.inc.h"
 
 static void test_add_find_remove(void **state) {
         Table t;
@@ -155,10 +156,9 @@ static void test_is_not_copied_into_children(void **state) {
 #define MODEL 600
 static void test_against_model(void **state) {
         struct { uint64_t run; pid_t pid; } model[MODEL] = {};
-        unsigned seed = (unsigned) time(NULL);
+        unsigned seed = test_seed();
         Table t;
 
-        print_message("seed %u\n", seed);
         srand(seed);
         assert_int_equal(table_init(&t, 1024), 0);
         /* KINGLY_SLOW: by an emulator. */

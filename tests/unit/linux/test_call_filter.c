@@ -15,6 +15,7 @@
 #include "linux/call_filter.h"
 
 #include "../verdict.inc.h"
+#include "../seed.inc.h"
 
 enum { LISTED = SECCOMP_RET_ERRNO | 1, FOREIGN = SECCOMP_RET_KILL_PROCESS };
 static const CallVerdicts deny = { .listed = LISTED, .others = SECCOMP_RET_ALLOW, .foreign = FOREIGN },
@@ -38,10 +39,8 @@ static void expect(const CallSet *s, uint32_t arch, CallVerdicts v) {
 }
 
 static void test_random_sets(void **state) {
-        const char *given = getenv("KINGLY_SEED");
-        unsigned seed = given ? (unsigned) strtoul(given, NULL, 10) : (unsigned) time(NULL);
+        unsigned seed = test_seed();
 
-        print_message("KINGLY_SEED=%u\n", seed);
         for (unsigned round = 0; round < 100; round++) {
                 unsigned size = (unsigned) rand_r(&seed) % 500;
                 CallSet s = {};

@@ -16,6 +16,7 @@
 #include "base/fd.h"
 #include "base/span.h"
 #include "base/text.h"
+#include "../seed.inc.h"
 
 typedef struct Place {
         char dir[64];
@@ -78,14 +79,6 @@ static inline void file_put(const char *path, const void *data, size_t n, int fl
         assert_true(fd >= 0);
         assert_int_equal(fd_write_all(fd, data, n), 0);
         close(fd);
-}
-
-static inline unsigned test_seed(void) {
-        const char *e = getenv("KINGLY_SEED");
-        unsigned seed = e ? (unsigned) strtoul(e, NULL, 10) : (unsigned) time(NULL) ^ (unsigned) getpid();
-
-        fprintf(stderr, "KINGLY_SEED=%u\n", seed);
-        return seed;
 }
 
 /* What stands in a text file, without its stamps: "out MESSAGE\n" … Checks every stamp on the way. */

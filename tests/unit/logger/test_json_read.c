@@ -48,7 +48,7 @@ static void test_round_trip(void **state) {
         expect_back(bytes, sizeof(bytes), 0, false, bytes, sizeof(bytes), 0);
         expect_back("\\\\x41\377\\", 7, 0, false, "\\\\x41\377\\", 7, 0);
         expect_back("{\"a\": [1, {}], \"b\":\"\\\"\"}", 25, 0, false, "{\"a\": [1, {}], \"b\":\"\\\"\"}", 25, 0);
-        srand((unsigned) time(NULL));
+        srand(test_seed());
         for (int i = 0; i < 3000; i++) {
                 size_t n = (size_t) rand() % sizeof(bytes);
 

@@ -4,6 +4,7 @@
 #include <time.h>
 
 #include "model/depend.h"
+#include "../seed.inc.h"
 
 /* "a:b,c b c:x/d": services with what they depend on; a name with a slash has its own namespace. */
 static void build(SpecList *l, const char *graph) {
@@ -137,10 +138,8 @@ static void test_long_chain(void **state) {
 
 /* Random graphs without cycles: everyone once, and after what it needs. With one edge back there is a cycle. */
 static void test_random(void **state) {
-        const char *given = getenv("KINGLY_SEED");
-        unsigned seed = given ? (unsigned) strtoul(given, NULL, 10) : (unsigned) time(NULL);
+        unsigned seed = test_seed();
 
-        print_message("KINGLY_SEED=%u\n", seed);
         for (unsigned round = 0; round < 200; round++) {
                 _cleanup_spec_list_ SpecList l = {};
                 _cleanup_free_ size_t *order = NULL, *place = NULL, *rank = NULL;

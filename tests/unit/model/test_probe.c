@@ -4,6 +4,7 @@
 #include "unit.inc.h"
 
 #include "model/probe.h"
+#include "../seed.inc.h"
 
 #define MS USEC_PER_MSEC
 #define SEC USEC_PER_SEC
@@ -137,10 +138,8 @@ static void random_try(ProbeRun *r, const ProbeSpec *p, ProbeKind kind, Witness 
 }
 
 static void test_random(void **state) {
-        const char *given = getenv("KINGLY_SEED");
-        unsigned seed = given ? (unsigned) atoi(given) : (unsigned) time(NULL);
+        unsigned seed = test_seed();
 
-        print_message("KINGLY_SEED=%u\n", seed);
         srand(seed);
         for (unsigned n = 0; n < 20000; n++) {
                 _cleanup_(probe_spec_freep) ProbeSpec *p = probe_of(100 * MS + (usec_t) rand() % (20 * SEC), 1 + (unsigned) rand() % 4);

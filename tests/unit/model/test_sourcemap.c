@@ -3,6 +3,7 @@
 
 #include "model/sourcemap.h"
 #include "unit.inc.h"
+#include "../seed.inc.h"
 
 static void expect(const char *mappings, uint32_t line, uint32_t column, int r, uint32_t source, uint32_t l, uint32_t c) {
         SourcePosition p = {};
@@ -56,7 +57,7 @@ static void at_random(void **state) {
         _cleanup_buffer_ Buffer b = {};
         int64_t last[4] = {};
 
-        srand((unsigned) time(NULL));
+        srand(test_seed());
         for (unsigned l = 0; l < LINES; l++) {
                 last[0] = 0;
                 for (unsigned k = 0; k < SEGMENTS; k++) {

@@ -22,6 +22,7 @@
 #include "store/store.h"
 
 #include "../short_memory.inc.h"
+#include "../seed.inc.h"
 
 static char directory[64];
 
@@ -455,11 +456,10 @@ static void truncated_files_are_refused(void **state) {
 
 /* Bytes changed anywhere: the file opens and can be read to its end, or it is refused as damaged; nothing else happens. */
 static void flipped_bytes_never_crash(void **state) {
-        unsigned seed = (unsigned) now_usec(CLOCK_REALTIME), refused = 0;
+        unsigned seed = test_seed(), refused = 0;
         _cleanup_free_ char *sound = NULL, *bad = NULL;
         size_t size;
 
-        print_message("seed %u\n", seed);
         make_full_store();
         assert_int_equal(read_file_at(AT_FDCWD, "state.db", 16 << 20, &sound, &size), 0);
         bad = malloc(size);
@@ -646,10 +646,9 @@ static void commit_many(Store *s) {
 /* Power loss leaves any prefix of the log: then the first so-many writes are there, without holes. */
 static void torn_logs_keep_a_prefix(void **state) {
         _cleanup_free_ char *db = NULL, *log = NULL;
-        unsigned last = 0, seed = (unsigned) now_usec(CLOCK_REALTIME);
+        unsigned last = 0, seed = test_seed();
         size_t n, m;
 
-        print_message("seed %u\n", seed);
         store_close(open_store());
         end_writer(start_writer(commit_many));
         assert_int_equal(read_file_at(AT_FDCWD, "state.db", 16 << 20, &db, &n), 0);

@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "varlink/frame.h"
 #include "varlink/varlink.h"
+#include "../seed.inc.h"
 
 static int parse(const char *s) {
         _cleanup_json_ json_object *o = NULL;
@@ -143,11 +144,10 @@ static void adding_consumes(void **state) {
 }
 
 static void queue_keeps_order_and_gives_memory_back(void **state) {
-        unsigned seed = (unsigned) time(NULL);
+        unsigned seed = test_seed();
         uint8_t in = 0, out = 0;
         ByteQueue q = {};
 
-        print_message("seed %u\n", seed);
         for (int i = 0; i < 20000; i++) {
                 size_t n = (size_t) (rand_r(&seed) % 700);
                 uint8_t bytes[700];
