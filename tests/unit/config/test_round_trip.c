@@ -3,7 +3,6 @@
 
 #include "config_test.inc.h"
 #include "../seed.inc.h"
-#include "../seed.inc.h"
 
 static void expect_equal(const ServiceSpec *a, const ServiceSpec *b, const char *json) {
         assert_string_equal(a->name, b->name);
