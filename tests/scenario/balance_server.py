@@ -1,7 +1,7 @@
 """Servers that know nothing of draining or balancing: they take the socket they are given (from descriptor 3 on) and die at SIGTERM at once.
 Arguments: a directory, and `echo` for one that keeps each connection open and answers line by line. A file `unready.N` there lets instance N answer 503 to
 /ready, `slow.N` makes it answer nobody while it is there, `proxied` makes it expect a header of the PROXY protocol, which it answers with."""
-import http.server, os, socket, struct, sys, threading, time
+import os, socket, struct, sys, threading, time
 
 home, me = sys.argv[1], os.environ["KINGLY_INSTANCE"]
 there = lambda name: os.path.exists(os.path.join(home, name))
@@ -23,28 +23,6 @@ def proxied(file):
     return f"v2 TCP4 {socket.inet_ntoa(client)} {client_port} {socket.inet_ntoa(server)} {server_port}"
 
 
-class Handler(http.server.BaseHTTPRequestHandler):
-    def do_GET(self):
-        while there("slow." + me):
-            time.sleep(0.05)
-        bad = self.path == "/ready" and there("unready." + me)
-        body = f"{os.getpid()} {me} {self.header}".encode()
-        self.send_response(503 if bad else 200)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def setup(self):
-        super().setup()
-        self.header = proxied(self.rfile) if there("proxied") else ""
-
-    def address_string(self):
-        return ""
-
-    def log_message(self, *arguments):
-        pass
-
-
 def echo(connection):
     try:
         for line in connection.makefile("rb"):
@@ -54,12 +32,24 @@ def echo(connection):
     connection.close()
 
 
-def serve(connection):
-    try:
-        Handler(connection, ("", 0), None)
-    except (OSError, ValueError):
+def answer(connection, request):
+    header = proxied(request) if there("proxied") else ""
+    path = request.readline().split()[1]
+    while request.readline() not in (b"\r\n", b""):
         pass
-    connection.close()
+    while there("slow." + me):
+        time.sleep(0.05)
+    status = "503 Not yet" if path == b"/ready" and there("unready." + me) else "200 OK"
+    body = f"{os.getpid()} {me} {header}"
+    connection.sendall(f"HTTP/1.0 {status}\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode())
+
+
+def serve(connection):
+    with connection, connection.makefile("rb") as request:
+        try:
+            answer(connection, request)
+        except (OSError, ValueError, IndexError):
+            pass
 
 
 def listen(listener):

@@ -1,39 +1,36 @@
 """A server as one writes it for a supervisor: takes the socket it is given, says when it is ready, and at SIGTERM finishes what it has begun.
 Arguments: a directory. A file `broken` there lets it exit at once, `slow` keeps it from ever being ready, `deaf` from hearing SIGTERM."""
-import http.server, os, signal, socket, sys, threading, time
+import os, signal, socket, sys, threading, time
 
 home = sys.argv[1]
 stopping = threading.Event()
+CLOSING = "\r\nConnection: close"
 
 
 def there(name):
     return os.path.exists(os.path.join(home, name))
 
 
-class Handler(http.server.BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    timeout = 30
-
-    def do_GET(self):
-        body = f"{os.getpid()} {os.environ['KINGLY_INSTANCE']}".encode()
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(body)))
-        if stopping.is_set() or self.headers.get("Connection") == "close":
-            self.send_header("Connection", "close")
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *arguments):
-        pass
+def answer(connection, request):
+    """Whether the connection goes on."""
+    asked = b""
+    while (line := request.readline()) not in (b"\r\n", b""):
+        asked += line.lower()
+    last = stopping.is_set() or b"connection: close" in asked
+    if asked:
+        body = f"{os.getpid()} {os.environ['KINGLY_INSTANCE']}"
+        connection.sendall(f"HTTP/1.1 200 OK\r\nContent-Length: {len(body)}{CLOSING if last else ''}\r\n\r\n{body}".encode())
+    return asked and not last
 
 
-def serve(connection, address):
-    try:
-        Handler(connection, address, None)
-    except (TimeoutError, ConnectionError):
-        pass
-    finally:
-        connection.close()
+def serve(connection):
+    connection.settimeout(30)
+    with connection, connection.makefile("rb") as request:
+        try:
+            while answer(connection, request):
+                pass
+        except (TimeoutError, ConnectionError):
+            pass
 
 
 if there("broken"):
@@ -51,13 +48,12 @@ with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as s:
 threads = []
 while not stopping.is_set():
     try:
-        connection, address = listener.accept()
+        connection, _ = listener.accept()
     except (TimeoutError, BlockingIOError):
         continue
-    connection.setblocking(True)
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     threads = [t for t in threads if t.is_alive()]
-    threads.append(threading.Thread(target=serve, args=(connection, address)))
+    threads.append(threading.Thread(target=serve, args=(connection,)))
     threads[-1].start()
 for t in threads:
     t.join()

@@ -64,7 +64,7 @@ class Talk:
 
 class Common:
     def service(self, *arguments, balance="round-robin", socket={}, **more):
-        return {"command": ["python3", SERVER, self.home, *arguments], "instances": 3, "reload": {"min_ready": "10ms"},
+        return {"command": ["python3", "-IS", SERVER, self.home, *arguments], "instances": 3, "reload": {"min_ready": "10ms"},
                 "sockets": [{"listen": f"127.0.0.1:{self.port}", "balance": balance} | socket]} | more
 
     def balance(self, service="web"):
@@ -234,7 +234,7 @@ class Balance(Common, Scenario):
     def test_one_that_ends_its_connections_itself(self):
         """A client that keeps its connections makes nobody wait, and loses nothing."""
         server = os.path.join(os.path.dirname(__file__), "rolling_server.py")
-        self.apply({"web": self.service(instances=2, command=["python3", server, self.home], ready={"by": "notify", "timeout": "10m"},
+        self.apply({"web": self.service(instances=2, command=["python3", "-IS", server, self.home], ready={"by": "notify", "timeout": "10m"},
                                         reload={"drain": "signal", "drain_timeout": "10m", "min_ready": "10ms"})})
         with Load(self.port) as load:
             wait_for("answers", lambda: load.answered > 50)

@@ -171,7 +171,7 @@ class Beside:
 
     def test_rolling_reload(self):
         port = free_port()
-        server = ["python3", os.path.join(os.path.dirname(os.path.abspath(__file__)), "rolling_server.py"), self.home]
+        server = ["python3", "-IS", os.path.join(os.path.dirname(os.path.abspath(__file__)), "rolling_server.py"), self.home]
         self.apply({"web": {"command": server, "instances": 2, "ready": {"by": "notify", "timeout": "1000s"}, "sockets": [f"127.0.0.1:{port}"],
                             "reload": {"by": "rolling", "min_ready": "10ms"}}})
         with Load(port) as load:

@@ -1,7 +1,7 @@
 """Rolling reload: instances are replaced one after the other while clients go on, and nothing is worse than before when a new one fails.
 
 KINGLY_RELOADS sets how many reloads the load test makes."""
-import http.client, json, os, shutil, signal, subprocess, threading, time
+import json, os, re, shutil, signal, socket, subprocess, threading, time
 from kingly import BIN, MUST_RUN, PATIENCE, Scenario, alive, wait_for
 from ports import free_port
 
@@ -9,7 +9,8 @@ RELOADS = int(os.environ.get("KINGLY_RELOADS", "5"))
 
 
 class Load:
-    """Clients that ask all the time, half of them on a connection of their own each time. Counts what was answered, and keeps what was not."""
+    """Clients that ask all the time, half of them on a connection of their own each time. Counts what was answered, and keeps what was not. HTTP is spoken by
+    hand: a library would take more of the machine for each request than all that is tested."""
     def __init__(self, port, clients=4):
         self.port, self.done, self.answered, self.failed = port, threading.Event(), 0, []
         self.threads = [threading.Thread(target=self.ask_all_the_time, args=(n % 2 == 0,)) for n in range(clients)]
@@ -26,25 +27,37 @@ class Load:
             t.join()
 
     def ask_all_the_time(self, keep):
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=4 * PATIENCE)
+        request = b"GET / HTTP/1.1\r\nHost: localhost\r\n" + (b"" if keep else b"Connection: close\r\n") + b"\r\n"
+        connection = None
         while not self.done.is_set():
+            head = body = error = b""
             try:
-                connection.request("GET", "/", headers={} if keep else {"Connection": "close"})
-                answer = connection.getresponse()
-                body = answer.read()
-                ok = answer.status == 200 and len(body.split()) == 2
-                error = None if ok else f"{answer.status} {body}"
-            except (OSError, http.client.HTTPException) as e:
-                ok, error = False, repr(e)
-                connection.close()
+                connection = connection or socket.create_connection(("127.0.0.1", self.port), 4 * PATIENCE)
+                connection.sendall(request)
+                head, body = receive(connection)
+            except OSError as e:
+                error = e
+            ok = head.startswith(b"http/1.1 200 ") and len(body.split()) == 2
             with self.lock:
                 self.answered += ok
                 if not ok:
-                    self.failed.append(error)
-            if not keep:
+                    self.failed.append(repr(error or head + body))
+            if connection and (not ok or b"connection: close" in head):
                 connection.close()
-            time.sleep(0.001)      # leave the machine some room
-        connection.close()
+                connection = None
+            time.sleep(0.002)      # leave the machine some room
+        if connection:
+            connection.close()
+
+
+def receive(connection):
+    """The head of an answer in small letters, and its body; less of them where the connection ended."""
+    with connection.makefile("rb") as file:
+        head = b""
+        while (line := file.readline()) not in (b"\r\n", b""):
+            head += line.lower()
+        length = re.search(rb"content-length: (\d+)", head)
+        return head, file.read(int(length[1])) if length else b""
 
 
 class Rolling(Scenario):
@@ -54,7 +67,7 @@ class Rolling(Scenario):
         self.start_daemon()
 
     def service(self, reload={}, **more):
-        return {"command": ["python3", os.path.join(os.path.dirname(__file__), "rolling_server.py"), self.home], "ready": {"by": "notify", "timeout": f"{4 * PATIENCE:.0f}s"},
+        return {"command": ["python3", "-IS", os.path.join(os.path.dirname(__file__), "rolling_server.py"), self.home], "ready": {"by": "notify", "timeout": f"{4 * PATIENCE:.0f}s"},
                 "sockets": [f"127.0.0.1:{self.port}"], "reload": {"min_ready": "10ms"} | reload} | more
 
     def rows(self):
