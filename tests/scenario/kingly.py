@@ -3,7 +3,7 @@ asked over the daemon's socket: a process for each glance would take the machine
 
 KINGLY_BIN names the directory of the programs, KINGLY_ISOLATION the isolation under test. Waits poll a condition against a generous deadline
 (KINGLY_PATIENCE seconds, 30 by default; the emulated guest sets more)."""
-import json, os, shutil, signal, subprocess, sys, tempfile, time, unittest
+import contextlib, json, os, shutil, signal, subprocess, sys, tempfile, time, unittest
 from client import Client, Error
 
 BIN = os.environ.get("KINGLY_BIN") or os.path.join(os.path.dirname(__file__), "../../build/bin")
@@ -257,6 +257,17 @@ class Scenario(unittest.TestCase):
         old = self.manager()
         os.kill(old, sig)
         return wait_for("a new manager", lambda: (lambda new: new if new != old else None)(self.manager()))
+
+    @contextlib.contextmanager
+    def manager_stands_still(self):
+        """As on a machine that has no time for it; the same one goes on."""
+        manager = self.manager()
+        os.kill(manager, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(manager, signal.SIGCONT)
+        self.assertEqual(self.manager(), manager)
 
     def write_books(self):
         """What was done up to now is known to the next manager as well. What is seen of this one may not be in the books yet: it does things first."""

@@ -1,6 +1,6 @@
 """`ready.by: ipc`: process.send('ready') of an unmodified program of Node, and PM2's wait_ready, which comes to it."""
-import json, os, shutil, signal
-from kingly import Scenario, wait_for
+import json, os, shutil, signal, time
+from kingly import PATIENCE, Scenario, wait_for
 
 APP = """
 const fs = require('fs');
@@ -8,7 +8,7 @@ process.on('disconnect', () => fs.writeFileSync(process.argv[2] + '/disconnected
 process.on('message', () => {});
 process.send({ chatter: 'x'.repeat(5000) });
 process.send('"ready"\\n');
-const go = () => fs.existsSync(process.argv[2] + '/go') ? process.send('ready', () => { for (let i = 0; i < 2000; i++) process.send({ i, x: 'y'.repeat(1000) }); }) : setTimeout(go, 20);
+const go = () => fs.existsSync(process.argv[2] + '/go') ? process.send('ready', () => { fs.writeFileSync(process.argv[2] + '/said', ''); for (let i = 0; i < 2000; i++) process.send({ i, x: 'y'.repeat(1000) }); }) : setTimeout(go, 20);
 go();
 setInterval(() => {}, 1000);
 """
@@ -52,6 +52,17 @@ class ReadyIpc(Scenario):
         self.apply({"app": self.app(timeout="300ms"), "pm2": self.app(timeout="300ms", late="pass")}, "--no-wait")
         self.assertEqual(self.until("app", state="failed")["exit"]["reason"], "ready-timeout")
         self.assertIn("counts as ready", self.until("pm2", state="running")["status"])
+
+    def test_what_was_said_in_time_and_is_heard_late_counts(self):
+        seconds = PATIENCE / 6
+        self.apply({"app": self.app(timeout=f"{seconds:.0f}s")}, "--no-wait")
+        self.until("app", state="starting")
+        with self.manager_stands_still():
+            end = time.monotonic() + seconds
+            self.let_go()
+            wait_for("its word", lambda: os.path.exists(self.home + "/said"))
+            wait_for("its time to be over", lambda: time.monotonic() > end)
+        self.until("app", state="running", restarts=0)
 
     def test_wait_ready_of_pm2(self):
         path = self.file("ecosystem.config.json", json.dumps({"apps": [{"name": "app", "script": self.program, "args": [self.home], "wait_ready": True, "listen_timeout": 600000}]}))

@@ -1,5 +1,5 @@
 """ready.by: log: the line that tells is looked for where the output goes."""
-import os
+import os, time
 
 from kingly import *
 
@@ -44,6 +44,18 @@ class ReadyLog(Scenario):
         self.start_daemon()
         self.apply({"web": self.service(timeout="300ms") | {"restart": {"when": "never"}}}, "--no-wait")
         self.assertEqual(self.until("web", state="failed")["exit"]["reason"], "ready-timeout")
+
+    def test_a_line_that_came_in_time_and_is_read_late_counts(self):
+        seconds, log = PATIENCE / 6, os.path.join(self.home, "logs/web.0.log")
+        self.start_daemon()
+        self.apply({"web": self.service(timeout=f"{seconds:.0f}s") | {"restart": {"when": "never"}}}, "--no-wait")
+        wait_for("the first line", lambda: "beginning" in self.messages("web"))
+        with self.manager_stands_still():
+            end = time.monotonic() + seconds
+            self.go()
+            wait_for("the line", lambda: "listening on port" in open(log).read())
+            wait_for("its time to be over", lambda: time.monotonic() > end)
+        self.until("web", state="running", restarts=0)
 
     def test_a_new_manager_goes_on_looking(self):
         """The line comes before the next manager looks, or after."""

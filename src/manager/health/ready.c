@@ -86,7 +86,7 @@ static int on_channel(sd_event_source *s, int fd, uint32_t revents, void *userda
         return 0;
 }
 
-/* Takes our end on success. A channel may be chatty: that must not be in the way of what counts. */
+/* Takes our end on success. A channel may be chatty: that must not be in the way of what counts; but what is there is read before somebody's time is up. */
 static int watch(Instance *i, int fd) {
         bool channel = i->service->spec->ready_by == READY_IPC;
         ReadyPipe *p = malloc(sizeof(ReadyPipe));
@@ -103,7 +103,7 @@ static int watch(Instance *i, int fd) {
         }
         (void) sd_event_source_set_destroy_callback(s, free);
         (void) sd_event_source_set_io_fd_own(s, true);
-        (void) sd_event_source_set_priority(s, channel ? PRIORITY_API : PRIORITY_NOTIFY);
+        (void) sd_event_source_set_priority(s, channel ? PRIORITY_HEARD : PRIORITY_NOTIFY);
         (void) sd_event_source_set_ratelimit(s, HEARD_INTERVAL, HEARD_MAX);
         (void) sd_event_source_set_floating(s, true);
         sd_event_source_unref(s);

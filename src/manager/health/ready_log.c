@@ -8,6 +8,7 @@
 #include "manager/logs/log_source.h"
 
 #define RECORDS_A_TURN 64
+#define LAST_TURNS 16
 
 struct ReadyLog {
         Instance *instance;
@@ -65,11 +66,15 @@ static int on_turn(sd_event_source *s, void *userdata) {
         return r == 1 || r == LOG_READER_BUSY ? 0 : sd_event_source_set_enabled(s, SD_EVENT_OFF);
 }
 
+static void take_note(ReadyLog *l) {
+        if (l->source->journal)
+                (void) journal_reader_changed(l->source->journal);
+}
+
 static int on_more(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
         ReadyLog *l = userdata;
 
-        if (l->source->journal)
-                (void) journal_reader_changed(l->source->journal);
+        take_note(l);
         return sd_event_source_set_enabled(l->turn, SD_EVENT_ON);
 }
 
@@ -132,6 +137,18 @@ void ready_log_update(Instance *i) {
 
 void ready_log_resume(Instance *i) {
         update(i, true);
+}
+
+bool ready_log_look(Instance *i) {
+        int r = 1;
+
+        if (!i->ready_log)
+                return false;
+        take_note(i->ready_log);
+        for (unsigned n = 0; n < LAST_TURNS && r == 1; n++)
+                if (look(i->ready_log, &r))
+                        return true;
+        return false;
 }
 
 void ready_log_free(Instance *i) {

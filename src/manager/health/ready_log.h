@@ -8,4 +8,6 @@
 void ready_log_update(Instance *i);
 /* The same for a start that another manager began: what has been written since counts. */
 void ready_log_resume(Instance *i);
+/* Whether it is ready after all, when its time is up: what it wrote while we did not come to read counts. */
+bool ready_log_look(Instance *i);
 void ready_log_free(Instance *i);

@@ -1,6 +1,7 @@
 /* What an instance waits with: the one deadline of its state, and the watchdog. */
 #include "manager/books/books.h"
 #include "manager/events.h"
+#include "manager/health/ready_log.h"
 #include "manager/life/instance.h"
 #include "manager/life/instance_private.h"
 #include "manager/notify/notify.h"
@@ -41,7 +42,7 @@ static int on_deadline(sd_event_source *s, uint64_t usec, void *userdata) {
         /* Who waits for its turn is not late: its time begins when it is let go (start_queue.c). */
         if (i->queued)
                 instance_placing_begins(i);
-        else {
+        else if (!ready_log_look(i)) {
                 if (i->lc.state == LC_STARTING && i->service->spec->ready_late == READY_LATE_PASS)
                         instance_set_status(i, "did not say that it is ready in time; counts as ready");
                 instance_event(i, EV_DEADLINE);
