@@ -22,7 +22,7 @@
 enum {
         PRIORITY_NOTIFY = -20,
         PRIORITY_KEEPER = -10,
-        PRIORITY_HEARD = -5,          /* what services say where they may chatter */
+        PRIORITY_HEARD = -5,           /* what services say where they may chatter, before they are told that they did not */
         PRIORITY_TIMER = 0,
         PRIORITY_API = 10,
         PRIORITY_BOOKS = 20,

@@ -227,7 +227,7 @@ static void try_now(Probe *p, usec_t now) {
         probe_try(&p->run, p->spec, now);
         if (by_command(p->spec))
                 run_command(p, &at);
-        else if (probe_try_begin(p->instance->service->manager->event, PRIORITY_TIMER, p->spec, &at, on_answer, p, &p->attempt, &answer) > 0)
+        else if (probe_try_begin(p->instance->service->manager->event, PRIORITY_HEARD, p->spec, &at, on_answer, p, &p->attempt, &answer) > 0)
                 answered(p, answer.passed, answer.text);
         else
                 schedule(p);
