@@ -132,6 +132,17 @@ class Lifecycle(Scenario):
         row = self.until("n", state="failed")
         self.assertEqual((row["exit"]["reason"], row["exit"]["signal"]), ("watchdog", "SIGABRT"))
 
+    def test_signs_of_life_that_came_in_time_and_are_read_late_count(self):
+        seconds = PATIENCE / 6
+        self.apply({"n": self.notifier("notify('READY=1')\nk = 0\nwhile True:\n  k += 1; notify(f'WATCHDOG=1\\nSTATUS={k}'); time.sleep(0.05)", watchdog=f"{seconds:.0f}s")})
+        said = lambda: int(self.row("n")["status"] or 0)
+        with self.manager_stands_still():
+            end = time.monotonic() + seconds
+            wait_for("its time to be over", lambda: time.monotonic() > end)
+        so_far = said()
+        wait_for("more of them", lambda: said() > so_far + 2)
+        self.assertNotIn("watchdog", [e["kind"] for e in self.events("n")])
+
     def test_extended_timeout_and_own_stopping(self):
         t = PATIENCE / 6      # long enough for an interpreter to begin
         self.apply({"n": self.notifier(f"notify('EXTEND_TIMEOUT_USEC=600000000'); time.sleep({t}); notify('READY=1'); time.sleep(1000)",

@@ -37,6 +37,7 @@ struct Probe {
         Control *control;
         Answer last, verdict;             /* what it met last, and when it was found bad; these outlive the run that was ended for it */
         uint64_t tries;
+        bool overdue;                     /* found to have taken too long, before what has come meanwhile was read */
 };
 
 struct ProbeSet {
@@ -115,7 +116,7 @@ static void schedule(Probe *p) {
 static void stop_trying(Probe *p) {
         p->attempt = probe_try_free(p->attempt);
         p->control = control_cancel(p->control);
-        p->run.in_flight = false;
+        p->run.in_flight = p->overdue = false;
 }
 
 static void end(Probe *p) {
@@ -233,9 +234,15 @@ static void try_now(Probe *p, usec_t now) {
                 schedule(p);
 }
 
-static void time_is_up(Probe *p) {
+/* At the second look (deadline.h). */
+static void time_is_up(Probe *p, usec_t now) {
         char span[FORMAT_MAX], text[100];
 
+        if (!p->overdue) {
+                p->overdue = true;
+                probe_heap_set(&p->instance->service->manager->probes->heap, &p->item, now + 1);
+                return;
+        }
         snprintf(text, sizeof text, "%s within %s", probe_try_waits_for(p->attempt), format_span(span, p->spec->timeout, false));
         answered(p, false, text);
 }
@@ -249,7 +256,7 @@ static int on_timer(sd_event_source *s, uint64_t usec, void *userdata) {
                 Probe *p = probe_of(first);
 
                 if (p->run.in_flight)
-                        time_is_up(p);
+                        time_is_up(p, now);
                 else
                         try_now(p, now);
         }

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/strv.h"
 #include "base/text.h"
+#include "manager/deadline.h"
 #include "manager/life/instance.h"
 #include "manager/link.h"
 #include "manager/spawn/spawn.h"
@@ -111,6 +112,8 @@ static int on_timeout(sd_event_source *s, uint64_t usec, void *userdata) {
         Control *c = userdata;
         char span[FORMAT_MAX], why[FORMAT_MAX + 32];
 
+        if (!deadline_over(s, usec))
+                return 0;
         snprintf(why, sizeof why, "timed out after %s", format_span(span, c->timeout, true));
         conclude(c, &(ControlResult) { .why = why, .code = -1, .timed_out = true }, true);
         return 0;
@@ -206,7 +209,7 @@ static int prepare(Control *c, const ControlRequest *r, KlError *reterr) {
                 return k;
         if (r->quiet && (k = control_open_output(c, m->event)) < 0)
                 return k;
-        k = sd_event_add_time_relative(m->event, &c->timer, CLOCK_MONOTONIC, r->timeout, USEC_PER_MSEC, on_timeout, c);
+        k = deadline_arm(m, &c->timer, usec_add(now_usec(CLOCK_MONOTONIC), r->timeout), on_timeout, c);
         if (k >= 0)
                 k = map_put(m->controls, &c->run, c);
         return k < 0 ? k : send_it(c);

@@ -1,5 +1,6 @@
 /* What an instance waits with: the one deadline of its state, and the watchdog. */
 #include "manager/books/books.h"
+#include "manager/deadline.h"
 #include "manager/events.h"
 #include "manager/health/ready_log.h"
 #include "manager/life/instance.h"
@@ -11,22 +12,13 @@
 #define WATCHDOG_PAUSE (200 * USEC_PER_MSEC)
 
 static void arm(Instance *i, sd_event_source **source, usec_t at, sd_event_time_handler_t handler) {
-        sd_event *event = i->service->manager->event;
         int r;
 
         if (at == USEC_INFINITY) {
                 *source = sd_event_source_disable_unref(*source);
                 return;
         }
-        if (*source) {
-                r = sd_event_source_set_time(*source, at);
-                if (r >= 0)
-                        r = sd_event_source_set_enabled(*source, SD_EVENT_ONESHOT);
-        } else {
-                r = sd_event_add_time(event, source, CLOCK_MONOTONIC, at, USEC_PER_MSEC, handler, i);
-                if (r >= 0)
-                        r = sd_event_source_set_priority(*source, PRIORITY_TIMER);
-        }
+        r = deadline_arm(i->service->manager, source, at, handler, i);
         if (r < 0)
                 manager_problem(i->service->manager, "cannot arm a timer for %s: %s", i->service->key, strerror(-r));
 }
@@ -39,6 +31,8 @@ void instance_placing_begins(Instance *i) {
 static int on_deadline(sd_event_source *s, uint64_t usec, void *userdata) {
         Instance *i = userdata;
 
+        if (!deadline_over(s, usec))
+                return 0;
         /* Who waits for its turn is not late: its time begins when it is let go (start_queue.c). */
         if (i->queued)
                 instance_placing_begins(i);
@@ -57,6 +51,8 @@ void instance_arm_deadline(Instance *i) {
 static int on_watchdog(sd_event_source *s, uint64_t usec, void *userdata) {
         Instance *i = userdata;
 
+        if (!deadline_over(s, usec))
+                return 0;
         /* Its sign of life may be among what we do not listen to just now. */
         if (i->service->manager->notify.pause) {
                 arm(i, &i->watchdog, usec_add(now_usec(CLOCK_MONOTONIC), WATCHDOG_PAUSE), on_watchdog);
