@@ -130,7 +130,7 @@ void shutdown_signal(Manager *m, int sig) {
         case SIGHUP:
                 if (m->shutdown == SHUTDOWN_NO) {
                         apply_reload(m);
-                        reexec_ask(m, 0, true);
+                        (void) reexec_ask(m, 0, true);
                 }
                 break;
         default:

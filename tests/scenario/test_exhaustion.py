@@ -169,6 +169,18 @@ class Exhaustion(Scenario):
             self.assertEqual(self.pid("web"), before, f"pidfd {nth}: {board.where(os.path.join(BIN, 'kingd-manager'))}")
         self.assertGreater(board.fired, 0)
 
+    def test_no_memory_to_tell_the_keeper_something(self):
+        """It is told a moment later: what was ordered is neither lost nor waited for without end."""
+        board = self.faults()
+        self.start_daemon()
+        self.apply({"web": {"command": "sleep 1000"}})
+        for nth in range(1, 6):
+            for order in (["stop", "web"], ["start", "web"], ["reexec"]):
+                board.arm("kingd-manager", "send", board.count("kingd-manager", "send") + nth, "ENOMEM")
+                self.ok(*order)
+            self.until("web", state="running")
+        self.assertGreater(board.fired, 0)
+
     # ---- processes ----
 
     def test_no_more_processes_for_its_user(self):

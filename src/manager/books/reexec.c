@@ -130,9 +130,8 @@ void reexec_begun(Manager *m) {
         tell_event(m);
 }
 
-void reexec_ask(Manager *m, usec_t within, bool if_changed) {
-        if (m->shutdown == SHUTDOWN_NO)
-                (void) link_reexec(m->link, within, if_changed);
+int reexec_ask(Manager *m, usec_t within, bool if_changed) {
+        return m->shutdown == SHUTDOWN_NO ? link_reexec(m->link, within, if_changed) : 0;
 }
 
 static int refuse(VarlinkCall *call, int r, const char *id, const char *message, const char *hint) {
@@ -150,6 +149,7 @@ static bool known(const Reexec *x, int64_t after) {
 
 int reexec_call(Manager *m, VarlinkCall *call, usec_t within, int64_t after) {
         Reexec *x = reexec_of(m);
+        int r;
 
         if (!x)
                 return -ENOMEM;
@@ -163,8 +163,9 @@ int reexec_call(Manager *m, VarlinkCall *call, usec_t within, int64_t after) {
                 return refuse(call, -EBUSY, KL_E_BUSY, "too many wait for this already", NULL);
         if (after < 0 && under_way(m))
                 return refuse(call, -EBUSY, KL_E_BUSY, "other programs are on their way already", "kingctl status says what comes of it");
-        if (after < 0)
-                reexec_ask(m, within, false);
+        r = after < 0 ? reexec_ask(m, within, false) : 0;
+        if (r < 0)
+                return r;
         x->calls[x->n_calls++] = varlink_call_ref(call);
         return 0;
 }

@@ -4,7 +4,7 @@
 #include "manager/manager.h"
 
 /* Asks the keeper for the programs that stand on the disk now; if_changed: only if they are others, and then nobody hears of it. */
-void reexec_ask(Manager *m, usec_t within, bool if_changed);
+int reexec_ask(Manager *m, usec_t within, bool if_changed);
 /* For api.c: `call` is answered with what came of the upgrade that it begins or, after >= 0, of the first whose serial is greater. */
 int reexec_call(Manager *m, VarlinkCall *call, usec_t within, int64_t after);
 void reexec_heard(Manager *m, const WireUpgrade *p);    /* UPGRADE came */
