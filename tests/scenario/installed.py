@@ -1,10 +1,11 @@
 """Kingly as the machine's own: kingd.service of `make install` under a systemd that is PID 1. There is one of these on a machine, and its state is wiped
 before each test, so such scenarios run one after the other and only in the test guest."""
-import json, os, re, shutil, subprocess, time
+import itertools, json, os, re, shutil, subprocess, threading, time
 from kingly import BIN, ISOLATION, PATIENCE, Result, Scenario, alive, start_time, wait_for
 
 GUEST = os.environ.get("KINGLY_GUEST")
-PLACES = ("/var/lib/kingly", "/var/log/kingly", "/etc/kingly", "/run/systemd/system/kingd.service.d")
+DROP_INS = "/run/systemd/system/kingd.service.d"
+PLACES = ("/var/lib/kingly", "/var/log/kingly", "/etc/kingly", DROP_INS)
 SHOP = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../contrib/examples/shop")
 
 
@@ -30,11 +31,14 @@ class SystemScenario(Scenario):
 
     def clean(self):
         self.systemctl("stop", "kingd.service")
+        configured = os.path.isdir(DROP_INS)
         for place in PLACES:
             for name in os.listdir(place) if os.path.isdir(place) else []:
                 path = os.path.join(place, name)
                 shutil.rmtree(path) if os.path.isdir(path) else os.unlink(path)
-        self.systemctl("daemon-reload")
+        if configured:
+            os.rmdir(DROP_INS)
+            self.systemctl("daemon-reload")
 
     # ---- the daemon ----
 
@@ -75,6 +79,19 @@ class SystemScenario(Scenario):
         """(name, instance) → (pid, start time) of whoever lives."""
         return {(r["name"], r["instance"]): (r["pid"], start_time(r["pid"])) for r in self.list() if r["pid"]}
 
+    def journalctl(self, *arguments):
+        return ["journalctl", "-q", "--no-pager", "-o", "json", "-S", f"@{self.begin:.3f}", *arguments]
+
     def journal(self, *arguments):
-        out = run("journalctl", "-q", "--no-pager", "-o", "json", "-S", f"@{self.begin:.3f}", *arguments).out
-        return [json.loads(l) for l in out.splitlines()]
+        return [json.loads(l) for l in run(*self.journalctl(*arguments)).out.splitlines()]
+
+    def entries(self, n, *arguments):
+        """All that match, as soon as they are n; journald writes when it comes to it."""
+        with subprocess.Popen(self.journalctl("-f", "-n", "all", *arguments), stdout=subprocess.PIPE) as follow:
+            late = threading.Timer(PATIENCE, follow.kill)
+            late.start()
+            found = list(itertools.islice(follow.stdout, n))
+            late.cancel()
+            follow.kill()
+        self.assertEqual(len(found), n, f"in vain for {n} entries of {' '.join(arguments)}: {found}")
+        return self.journal(*arguments)

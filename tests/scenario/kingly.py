@@ -70,9 +70,10 @@ def named(pid, name):
 
 
 def wait_for(what, condition, patience=None):
-    """The condition's first true value, or a failure that says what was awaited. Asking takes at most half of the time, so that there is some left for
-    what is asked."""
-    end = time.monotonic() + (patience or PATIENCE)
+    """The condition's first true value, or a failure that says what was awaited. Asking takes at most a third of the time, so that there is some left for
+    what is asked, and who has waited long already asks less often."""
+    first = time.monotonic()
+    end = first + (patience or PATIENCE)
     while True:
         begin = time.monotonic()
         value = condition()
@@ -80,7 +81,8 @@ def wait_for(what, condition, patience=None):
             return value
         if begin > end:
             raise AssertionError(f"waited {patience or PATIENCE:.0f} s in vain for: {what}")
-        time.sleep(min(max(0.01, time.monotonic() - begin), 0.5))
+        now = time.monotonic()
+        time.sleep(min(max(0.01, 2 * (now - begin), (now - first) / 10), 1))
 
 
 def install(target, source="/dev/stdin", content=b"", mode=0o755):

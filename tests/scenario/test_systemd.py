@@ -2,7 +2,7 @@
 restarted, killed, stopped, hung, or its surroundings are."""
 import json, os, re, signal, socket, subprocess, time
 from kingly import ISOLATION, PATIENCE, Result, alive, start_time, wait_for
-from installed import GUEST, SHOP, SystemScenario, run
+from installed import DROP_INS, GUEST, SHOP, SystemScenario, run
 import test_logs
 
 
@@ -29,8 +29,7 @@ class Shop(SystemScenario):
         self.assertIn("kingly-shop.slice/kingly-db-0-1.scope", open(f"/proc/{db['pid']}/cgroup").read())
         self.assertRegex(run("systemd-cgls", "--no-pager", "/kingly.slice").out, r"kingly-shop\.slice[^$]*kingly-api-0-\d+\.scope[^$]*api\.py")
 
-        lines = wait_for("both instances in the journal", lambda: (lambda l: l if len(l) >= 2 else None)(
-            [e for e in self.journal("-t", "api") if "listens on" in e["MESSAGE"]]))
+        lines = self.entries(2, "-t", "api", "--grep", "listens on")
         units = {r["unit"]: str(r["pid"]) for r in self.list("api")}
         self.assertEqual({e["_SYSTEMD_UNIT"]: e["_PID"] for e in lines}, units)
         self.assertEqual(len(self.journal("-u", "kingly-api-*", "-t", "api", "--grep", "listens on")), 2)
@@ -117,9 +116,8 @@ class Survival(SystemScenario):
         self.assertEqual(self.show("kingd.service", "NRestarts"), "1")
 
     def test_hung_manager_is_ended_by_the_watchdog(self):
-        drop_in = "/run/systemd/system/kingd.service.d/watchdog.conf"
-        os.makedirs(os.path.dirname(drop_in), exist_ok=True)
-        with open(drop_in, "w") as f:
+        os.makedirs(DROP_INS)
+        with open(f"{DROP_INS}/watchdog.conf", "w") as f:
             f.write("[Service]\nWatchdogSec=10s\n")
         self.systemctl("daemon-reload")
         self.systemctl("restart", "kingd.service")
@@ -235,6 +233,7 @@ class Unit(SystemScenario):
         """The slice waits for a unit whose start does not come to an end."""
         files = {"/run/systemd/system/kingly-stuck.slice.d/after.conf": "[Unit]\nAfter=scenario-endless.service\n",
                  "/run/systemd/system/scenario-endless.service": "[Service]\nType=oneshot\nExecStart=sleep infinity\n"}
+        self.addCleanup(self.systemctl, "daemon-reload")
         for path, text in files.items():
             os.makedirs(os.path.dirname(path), exist_ok=True)
             with open(path, "w") as f:

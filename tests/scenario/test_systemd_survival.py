@@ -6,7 +6,7 @@ from installed import SystemScenario
 
 KILLS = int(os.environ.get("KINGLY_KILLS", "3"))
 INSTANCES = 5
-COUNT = "#!/bin/sh\nn=0\nwhile :; do echo line $n; n=$((n+1)); sleep 0.02; done\n"
+COUNT = "#!/bin/sh\nn=0\nwhile :; do echo line $n; n=$((n+1)); sleep 0.1; done\n"
 
 
 class Counters(SystemScenario):

@@ -19,8 +19,8 @@
 #include "isolate/scope.h"
 
 #define DEADLINE_USEC (180 * USEC_PER_SEC)    /* an emulated machine is slow */
-#define MANY 200
-#define BURST 64
+#define MANY (SCOPE_WINDOW + 16)        /* more than are in flight at once */
+#define BURST 24
 
 typedef struct Child {
         Cell *cell;
