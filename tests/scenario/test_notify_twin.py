@@ -1,6 +1,6 @@
 """sd_notify side by side: one table of senders, each run as a service of Kingly and, in the guest, as a unit of systemd at the same time. Both must come to
 what the table says, field by field; where Kingly differs on purpose, the table says why. Outside of the guest Kingly is held to the table alone."""
-import array, json, os, signal, socket, subprocess
+import array, contextlib, json, os, signal, socket, subprocess
 from dataclasses import dataclass, field
 from kingly import ISOLATION, PATIENCE, Scenario, alive, wait_for
 
@@ -222,7 +222,8 @@ class Twin(Scenario):
             for what in ("main", "child"):
                 mark = self.marked("kingly", name, what)
                 if mark and alive(int(mark[0])):
-                    os.kill(int(mark[0]), signal.SIGKILL)
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(int(mark[0]), signal.SIGKILL)
 
     # ---- systemd ----
 
