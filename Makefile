@@ -29,7 +29,8 @@ WARNINGS += -Woverride-init
 endif
 CPPFLAGS  += -D_GNU_SOURCE -Isrc -DKINGLY_VERSION='"$(VERSION)"' -DKINGLY_LIBEXECDIR='"$(LIBEXECDIR)"' -DKINGLY_BINDIR='"$(BINDIR)"'
 OPTIMISE  ?= -O2
-CFLAGS    += -std=gnu17 $(OPTIMISE) -g $(WARNINGS) -fno-common -fstack-protector-strong -fvisibility=hidden -ffunction-sections -fdata-sections \
+DEBUG     ?= -g
+CFLAGS    += -std=gnu17 $(OPTIMISE) $(DEBUG) $(WARNINGS) -fno-common -fstack-protector-strong -fvisibility=hidden -ffunction-sections -fdata-sections \
 	$(ZERO_INIT) -fPIE
 LDFLAGS   += -pie -Wl,--gc-sections -Wl,-z,relro,-z,now -Wl,--as-needed
 ifneq ($(SANITIZE),)

@@ -136,12 +136,13 @@ check-fast: deps
 	@$(MAKE) --no-print-directory check-unit check-fuzz-corpus
 	@$(call scenario,session)
 
-# Leaks count: the daemons are ended in order by every scenario.
+# Leaks count: the daemons are ended in order by every scenario. A report names functions and lines; more than that is not written for a debugger.
+SANITIZED = SANITIZE=1 OPTIMISE=-O1 DEBUG=-g1
 SANITIZER_OPTIONS = ASAN_OPTIONS=detect_leaks=1:abort_on_error=0 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
 asan:
-	@$(MAKE) --no-print-directory -j$$(nproc) BUILD=$(BUILD)/asan SANITIZE=1 OPTIMISE=-O1 test-programs
-	@$(SANITIZER_OPTIONS) $(MAKE) --no-print-directory BUILD=$(BUILD)/asan SANITIZE=1 OPTIMISE=-O1 check-unit check-fuzz-corpus
-	@$(SANITIZER_OPTIONS) KINGLY_PATIENCE=60 $(MAKE) --no-print-directory BUILD=$(BUILD)/asan SANITIZE=1 OPTIMISE=-O1 KINGLY_JOBS=6 check-scenario-asan
+	@$(MAKE) --no-print-directory -j$$(nproc) BUILD=$(BUILD)/asan $(SANITIZED) test-programs
+	@$(SANITIZER_OPTIONS) $(MAKE) --no-print-directory BUILD=$(BUILD)/asan $(SANITIZED) check-unit check-fuzz-corpus
+	@$(SANITIZER_OPTIONS) KINGLY_PATIENCE=60 $(MAKE) --no-print-directory BUILD=$(BUILD)/asan $(SANITIZED) KINGLY_JOBS=6 check-scenario-asan
 
 check: deps
 	@tests/check $(BUILD)
