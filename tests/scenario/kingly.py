@@ -235,6 +235,11 @@ class Scenario(unittest.TestCase):
             return sorted(answer["instances"], key=lambda i: (i["namespace"], i["name"], i["instance"]))
         return json.loads(self.ok("list", "-o", "json", *selectors).out)
 
+    def described(self, selector):
+        """The first of the services, as `kingctl describe -o json` prints it."""
+        answer = self.asked("Describe", {"selectors": [selector]})
+        return answer["services"][0] if answer else json.loads(self.ok("describe", "-o", "json", selector).out)[0]
+
     def row(self, selector):
         rows = self.list(selector)
         self.assertEqual(len(rows), 1, rows)

@@ -68,7 +68,7 @@ class Common:
                 "sockets": [{"listen": f"127.0.0.1:{self.port}", "balance": balance} | socket]} | more
 
     def balance(self, service="web"):
-        return json.loads(self.ok("describe", "-o", "json", service).out)[0]["balance"]
+        return self.described(service)["balance"]
 
     def backs(self, service="web"):
         return {b["instance"]: b for b in self.balance(service)["sockets"][0]["instances"]}

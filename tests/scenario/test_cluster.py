@@ -119,7 +119,7 @@ class Cluster(Common, Scenario):
         self.workers(second)
         self.workers(path)
         self.assertTrue(stat.S_ISSOCK(os.stat(path).st_mode))
-        sockets = json.loads(self.ok("describe", "-o", "json", "app").out)[0]["balance"]["sockets"]
+        sockets = self.described("app")["balance"]["sockets"]
         self.assertEqual(len(sockets), 5)
         any_port = [int(s["listen"].rsplit(":", 1)[1]) for s in sockets if s["listen"].startswith(":") and str(self.port) not in s["listen"] and str(second) not in s["listen"]]
         self.workers(any_port[0])

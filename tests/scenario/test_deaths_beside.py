@@ -1,7 +1,7 @@
 """The keeper or the manager dies while something is under way beside the services: a hook, a reload command, a probe, a start that waits to be told, a rolling
 reload, a start on demand. What was begun is ended or goes on, is done once more where it must be, and no process is too many. Under systemd the
 keeper's death is followed by the unit's restart, and `systemctl restart kingd.service` is one death more."""
-import json, os, signal, socket, time
+import os, signal, socket, time
 from kingly import PATIENCE, Scenario, alive, named, start_time, wait_for
 from installed import SystemScenario
 from ports import free_port
@@ -185,9 +185,6 @@ class Beside:
                 self.assertFalse(before & {r["pid"] for r in self.list("web")})
         self.assertEqual(load.failed, [])
         self.only(*[r["pid"] for r in self.list("web")])
-
-    def described(self, name):
-        return json.loads(self.ok("describe", "-o", "json", name).out)[0]
 
     def test_demand(self):
         """A client that connected first is answered by the one run that there is, although its start was interrupted."""

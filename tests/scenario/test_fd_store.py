@@ -1,5 +1,5 @@
 """The fd store: descriptors that services leave with Kingly outlive their runs, Kingly's own processes, and nothing else."""
-import array, json, os, signal, socket, struct, unittest
+import array, os, signal, socket, struct, unittest
 from kingly import Scenario, environment_of, json_lines, wait_for
 from ports import free_port
 from test_keeper_death import Deaths
@@ -29,7 +29,7 @@ class Store:
         return wait_for(f"start {n}", lambda: (self.notes("start") + [None] * n)[n - 1])["start"]
 
     def store(self, instance=0):
-        return json.loads(self.ok("describe", "-o", "json", "s").out)[0]["instances"][instance]["fd_store"]
+        return self.described("s")["instances"][instance]["fd_store"]
 
     def until_stored(self, *names, instance=0):
         wait_for(f"{names} in the store", lambda: self.store(instance)["names"] == list(names))

@@ -13,7 +13,7 @@ class ManagerDeath(Scenario):
             return []
 
     def detail(self, selector):
-        return json.loads(self.ok("describe", "-o", "json", selector).out)[0]["instances"][0]
+        return self.described(selector)["instances"][0]
 
     def fifo(self, name):
         os.mkfifo(f"{self.home}/{name}")

@@ -61,7 +61,7 @@ class Probes(Scenario):
         return {"http": {"port": self.port, "path": "/health"}, "period": "200ms", "timeout": "60s"} | more
 
     def probe(self, selector, kind):
-        probes = json.loads(self.ok("describe", "-o", "json", selector).out)[0]["instances"][0]["probes"]
+        probes = self.described(selector)["instances"][0]["probes"]
         return next(p for p in probes if p["kind"] == kind)
 
     def kinds(self, *selectors):

@@ -1,7 +1,7 @@
 """Rolling reload: instances are replaced one after the other while clients go on, and nothing is worse than before when a new one fails.
 
 KINGLY_RELOADS sets how many reloads the load test makes."""
-import json, os, re, shutil, signal, socket, subprocess, threading, time
+import os, re, shutil, signal, socket, subprocess, threading, time
 from kingly import BIN, MUST_RUN, PATIENCE, Scenario, alive, wait_for
 from ports import free_port
 
@@ -80,7 +80,7 @@ class Rolling(Scenario):
         self.file(name, "")
 
     def rolling(self):
-        return json.loads(self.ok("describe", "-o", "json", "web").out)[0]["rolling"]
+        return self.described("web")["rolling"]
 
     def ended(self):
         """The daemon's own view that the reload is over, and no process too many lives."""

@@ -52,7 +52,7 @@ class Server(Scenario):
         return [line.split() for line in open(self.note).read().splitlines()]
 
     def open_sockets(self, name="web"):
-        return [s["open"] for s in json.loads(self.ok("describe", "-o", "json", name).out)[0]["sockets"]]
+        return [s["open"] for s in self.described(name)["sockets"]]
 
     def kill(self, pid):
         os.kill(pid, signal.SIGKILL)
