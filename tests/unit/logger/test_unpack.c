@@ -125,6 +125,8 @@ static void test_reading(void **state) {
                 for (How second = PLAIN; second < _HOW_MAX; second++) {
                         LogReader *r = NULL;
 
+                        if (getenv("KINGLY_SLOW") && second != (first + 1) % _HOW_MAX)         /* by an emulator: each in each place once */
+                                continue;
                         put_lines(p->path);
                         compress_number(p->path, 2, first);
                         compress_number(p->path, 1, second);
