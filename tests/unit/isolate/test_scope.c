@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <sys/xattr.h>
 
@@ -106,7 +107,7 @@ static void spawn_child(Child *c, void (*act)(int gate)) {
         assert_true(pid >= 0);
         if (pid == 0) {
                 close(gate[1]);
-                alarm(900); /* nothing of this outlives a test program that is killed */
+                prctl(PR_SET_PDEATHSIG, SIGKILL); /* nothing of this outlives the test program, also not when it fails or is killed */
                 act(gate[0]);
         }
         close(gate[0]);
