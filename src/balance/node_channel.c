@@ -115,7 +115,7 @@ int node_channel_give(NodeChannel *c, uint32_t front, int fd) {
                 c->pending[c->n_pending++] = (NodePending) { .seq = c->seq++, .front = front, .fd = fd,
                                                               .forget_at = usec_add(now_usec(CLOCK_MONOTONIC), NODE_PENDING_TIME) };
         /* Too many descriptors of this user are on their way, or too little memory: a matter of the moment. */
-        return r == -ETOOMANYREFS || r == -ENOBUFS || r == -ENOMEM ? -EAGAIN : r;
+        return fd_send_later(r) ? -EAGAIN : r;
 }
 
 int node_channel_reply(NodeChannel *c, uint64_t ack, uint32_t front, int error, const struct sockaddr_storage *sockname, int shared, const char *data) {

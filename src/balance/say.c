@@ -16,7 +16,7 @@ static bool say(Balancer *b, const void *packet, size_t size) {
         if (b->wire_full)
                 return false;
         r = fd_send(b->wire.fd, packet, size, NULL, 0);
-        if (r == -EAGAIN || r == -ENOBUFS || r == -ENOMEM) {
+        if (fd_send_later(r)) {
                 b->wire_full = true;
                 (void) poller_modify(&b->poller, &b->wire, EPOLLIN | EPOLLOUT);
                 return false;

@@ -309,6 +309,10 @@ typedef union ControlBuffer {
         char data[CMSG_SPACE(MESSAGE_FDS_MAX * sizeof(int)) + CMSG_SPACE(sizeof(struct ucred))];
 } ControlBuffer;
 
+bool fd_send_later(int r) {
+        return r == -EAGAIN || r == -ENOBUFS || r == -ENOMEM || r == -ETOOMANYREFS;
+}
+
 int fd_send(int sock, const void *p, size_t n, const int *fds, size_t n_fds) {
         struct iovec iov = { .iov_base = (void *) p, .iov_len = n };
         struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1 };

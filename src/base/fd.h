@@ -35,4 +35,7 @@ int raise_nofile(uint64_t *ret_old_soft);
  * fd_recv: bytes (0 at end of file) or -errno; received descriptors are CLOEXEC and belong to the caller, *n_fds is in: room, out: got.
  * A truncated payload or control message gives -EMSGSIZE, and every descriptor received is closed. */
 int fd_send(int sock, const void *p, size_t n, const int *fds, size_t n_fds);
+/* Whether its result says "not now, but later": full; or too many descriptors in flight or no memory for the moment (unix(7)), of which no event tells when
+ * they are over. */
+bool fd_send_later(int r);
 ssize_t fd_recv(int sock, void *p, size_t n, int *fds, size_t *n_fds);

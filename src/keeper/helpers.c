@@ -224,14 +224,11 @@ int helper_send(Helper *h, Poller *p, const void *packet, size_t size, const int
         if (h->full)
                 return -EAGAIN;
         r = fd_send(h->wire.fd, packet, size, fds, n_fds);
-        /* No event tells when these are over: too many descriptors in flight (unix(7)), no memory. */
-        if (r == -ETOOMANYREFS || r == -ENOBUFS || r == -ENOMEM) {
-                helper_pause(h, p);
-                return -EAGAIN;
-        }
         if (r == -EAGAIN)
                 pause_sending(h, p, USEC_INFINITY);
-        return r;
+        else if (fd_send_later(r))
+                helper_pause(h, p);
+        return fd_send_later(r) ? -EAGAIN : r;
 }
 
 void helper_writable(Helper *h, Poller *p) {

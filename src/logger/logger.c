@@ -29,7 +29,7 @@ static bool say(Logger *l, uint64_t run, LogAnswerKind kind) {
         LogAnswer a = { .run = run, .kind = kind };
         int r = fd_send(l->socket.fd, &a, sizeof(a), NULL, 0);
 
-        return r != -EAGAIN && r != -ENOBUFS && r != -ENOMEM;
+        return !fd_send_later(r);
 }
 
 void logger_closed(Logger *l, Run *run) {

@@ -60,18 +60,13 @@ static int link_queue(Link *l, const void *packet, size_t size, int fd) {
         return 0;
 }
 
-/* Not now, but later: full, no memory for it at the moment, too many descriptors in flight (unix(7)). */
-static bool link_is_full(int r) {
-        return r == -EAGAIN || r == -ENOBUFS || r == -ENOMEM || r == -ETOOMANYREFS;
-}
-
 static int link_send(Link *l, const void *packet, size_t size, int fd) {
         int r;
 
         if (l->head)
                 return link_queue(l, packet, size, fd);
         r = fd_send(l->fd, packet, size, &fd, fd >= 0);
-        if (link_is_full(r))
+        if (fd_send_later(r))
                 return link_queue(l, packet, size, fd);
         return r;
 }
@@ -81,7 +76,7 @@ static void link_flush(Link *l) {
                 Outgoing *o = l->head;
                 int r = fd_send(l->fd, o->data, o->size, &o->fd, o->fd >= 0);
 
-                if (link_is_full(r))
+                if (fd_send_later(r))
                         return;
                 if (r < 0)
                         log_errno(LOG_ERR, r, "cannot send %s to the keeper", wire_type_name(((WireHeader *) o->data)->type));
@@ -104,7 +99,7 @@ int link_spawn(Link *l, const WireSpawn *spawn, size_t size, const int *fds, siz
         if (l->head)
                 return -EAGAIN;
         r = fd_send(l->fd, spawn, size, fds, n_fds);
-        if (link_is_full(r)) {
+        if (fd_send_later(r)) {
                 link_want_write(l, true);
                 return -EAGAIN;
         }

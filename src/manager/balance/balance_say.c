@@ -17,7 +17,7 @@ static bool send_packet(BalanceLink *l, const void *packet, size_t size, int fd)
         if (r >= 0)
                 return true;
         l->blocked = true;
-        if (r == -EAGAIN || r == -ENOBUFS || r == -ENOMEM || r == -ETOOMANYREFS)
+        if (fd_send_later(r))
                 (void) sd_event_source_set_io_events(l->source, EPOLLIN | EPOLLOUT);
         return false;
 }
