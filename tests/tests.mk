@@ -1,5 +1,6 @@
 # Tests. Each kind prints "kind: N passed, N failed[, N skipped]"; KINGLY_MUST_RUN=1 turns a skip into a failure.
-.PHONY: check-unit check-fuzz-corpus check-scenario check-scenario-asan check-guest check-valgrind check-docs
+.PHONY: check-unit check-fuzz-corpus check-scenario check-scenario-session check-scenario-cgroup check-scenario-asan check-scenario-asan-cgroup check-guest \
+	check-valgrind check-docs
 
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(sort $(wildcard tests/unit/*/test_*.c)))
 FUZZ_TARGETS := $(patsubst tests/fuzz/%.c,$(BUILD)/tests/fuzz/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
@@ -116,12 +117,14 @@ check-fuzz-corpus: test-programs
 # Where services live makes a difference to these; the rest does not know. KINGLY_PLACED= runs all of them in both.
 KINGLY_PLACED ?= $(addsuffix .,$(addprefix test_,basics control credentials deaths_under_load deaths_beside exhaustion hooks hostile_services keeper_death lifecycle \
 	limits manager_death memory probes process propagation random real reexec reload rolling sandbox sockets survival))
-check-scenario: test-programs
+check-scenario: check-scenario-session check-scenario-cgroup
+check-scenario-session: test-programs
 	@$(call scenario,session)
+check-scenario-cgroup: test-programs
 	@$(call scenario,cgroup) $(KINGLY_PLACED)
 # And of these to sanitizers.
-check-scenario-asan: test-programs
-	@$(call scenario,session)
+check-scenario-asan: check-scenario-session check-scenario-asan-cgroup
+check-scenario-asan-cgroup: test-programs
 	@$(call scenario,cgroup) test_basics. test_lifecycle. test_process. test_survival.
 check-docs: generated
 	@tests/lint/docs $(BUILD)
@@ -141,8 +144,8 @@ SANITIZED = SANITIZE=1 OPTIMISE=-O1 DEBUG=-g1
 SANITIZER_OPTIONS = ASAN_OPTIONS=detect_leaks=1:abort_on_error=0 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
 asan:
 	@$(MAKE) --no-print-directory -j$$(nproc) BUILD=$(BUILD)/asan $(SANITIZED) test-programs
-	@$(SANITIZER_OPTIONS) $(MAKE) --no-print-directory BUILD=$(BUILD)/asan $(SANITIZED) check-unit check-fuzz-corpus
-	@$(SANITIZER_OPTIONS) KINGLY_PATIENCE=60 $(MAKE) --no-print-directory BUILD=$(BUILD)/asan $(SANITIZED) KINGLY_JOBS=6 check-scenario-asan
+	@$(SANITIZER_OPTIONS) KINGLY_PATIENCE=60 $(MAKE) --no-print-directory BUILD=$(BUILD)/asan $(SANITIZED) KINGLY_JOBS=6 \
+		check-unit check-fuzz-corpus check-scenario-asan
 
 check: deps
 	@tests/check $(BUILD)
@@ -191,6 +194,8 @@ soak: deps
 	@tests/soak/bare-root run deps install check
 	@$(MAKE) --no-print-directory soak-faults
 soak-faults: test-programs
+	@$(call scenario,session,KINGLY_PATIENCE=60 tests/soak/freezes)
+	@$(call scenario,cgroup,KINGLY_PATIENCE=60 tests/soak/freezes)
 	@$(call chaotic,session) tests/fault/walk --all --seconds $$(($(SOAK_MINUTES) * 60))
 	@$(call chaotic,session) tests/fault/walk --later --all --seconds $$(($(SOAK_MINUTES) * 60))
 	@$(call chaotic,session) tests/fault/walk --balanced --seconds $$(($(SOAK_MINUTES) * 60))
