@@ -117,7 +117,8 @@ class Credentials(Scenario):
     def test_two_generations_have_their_own(self):
         """In a rolling reload the old one drains beside the new one, with the same index."""
         self.start_daemon()
-        last = f'cat $CREDENTIALS_DIRECTORY/db_password >> {self.found_directory}/last; exit 0'
+        # By itself: a program that it began now would be asked to end as well.
+        last = f'read -r x < $CREDENTIALS_DIRECTORY/db_password; echo $x >> {self.found_directory}/last; exit 0'
         trapped = os.path.join(self.found_directory, "trapped")
         self.apply({"a": self.service(command=["sh", "-c", f"trap '{last}' TERM; : > {trapped}; while :; do sleep 0.1; done"], reload={"by": "rolling"})})
         directory = lambda: environment_of(self.pid("a"))["CREDENTIALS_DIRECTORY"]
