@@ -71,7 +71,7 @@ def named(pid, name):
 
 def wait_for(what, condition, patience=None):
     """The condition's first true value, or a failure that says what was awaited. Asking takes at most a third of the time, so that there is some left for
-    what is asked, and who has waited long already asks less often."""
+    what is asked; who has waited long already asks less often, but often enough to see what lasts a moment and comes again."""
     first = time.monotonic()
     end = first + (patience or PATIENCE)
     while True:
@@ -82,7 +82,7 @@ def wait_for(what, condition, patience=None):
         if begin > end:
             raise AssertionError(f"waited {patience or PATIENCE:.0f} s in vain for: {what}")
         now = time.monotonic()
-        time.sleep(min(max(0.01, 2 * (now - begin), (now - first) / 10), 1))
+        time.sleep(max(0.01, min(2 * (now - begin), 1), min((now - first) / 10, PATIENCE / 300)))
 
 
 def install(target, source="/dev/stdin", content=b"", mode=0o755):

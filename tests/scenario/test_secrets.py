@@ -1,6 +1,6 @@
 """Secrets are in no output: everything that kingctl can print, and every file of the daemon but those that must have them, is searched for planted
 ones. The owner sees them who asks for them; who may only look never does."""
-import json, os, subprocess
+import inspect, json, os, subprocess
 
 import client
 from kingly import BIN, MUST_RUN, Scenario, wait_for
@@ -139,9 +139,10 @@ class Secrets(Scenario):
                 self.assertNotIn(secret, refused)
 
     def as_looker(self, method, parameters):
-        code = ("import client, json, sys\n"
-                f"c = client.Client({self.home!r})\nc.send({method!r}, json.loads(sys.argv[1]))\nprint(json.dumps(c.receive()))\n")
-        r = subprocess.run(["python3", "-c", code, json.dumps(parameters)], cwd=os.path.dirname(client.__file__) or ".", user=65534, group=65534, extra_groups=[],
-                           capture_output=True, text=True, env={"PYTHONDONTWRITEBYTECODE": "1", "PATH": os.environ["PATH"]})
+        """By another user, who may not be able to read what is here."""
+        code = (inspect.getsource(client) +
+                f"\nimport sys\nc = Client({self.home!r})\nc.send({method!r}, json.loads(sys.argv[1]))\nprint(json.dumps(c.receive()))\n")
+        r = subprocess.run(["python3", "-c", code, json.dumps(parameters)], cwd="/", user=65534, group=65534, extra_groups=[], capture_output=True, text=True,
+                           env={"PATH": os.environ["PATH"]})
         self.assertEqual(r.returncode, 0, r.stderr)
         return r.stdout
