@@ -40,14 +40,19 @@ static void expect_abort(Rig *rig) {
         expect_next(rig, SIGABRT, true);
 }
 
-static void test_exit_that_nobody_takes(void **state) {
-        Rig *rig = *state;
-
+/* It has an exit to acknowledge, and is asked whether it lives. */
+static void meet_and_be_asked(Rig *rig) {
         meet(rig);
         spawn(rig, 1, 0, SHELL("exit 7"));
         (void) expect_running(rig, 1);
         rig_expect_run(rig, WIRE_EXITED, 1);
         expect_ping(rig);
+}
+
+static void test_exit_that_nobody_takes(void **state) {
+        Rig *rig = *state;
+
+        meet_and_be_asked(rig);
         rig_send_header(rig, WIRE_PONG);
         spawn(rig, 2, SPAWN_GATED, SHELL("exit 8"));
         (void) expect_spawned(rig, 2);
@@ -79,11 +84,7 @@ static void stop_keeper(const Rig *rig) {
 static void test_answer_that_the_keeper_overslept(void **state) {
         Rig *rig = *state;
 
-        meet(rig);
-        spawn(rig, 1, 0, SHELL("exit 7"));
-        (void) expect_running(rig, 1);
-        rig_expect_run(rig, WIRE_EXITED, 1);
-        expect_ping(rig);
+        meet_and_be_asked(rig);
         stop_keeper(rig);
         rig_send_header(rig, WIRE_PONG);
         rig_pass(rig, 2 * PULSE_ANSWER);
